@@ -1,0 +1,1 @@
+"""Embedding models: one protocol, several backends, served without importing torch where possible."""

@@ -1,0 +1,180 @@
+"""The value objects that travel through the pipeline, and how to read messages and tools.
+
+One inner form, OpenAI's chat format, stands for all three APIs; `adapters.convert` translates at the border.
+Every value is frozen; an untouched message or tool is the very object that came in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, TypeAlias
+
+Message: TypeAlias = Mapping[str, Any]
+Tool: TypeAlias = Mapping[str, Any]
+Surface: TypeAlias = Literal["chat", "messages", "responses"]
+
+OWN_TOOL_PREFIX = "tokenopt_"
+SYSTEM_ROLES = ("system", "developer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """Whose request it is, as far as LiteLLM knows; None where it doesn't."""
+
+    key: str | None = None
+    team: str | None = None
+    user: str | None = None
+    end_user: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """What the caller asked of this one request: LiteLLM's `cache={…}` and `metadata={"tokenopt": {…}}`."""
+
+    bypass: bool = False
+    no_cache: bool = False
+    no_store: bool = False
+    ttl_seconds: float | None = None
+    namespace: str | None = None
+    max_age_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One request to a model, independent of LiteLLM.
+
+    `messages` and `tools` are in OpenAI's chat form (`tools` may hold provider-side tools, which have no
+    ``function``). `options` holds every other argument that shapes the answer (temperature, response_format, …).
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: Any = None
+    surface: Surface = "chat"
+    tenant: Tenant = Tenant()
+    controls: Controls = Controls()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_(self, **changes: Any) -> Self:
+        """Return a copy with *changes* applied."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A finished answer: its text, why it ended, and the surface's own payload to give to a caller again.
+
+    `finish` is OpenAI's word (stop, length, tool_calls, content_filter); `has_tool_calls` is true where the
+    model asked for a tool.
+    """
+
+    text: str
+    finish: str | None
+    has_tool_calls: bool
+    payload: Mapping[str, Any]
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's ``content``: a string, None, or a list of blocks (joined by newlines)."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, Sequence):
+        return ""
+    return "\n".join(part["text"] for part in content if is_text_part(part))
+
+
+def is_text_part(part: Any) -> bool:
+    """Whether a content block holds text (``text``, ``input_text``, ``output_text``)."""
+    return (
+        isinstance(part, Mapping)
+        and isinstance(part.get("text"), str)
+        and str(part.get("type", "text")).endswith("text")
+    )
+
+
+def has_cache_control(message: Message) -> bool:
+    """Whether a message or one of its blocks carries the caller's own ``cache_control`` mark."""
+    content = message.get("content")
+    blocks = content if isinstance(content, (list, tuple)) else ()
+    return "cache_control" in message or any(isinstance(b, Mapping) and "cache_control" in b for b in blocks)
+
+
+def has_media(message: Message) -> bool:
+    """Whether a message holds blocks that are not text (images, audio, files, thinking, …)."""
+    content = message.get("content")
+    return isinstance(content, (list, tuple)) and not all(is_text_part(part) for part in content)
+
+
+def is_system(message: Message) -> bool:
+    return message.get("role") in SYSTEM_ROLES
+
+
+def user_turns(messages: Sequence[Message]) -> tuple[int, ...]:
+    """Indices of the user's messages, oldest first."""
+    return tuple(i for i, message in enumerate(messages) if message.get("role") == "user")
+
+
+def last_question(messages: Sequence[Message]) -> str:
+    """The text of the last user message; empty when there is none."""
+    turns = user_turns(messages)
+    return text_of(messages[turns[-1]].get("content")) if turns else ""
+
+
+def tool_calls(message: Message) -> Iterator[tuple[str, str, str]]:
+    """The (id, name, arguments) of each call that an assistant message makes."""
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if isinstance(function, Mapping):
+            yield str(call.get("id") or ""), str(function.get("name") or ""), str(function.get("arguments") or "")
+
+
+def used_tools(messages: Iterable[Message]) -> frozenset[str]:
+    """Names of the tools that the conversation has called."""
+    return frozenset(name for message in messages for _, name, _ in tool_calls(message))
+
+
+def tool_name(tool: Tool) -> str | None:
+    """The name of a function tool; None for a provider-side tool (web search, code interpreter, MCP, …)."""
+    function = tool.get("function")
+    if isinstance(function, Mapping) and isinstance(function.get("name"), str):
+        return str(function["name"])
+    return None
+
+
+def tool_description(tool: Tool) -> str:
+    function = tool.get("function") or {}
+    return str(function.get("description") or "")
+
+
+def tool_schema(tool: Tool) -> Mapping[str, Any]:
+    """The JSON schema of a function tool's arguments; empty when it takes none."""
+    parameters = (tool.get("function") or {}).get("parameters")
+    return parameters if isinstance(parameters, Mapping) else {}
+
+
+def forced_tool(tool_choice: Any) -> str | None:
+    """The tool that `tool_choice` names, if it names one."""
+    if not isinstance(tool_choice, Mapping):
+        return None
+    function = tool_choice.get("function")
+    name = function.get("name") if isinstance(function, Mapping) else tool_choice.get("name")
+    return str(name) if name else None
+
+
+def canonical(value: Any) -> str:
+    """*value* as compact JSON with sorted keys: equal values give equal text, whatever their key order."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=repr)
+
+
+def digest(*parts: str) -> str:
+    """A 128-bit hex digest of *parts*, unambiguous at their borders."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        hasher.update(len(data).to_bytes(8, "little"))
+        hasher.update(data)
+    return hasher.hexdigest()

@@ -1,0 +1,244 @@
+"""Every setting, frozen and checked; the only reader of configuration files and environment variables.
+
+Settings come from a mapping (`enable({...})`, the proxy's ``callback_settings``), a YAML file, and environment
+variables ``TOKENOPT_<STAGE>__<FIELD>`` (``TOKENOPT_REDIS__URL=embedded``), which win. A value
+``os.environ/NAME`` stands for the environment variable NAME, as in LiteLLM's own files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import SettingsError
+
+ENV_PREFIX = "TOKENOPT_"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False)
+
+
+def _redis_url(url: str) -> str:
+    if url in ("auto", "embedded", "memory") or url.startswith(REDIS_SCHEMES):
+        return url
+    raise ValueError("allowed: auto, embedded, memory, redis://…, rediss://… or unix://…")
+
+
+class RedisSettings(_Section):
+    """Where answers and embeddings are kept."""
+
+    url: Annotated[str, AfterValidator(_redis_url)] = Field(
+        "auto",
+        description="auto (embedded where its server is installed, else memory) | embedded | memory | redis://… "
+        "| rediss://… | unix://…",
+    )
+    prefix: str = Field("tokenopt", pattern=r"^[A-Za-z0-9_.-]+$", description="Begins every key and index name.")
+    timeout_seconds: Seconds = Field(0.5, description="For one command; beyond it the request goes on without Redis.")
+    connect_timeout_seconds: Seconds = Field(1.0, description="For opening a connection.")
+    max_connections: Count = Field(32, description="Connections of the pool, per process.")
+    breaker_failures: Count = Field(5, description="Failures in a row after which Redis is left alone for a while.")
+    breaker_seconds: Seconds = Field(10.0, description="How long Redis is left alone then.")
+    embedded_max_memory_mb: Count = Field(
+        256, description="Memory of the embedded server; least used entries go first."
+    )
+
+
+class EmbedderSettings(_Section):
+    """What turns text into vectors."""
+
+    model: str = Field(
+        "all-MiniLM-L6-v2",
+        description="all-MiniLM-L6-v2 (packaged), a sentence-transformers name or folder, or a LiteLLM embedding model.",
+    )
+    backend: Literal["auto", "onnx", "sentence-transformers", "litellm"] = Field(
+        "auto", description="auto: onnx for what can be exported, else sentence-transformers."
+    )
+    cache_dir: str | None = Field(None, description="Where exported models are kept; default: the user's cache folder.")
+    memo_entries: Count = Field(20_000, description="Vectors kept in process, by content.")
+    threads: Count = Field(2, description="CPU threads of the ONNX session.")
+
+
+class CacheSettings(_Section):
+    """Answers to repeated questions."""
+
+    enabled: bool = True
+    threshold: Fraction = Field(0.85, description="Least cosine similarity of two questions that may share an answer.")
+    ttl_seconds: Annotated[int, Field(ge=1)] = Field(86_400, description="How long an answer is kept.")
+    max_wrong_rate: Fraction = Field(
+        0.01, description="Share of wrong answers that is allowed; 0 serves literal repeats alone."
+    )
+    share: Literal["key", "team", "user", "global"] = Field(
+        "user", description="Who may share answers: one API key, team or end user (user), or everybody (global)."
+    )
+    max_entries_in_process: Count = Field(2_000, description="Answers kept in process, beside Redis.")
+    max_answer_bytes: Count = Field(262_144, description="Longer answers are not stored.")
+
+
+class ToolsSettings(_Section):
+    """Which tools are sent, and how large."""
+
+    enabled: bool = True
+    max_tools: Count = Field(10, description="At most so many tools a request, protected ones aside.")
+    always_include: tuple[str, ...] = Field((), description="Names of tools that are always sent.")
+    min_tokens: Annotated[int, Field(ge=0)] = Field(
+        1_000, description="Blocks of at most max_tools tools under this size are left alone."
+    )
+    compress_schemas: bool = Field(True, description="Say the same schemas in fewer tokens.")
+
+
+class PromptSettings(_Section):
+    """Which sections of the system prompt are sent."""
+
+    enabled: bool = True
+    budget_tokens: Count = Field(5_000, description="Aim for the system prompt's size.")
+    min_tokens: Annotated[int, Field(ge=0)] = Field(1_500, description="Shorter prompts are left alone.")
+    always_include: tuple[str, ...] = Field((), description="Headings (or parts of them) of sections that always stay.")
+
+
+class ContextSettings(_Section):
+    """How much of a long conversation is sent."""
+
+    enabled: bool = True
+    budget_tokens: Count = Field(5_000, description="Aim for the history's size, the last user turn aside.")
+    high_water: Annotated[float, Field(ge=1, le=10)] = Field(
+        1.5, description="History is cut anew when what is sent exceeds budget_tokens times this."
+    )
+    keep_last_turns: Count = Field(2, description="User turns at the end that are sent whole if they fit.")
+
+
+class TelemetrySettings(_Section):
+    """Traces and metrics (OpenTelemetry)."""
+
+    enabled: bool = True
+    headers: bool = Field(True, description="x-tokenopt-* response headers of the proxy.")
+
+
+class Settings(_Section):
+    """All settings; every default is safe."""
+
+    mode: Literal["on", "shadow", "off"] = Field(
+        "on", description="on | shadow (decide and report, but send the original) | off."
+    )
+    holdout_fraction: Fraction = Field(0.0, description="Share of sessions left alone, to compare with.")
+    time_budget_seconds: Seconds = Field(2.0, description="For all stages of one request; then it goes on.")
+    redis: RedisSettings = RedisSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    cache: CacheSettings = CacheSettings()
+    tools: ToolsSettings = ToolsSettings()
+    prompt: PromptSettings = PromptSettings()
+    context: ContextSettings = ContextSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+
+def load_settings(source: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None) -> Settings:
+    """Settings from a mapping, a YAML file's path, ready settings, or defaults; the environment wins.
+
+    A YAML file may hold the settings at its top, under ``litellm_tokenopt``, or under LiteLLM's
+    ``callback_settings: {litellm_tokenopt: …}``. Raises `SettingsError` that names each wrong field.
+    """
+    if isinstance(source, Settings):
+        return source
+    values = _resolve(_read_yaml(source) if isinstance(source, (str, os.PathLike)) else source or {}, ())
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"settings: got {type(values).__name__}; a mapping of settings is allowed")
+    try:
+        return Settings.model_validate(_merge(values, _from_environment(os.environ)))
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _read_yaml(path: str | os.PathLike[str]) -> Any:
+    import yaml
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"settings file {os.fspath(path)}: {error.strerror or error}") from None
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"settings file {os.fspath(path)}: not YAML: {error}") from None
+    if isinstance(values, Mapping):
+        callback_settings = values.get("callback_settings")
+        if isinstance(callback_settings, Mapping):
+            values = callback_settings
+        values = values.get("litellm_tokenopt", values)
+    return values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """``TOKENOPT_CACHE__TTL_SECONDS=60`` as ``{"cache": {"ttl_seconds": 60}}``; values are read as YAML."""
+    import yaml
+
+    values: dict[str, Any] = {}
+    for name, text in environment.items():
+        if not name.startswith(ENV_PREFIX):
+            continue
+        *sections, leaf = name.removeprefix(ENV_PREFIX).lower().split("__")
+        if (sections[0] if sections else leaf) not in Settings.model_fields:
+            continue
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[leaf] = yaml.safe_load(text)
+    return values
+
+
+def _resolve(value: Any, path: tuple[str, ...]) -> Any:
+    """*value* with every ``os.environ/NAME`` replaced by that variable."""
+    if isinstance(value, Mapping):
+        return {key: _resolve(item, (*path, str(key))) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_resolve(item, path) for item in value]
+    if isinstance(value, str) and value.startswith("os.environ/"):
+        name = value.removeprefix("os.environ/")
+        if name not in os.environ:
+            raise SettingsError(f"{'.'.join(path)}: got {value!r}; the environment variable {name} is not set")
+        return os.environ[name]
+    return value
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        here = merged.get(key)
+        merged[key] = _merge(here, value) if isinstance(here, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors():
+        path = ".".join(map(str, fault["loc"])) or "settings"
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{path}: no such setting; allowed here: {', '.join(_fields_at(fault['loc'][:-1]))}")
+        else:
+            message = fault["msg"].removeprefix("Value error, ")
+            lines.append(f"{path}: got {_shown(path, fault['input'])}; {message[:1].lower()}{message[1:]}")
+    return "; ".join(lines)
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def _shown(path: str, value: Any) -> str:
+    """*value* for an error message; a URL's password stays out of logs."""
+    shown = repr(value)
+    return f"{shown.split('@')[0].split('://')[0]}://…'" if path.endswith("url") and "@" in shown else shown

@@ -1,0 +1,62 @@
+"""The one protocol of the package, and the three answers that a stage may give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from .request import ChatRequest, Reply
+
+Detail: TypeAlias = Mapping[str, str | int | float]
+
+
+class Followup(Protocol):
+    """Work to do once the model has replied, e.g. storing the reply in the cache."""
+
+    async def __call__(self, reply: Reply) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Leave the request as it is.
+
+    `reason` is one of few words (it becomes a metric's attribute); `detail` goes to traces alone.
+    """
+
+    reason: str
+    then: Followup | None = None
+    detail: Detail = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Go on with another request."""
+
+    request: ChatRequest
+    reason: str
+    then: Followup | None = None
+    detail: Detail = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Skip the model: here's the reply."""
+
+    reply: Reply
+    reason: str
+    detail: Detail = field(default_factory=dict)
+
+
+Verdict: TypeAlias = Keep | Change | Answer
+
+
+class Stage(Protocol):
+    """One optimisation. It decides; the pipeline acts, measures and catches."""
+
+    @property
+    def name(self) -> str:
+        """Its name in settings, traces and metrics."""
+        ...
+
+    async def __call__(self, request: ChatRequest) -> Verdict: ...
