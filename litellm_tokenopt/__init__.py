@@ -1,0 +1,53 @@
+"""Fewer tokens, a smaller bill and quicker answers from LiteLLM, with the same answers.
+
+In Python: ``litellm_tokenopt.enable({...})``. In LiteLLM's proxy: ``litellm_settings: {callbacks:
+["litellm_tokenopt.callback"]}``. Nothing heavy is imported before the first request.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .adapters.install import disable, enable
+    from .errors import InputError, ModelUnavailable, RedisUnavailable, SettingsError, TokenOptError, UnavailableError
+    from .optimizer import TokenOptimizer
+    from .settings import Settings, load_settings
+
+    callback: Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "InputError",
+    "ModelUnavailable",
+    "RedisUnavailable",
+    "Settings",
+    "SettingsError",
+    "TokenOptError",
+    "TokenOptimizer",
+    "UnavailableError",
+    "callback",
+    "disable",
+    "enable",
+    "load_settings",
+]
+
+_HOMES = {
+    **dict.fromkeys(("disable", "enable"), ".adapters.install"),
+    **dict.fromkeys(("Settings", "load_settings"), ".settings"),
+    "TokenOptimizer": ".optimizer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "callback":  # made at the proxy's start, from its callback_settings
+        return import_module(".adapters.install", __name__).proxy_callback()
+    if name in __all__:
+        return getattr(import_module(_HOMES.get(name, ".errors"), __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

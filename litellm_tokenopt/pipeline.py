@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any, Literal, TypeAlias
 
 from .request import ChatRequest, Reply
 from .stage import Answer, Followup, Keep, Stage, Verdict
+
+Mode: TypeAlias = Literal["on", "shadow", "holdout", "bypass"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +36,9 @@ class Step:
 class Outcome:
     """Where a request stands after the last stage.
 
-    `original` came in; `request` is to be sent on, unless `reply` answers it. `seconds` is the whole time taken.
+    `original` came in; `request` is to be sent on, unless `reply` answers it. `changes` are the keyword arguments
+    in which what is to be sent differs from what came in. `mode` is on, shadow (decided, but not to be applied),
+    holdout or bypass. `seconds` is the whole time taken.
     """
 
     original: ChatRequest
@@ -41,6 +46,8 @@ class Outcome:
     reply: Reply | None = None
     steps: tuple[Step, ...] = ()
     followups: tuple[Followup, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    mode: Mode = "on"
     tokens_before: int = 0
     tokens_after: int = 0
     seconds: float = 0.0

@@ -58,7 +58,7 @@ class EmbedderSettings(_Section):
 
     model: str = Field(
         "all-MiniLM-L6-v2",
-        description="all-MiniLM-L6-v2 (packaged), a sentence-transformers name or folder, or a LiteLLM embedding model.",
+        description="all-MiniLM-L6-v2 (packaged), a sentence-transformers name or folder, or LiteLLM's model name.",
     )
     backend: Literal["auto", "onnx", "sentence-transformers", "litellm"] = Field(
         "auto", description="auto: onnx for what can be exported, else sentence-transformers."
@@ -121,6 +121,11 @@ class TelemetrySettings(_Section):
 
     enabled: bool = True
     headers: bool = Field(True, description="x-tokenopt-* response headers of the proxy.")
+    otlp_endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = Field(
+        None,
+        description="An OTLP/HTTP collector (http://localhost:4318) that the plugin exports to itself; unset: the "
+        "program's own OpenTelemetry set-up is used.",
+    )
 
 
 class Settings(_Section):

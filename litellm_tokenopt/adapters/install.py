@@ -1,0 +1,110 @@
+"""Switching the plugin on and off, without a trace left behind."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import litellm
+
+from ..settings import Settings, load_settings
+from .delivery import DeliveryCache
+from .hooks import TokenOptCallback, installed
+from .interpose import Interposer
+from .plugin import Plugin
+
+logger = logging.getLogger("litellm_tokenopt")
+
+# LiteLLM copies an entry of `callbacks` into the other lists at the first call.
+_CALLBACK_LISTS = (
+    "callbacks",
+    "input_callback",
+    "success_callback",
+    "failure_callback",
+    "service_callback",
+    "_async_input_callback",
+    "_async_success_callback",
+    "_async_failure_callback",
+)
+
+_lock = threading.RLock()
+_installed: Installation | None = None
+
+
+class Installation:
+    """The plugin, and all that it has put into LiteLLM."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.plugin = Plugin(settings)
+        self.callback = TokenOptCallback(self.plugin)
+        self.interposers = [
+            Interposer(litellm.completion, "chat", self.plugin),
+            Interposer(litellm.acompletion, "chat", self.plugin),
+            Interposer(litellm.responses, "responses", self.plugin),
+        ]
+        keep_slot(self.plugin)
+
+    def remove(self) -> None:
+        """Restore LiteLLM as it was."""
+        for interposer in reversed(self.interposers):
+            interposer.restore()
+        for name in _CALLBACK_LISTS:
+            items = getattr(litellm, name, None)
+            if isinstance(items, list):
+                items[:] = [item for item in items if item is not self.callback]
+        if isinstance(litellm.cache, DeliveryCache) and litellm.cache._plugin is self.plugin:
+            litellm.cache = litellm.cache.operator
+        self.plugin.close()
+
+
+def keep_slot(plugin: Plugin) -> None:
+    """Put our delivery into ``litellm.cache``, in front of a cache that an operator has set (perhaps since)."""
+    if plugin.settings.cache.enabled and not isinstance(litellm.cache, DeliveryCache):
+        litellm.cache = DeliveryCache(plugin, litellm.cache)
+
+
+def enable(settings: Settings | Mapping[str, Any] | str | PathLike[str] | None = None) -> Any:
+    """Switch the plugin on for every LiteLLM call of this process, and return its callback.
+
+    *settings*: a mapping, `Settings`, a YAML file's path, or None for defaults. Called again, it starts afresh with
+    the new settings. Raises `SettingsError` that names each wrong field; nothing is changed then.
+    """
+    checked = load_settings(settings)
+    with _lock:
+        callback = _install(checked)
+        if not installed(callback):
+            litellm.callbacks.append(callback)
+        return callback
+
+
+def disable() -> None:
+    """Switch the plugin off and restore LiteLLM exactly. Does nothing when it's not on."""
+    global _installed
+    with _lock:
+        if _installed is not None:
+            _installed.remove()
+            _installed = None
+
+
+def proxy_callback() -> TokenOptCallback:
+    """The instance that ``callbacks: ["litellm_tokenopt.callback"]`` names, with ``callback_settings`` applied."""
+    with _lock:
+        if _installed is not None:
+            return _installed.callback
+        given = getattr(litellm, "callback_settings", None) or {}
+        own = given.get("litellm_tokenopt") if isinstance(given, Mapping) else None
+        return _install(load_settings(own))
+
+
+def _install(settings: Settings) -> TokenOptCallback:
+    global _installed
+    disable()
+    _installed = Installation(settings)
+    return _installed.callback
+
+
+atexit.register(disable)

@@ -1,0 +1,152 @@
+"""The way in where LiteLLM has no hook: sync calls, and async ones with positional arguments.
+
+LiteLLM's entry points are functions inside a decorator; names imported earlier still refer to the decorated one. So
+the wrapper's own reference to the inner function, a closure cell, is what gets replaced, and put back by `restore`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from types import CellType
+from typing import Any
+
+from ..request import Surface
+from .delivery import replay
+from .plugin import Call, Plugin
+
+logger = logging.getLogger("litellm_tokenopt")
+
+Function = Callable[..., Any]
+_ASYNC_MARKS = ("acompletion", "aresponses", "_arealtime", "async_call")
+
+
+class Interposer:
+    """Stands between one decorated LiteLLM function and the function inside it."""
+
+    def __init__(self, entry: Function, surface: Surface, plugin: Plugin) -> None:
+        self._surface = surface
+        self._plugin = plugin
+        self._cell = original_cell(entry)
+        self._original: Function | None = self._cell.cell_contents if self._cell is not None else None
+        if self._cell is None or self._original is None:
+            logger.warning("%s has changed; sync calls of it pass on as they are", getattr(entry, "__name__", entry))
+            return
+        self._signature = inspect.signature(self._original)
+        replaced = self._async if inspect.iscoroutinefunction(self._original) else self._sync
+        self._replacement = functools.wraps(self._original)(_plain_function(replaced))
+        self._cell.cell_contents = self._replacement
+
+    def restore(self) -> None:
+        """Put the inner function back, unless somebody else has taken the place since."""
+        if self._cell is not None and self._cell.cell_contents is self._replacement:
+            self._cell.cell_contents = self._original
+
+    def _sync(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        assert self._original is not None
+        if any(kwargs.get(mark) is True for mark in _ASYNC_MARKS):
+            return self._original(*args, **kwargs)
+        try:
+            bound = self._bound(args, kwargs)
+            call = self._plugin.before_sync(bound, self._surface)
+            if call is None:
+                return self._original(*args, **kwargs)
+            self._plugin.apply(call, bound)
+            if call.payload is not None:
+                return deliver(call, bound, is_async=False)
+        except Exception as error:
+            self._plugin.failed("interposer", error)
+            return self._original(*args, **kwargs)
+        return self._original(**bound)
+
+    def _async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]:
+        return self._async_call(args, kwargs)
+
+    async def _async_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        assert self._original is not None
+        if not args:  # the hook has seen it
+            return self._captured(self._plugin.call_of(kwargs), await self._original(**kwargs))
+        try:
+            bound = self._bound(args, kwargs)
+            call = await self._plugin.before(bound, self._surface)
+            if call is None:
+                return await self._original(*args, **kwargs)
+            self._plugin.apply(call, bound)
+            if call.payload is not None:
+                return deliver(call, bound, is_async=True)
+        except Exception as error:
+            self._plugin.failed("interposer", error)
+            return await self._original(*args, **kwargs)
+        return self._captured(call, await self._original(**bound))
+
+    def _captured(self, call: Call | None, result: Any) -> Any:
+        """A chat stream hands its reply over the moment it ends: LiteLLM's own task may not outlive the loop."""
+        store = getattr(result, "async_cache_streaming_response", None)
+        if call is None or store is None:
+            return result
+
+        def capture(processed_chunk: Any, cache_hit: bool) -> Any:
+            if not cache_hit:
+                self._plugin.after(call, processed_chunk)
+            return store(processed_chunk=processed_chunk, cache_hit=cache_hit)
+
+        result.async_cache_streaming_response = capture
+        return result
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """All arguments by name."""
+        names = [p.name for p in self._signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
+def _plain_function(method: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> Function:
+    if inspect.iscoroutinefunction(method):
+        raise TypeError("a plain function is wanted")
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return method(args, kwargs)
+
+    return call
+
+
+def original_cell(entry: Function) -> CellType | None:
+    """The closure cell through which LiteLLM's decorator reaches the function inside it."""
+    wrapper: Any = entry
+    while wrapper is not None:
+        code = getattr(wrapper, "__code__", None)
+        if code is not None and "original_function" in code.co_freevars:
+            cell = wrapper.__closure__[code.co_freevars.index("original_function")]
+            return cell if isinstance(cell, CellType) else None
+        wrapper = getattr(wrapper, "__wrapped__", None)
+    return None
+
+
+def deliver(call: Call, kwargs: Mapping[str, Any], *, is_async: bool) -> Any:
+    """A cached reply as the object or stream that the caller waits for, logged as a hit."""
+    logging_obj = kwargs["litellm_logging_obj"]
+    name = {"chat": "completion", "responses": "responses", "messages": "anthropic_messages"}[call.surface]
+    provider = kwargs.get("custom_llm_provider")
+    handler, payload, model = logging_obj.llm_caching_handler, replay(call, kwargs), str(kwargs.get("model"))
+    handler._update_litellm_logging_obj_environment(
+        logging_obj=logging_obj,
+        model=model,
+        kwargs=dict(kwargs),
+        cached_result=payload,
+        is_async=is_async,
+        custom_llm_provider=provider,
+    )
+    logging_obj.model_call_details["cache_hit"] = True
+    if kwargs.get("stream") is not True:  # a replayed stream says itself that it's a hit
+        for success in ("success_handler", "async_success_handler"):
+            setattr(logging_obj, success, functools.partial(getattr(logging_obj, success), cache_hit=True))
+    return handler._convert_cached_result_to_model_response(
+        cached_result=payload,
+        call_type=f"a{name}" if is_async and name != "anthropic_messages" else name,
+        kwargs=dict(kwargs),
+        logging_obj=logging_obj,
+        model=model,
+        args=(),
+        custom_llm_provider=provider,
+    )

@@ -1,0 +1,404 @@
+"""Between the keyword arguments of the three APIs (as LiteLLM takes them) and `ChatRequest`, without loss.
+
+An inner message or tool made from a native one carries its address under `AT`; on the way out whatever is still
+the very object that came in gives back its native original, and the rest is rebuilt at its address.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from .request import ChatRequest, Controls, Message, Surface, Tenant, Tool, digest
+
+Kwargs: TypeAlias = Mapping[str, Any]
+Native: TypeAlias = dict[str, Any]
+
+AT = "_tokenopt_at"
+"""Key of an inner message's or tool's address: (index of the native item, index of its block or -1)."""
+
+SYSTEM_AT = -1
+_TRANSPORT = frozenset(
+    "api_key background cache caching client default_headers extra_headers fallbacks headers input "
+    "instructions litellm_metadata max_retries messages metadata mock_response model num_retries organization "
+    "original_function prompt_cache_key prompt_cache_retention request_timeout safety_identifier service_tier "
+    "shared_session store stream stream_options system timeout tool_choice tools user".split()
+)
+_SERVER = frozenset({"api_base", "base_url", "api_version", "custom_llm_provider"})
+_TENANT_KEY = re.compile(r"tenant|user|team|org|account|customer", re.I)
+_PROXY_KEY = re.compile(r"^user_api_key")
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """A request as it came in, in both forms."""
+
+    request: ChatRequest
+    natives: Mapping[int, Any]
+    native_kwargs: Kwargs
+
+    def outgoing(self, request: ChatRequest) -> dict[str, Any]:
+        """The keyword arguments to change, so that *request* is sent in place of the one that came in."""
+        changed: dict[str, Any] = {}
+        if request.messages is not self.request.messages:
+            changed.update(_OUT[request.surface](self, request.messages))
+        if request.tools is not self.request.tools:
+            changed["tools"] = _tools_out(self, request.tools)
+            if not changed["tools"]:
+                changed["tools"] = None
+        return changed
+
+    def native(self, inner: Any) -> Any | None:
+        """The native object that *inner* was made from, if *inner* is untouched."""
+        return self.natives.get(id(inner))
+
+
+def border_of(kwargs: Kwargs, surface: Surface) -> Border | None:
+    """The request in *kwargs*; None where it isn't one that we understand (LiteLLM is to judge it then)."""
+    model = kwargs.get("model")
+    messages, natives = _IN[surface](kwargs)
+    if not isinstance(model, str) or not messages:
+        return None
+    tools = _tools_in(kwargs.get("tools"), natives)
+    if tools is None:
+        return None
+    metadata = metadata_of(kwargs)
+    request = ChatRequest(
+        model=str(metadata.get("model_group") or model),
+        messages=tuple(messages),
+        tools=tuple(tools),
+        tool_choice=kwargs.get("tool_choice"),
+        surface=surface,
+        tenant=_tenant(kwargs, metadata),
+        controls=_controls(kwargs, metadata),
+        options=_options(kwargs, metadata),
+    )
+    # Inner objects are kept alive by `request`, so their ids stay theirs for as long as the border lives.
+    return Border(request, natives, _native_part(kwargs))
+
+
+def metadata_key(surface: Surface) -> str:
+    """Where LiteLLM keeps its own metadata: the other two APIs have a ``metadata`` that goes to the provider."""
+    return "metadata" if surface == "chat" else "litellm_metadata"
+
+
+def metadata_of(kwargs: Kwargs) -> Mapping[str, Any]:
+    """LiteLLM's metadata of a call, from both places where it may stand."""
+    merged: dict[str, Any] = {}
+    for key in ("metadata", "litellm_metadata"):
+        part = kwargs.get(key)
+        if isinstance(part, Mapping):
+            merged.update(part)
+    return merged
+
+
+def _native_part(kwargs: Kwargs) -> dict[str, Any]:
+    names = ("messages", "input", "system", "instructions", "tools")
+    return {name: kwargs[name] for name in names if name in kwargs}
+
+
+# --- in -------------------------------------------------------------------------------------------------------
+
+
+def _chat_in(kwargs: Kwargs) -> tuple[list[Message], dict[int, Any]]:
+    natives: dict[int, Any] = {}
+    return _plain(kwargs.get("messages"), natives), natives
+
+
+def _plain(messages: Any, natives: MutableMapping[int, Any]) -> list[Message]:
+    """Chat messages as mappings (LiteLLM's own message objects are dumped); empty when one is malformed."""
+    inner: list[Message] = []
+    for native in messages if isinstance(messages, (list, tuple)) else ():
+        message = native if isinstance(native, Mapping) else _dumped(native)
+        if message is None or not isinstance(message.get("role"), str):
+            return []
+        if message is not native:
+            natives[id(message)] = native
+        inner.append(message)
+    return inner
+
+
+def _dumped(value: Any) -> Native | None:
+    dump = getattr(value, "model_dump", None)
+    dumped = dump(exclude_none=True) if callable(dump) else None
+    return dumped if isinstance(dumped, dict) else None
+
+
+def _messages_in(kwargs: Kwargs) -> tuple[list[Message], dict[int, Any]]:
+    natives: dict[int, Any] = {}
+    inner: list[Message] = []
+    system = kwargs.get("system")
+    if system:
+        inner.append({"role": "system", "content": system, AT: (SYSTEM_AT, -1)})
+    for index, native in enumerate(kwargs.get("messages") or ()):
+        if not isinstance(native, Mapping) or not isinstance(native.get("role"), str):
+            return [], natives
+        content = native.get("content")
+        if isinstance(content, list) and all(isinstance(block, Mapping) for block in content):
+            inner += _split_blocks(native, content, index)
+        else:
+            inner.append({**native, AT: (index, -1)})
+    natives.update((id(message), message) for message in inner)
+    return inner, natives
+
+
+def _split_blocks(native: Mapping[str, Any], content: Sequence[Mapping[str, Any]], index: int) -> list[Message]:
+    """One message of blocks as tool results, each a message, and what remains."""
+    results = [(at, block) for at, block in enumerate(content) if block.get("type") == "tool_result"]
+    uses = [block for block in content if block.get("type") == "tool_use"]
+    rest = [block for block in content if block.get("type") not in ("tool_result", "tool_use")]
+    inner: list[Message] = [
+        {
+            "role": "tool",
+            "tool_call_id": str(block.get("tool_use_id")),
+            "content": block.get("content"),
+            AT: (index, at),
+        }
+        for at, block in results
+    ]
+    if rest or uses or not results:
+        message: Native = {**native, "content": rest, AT: (index, -1)}
+        if uses:
+            message["tool_calls"] = [
+                _call(use.get("id"), use.get("name"), json.dumps(use.get("input"))) for use in uses
+            ]
+        inner.append(message)
+    return inner
+
+
+def _call(call_id: Any, name: Any, arguments: str) -> Native:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _responses_in(kwargs: Kwargs) -> tuple[list[Message], dict[int, Any]]:
+    natives: dict[int, Any] = {}
+    inner: list[Message] = []
+    if isinstance(kwargs.get("instructions"), str):
+        inner.append({"role": "system", "content": kwargs["instructions"], AT: (SYSTEM_AT, -1)})
+    given = kwargs.get("input")
+    if isinstance(given, str):
+        return [*inner, {"role": "user", "content": given, AT: (0, -1)}], natives
+    for index, native in enumerate(given or ()):
+        item = native if isinstance(native, Mapping) else _dumped(native)
+        if item is None:
+            return [], natives
+        message = _item_in(item, index)
+        natives[id(message)] = native
+        inner.append(message)
+    return inner, natives
+
+
+def _item_in(item: Mapping[str, Any], index: int) -> Native:
+    kind = item.get("type", "message")
+    if kind == "message" and isinstance(item.get("role"), str):
+        return {**item, AT: (index, -1)}
+    if kind == "function_call":
+        call = _call(item.get("call_id"), item.get("name"), str(item.get("arguments") or ""))
+        return {"role": "assistant", "content": None, "tool_calls": [call], AT: (index, -1)}
+    if kind == "function_call_output":
+        return {"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output"), AT: (index, -1)}
+    return {"role": "assistant", "content": [{**item}], AT: (index, -1)}
+
+
+def _tools_in(tools: Any, natives: MutableMapping[int, Any]) -> list[Tool] | None:
+    """Tools in chat form, whatever API they came from; None when one is malformed."""
+    inner: list[Tool] = []
+    for index, native in enumerate(tools if isinstance(tools, (list, tuple)) else ()):
+        item = native if isinstance(native, Mapping) else _dumped(native)
+        if item is None:
+            return None
+        tool = _tool_in(item, index)
+        natives[id(tool)] = native
+        inner.append(tool)
+    return inner
+
+
+def _tool_in(item: Mapping[str, Any], index: int) -> Tool:
+    if isinstance(item.get("function"), Mapping) or not isinstance(item.get("name"), str):
+        return item
+    if "input_schema" in item and item.get("type", "custom") == "custom":
+        schema = item["input_schema"]
+    elif item.get("type") == "function":
+        schema = item.get("parameters")
+    else:
+        return item
+    function: Native = {"name": item["name"]}
+    if item.get("description") is not None:
+        function["description"] = item["description"]
+    if schema is not None:
+        function["parameters"] = schema
+    if item.get("strict") is not None:
+        function["strict"] = item["strict"]
+    return {"type": "function", "function": function, AT: index}
+
+
+# --- out ------------------------------------------------------------------------------------------------------
+
+
+def _without_address(message: Message) -> Native:
+    return {key: value for key, value in message.items() if key != AT}
+
+
+def _chat_out(border: Border, messages: Iterable[Message]) -> dict[str, Any]:
+    return {"messages": [border.natives.get(id(message), message) for message in messages]}
+
+
+def _messages_out(border: Border, messages: Sequence[Message]) -> dict[str, Any]:
+    changed: dict[str, Any] = {}
+    groups: list[tuple[int | None, list[Message]]] = []
+    for message in messages:
+        at = message[AT][0] if AT in message else None
+        if at == SYSTEM_AT:
+            changed["system"] = message["content"]
+        elif groups and at is not None and groups[-1][0] == at:
+            groups[-1][1].append(message)
+        else:
+            groups.append((at, [message]))
+    if "system" in border.native_kwargs and "system" not in changed:
+        changed["system"] = ""
+    natives = border.native_kwargs["messages"]
+    sizes = _pieces(border.request.messages)
+    changed["messages"] = [
+        _rebuilt(border, natives[at], group, sizes[at]) if at is not None else _without_address(group[0])
+        for at, group in groups
+    ]
+    return changed
+
+
+def _pieces(messages: Iterable[Message]) -> dict[int, int]:
+    """How many inner messages each native one became."""
+    sizes: dict[int, int] = {}
+    for message in messages:
+        sizes[message[AT][0]] = sizes.get(message[AT][0], 0) + 1
+    return sizes
+
+
+def _rebuilt(border: Border, native: Mapping[str, Any], group: Sequence[Message], pieces: int) -> Any:
+    if len(group) == pieces and all(border.native(message) is message for message in group):
+        return native
+    content = native.get("content")
+    if not isinstance(content, list):
+        return {**native, "content": group[0]["content"]}
+    blocks: list[Any] = []
+    for message in group:
+        block_at = message[AT][1]
+        if block_at >= 0:
+            blocks.append({**content[block_at], "content": message["content"]})
+            continue
+        kept = {call.get("id") for call in message.get("tool_calls") or ()}
+        inner = message.get("content")
+        blocks += [{"type": "text", "text": inner}] if isinstance(inner, str) else list(inner or ())
+        blocks += [block for block in content if block.get("type") == "tool_use" and block.get("id") in kept]
+    return {**native, "content": blocks}
+
+
+def _responses_out(border: Border, messages: Sequence[Message]) -> dict[str, Any]:
+    changed: dict[str, Any] = {}
+    items: list[Any] = []
+    given = border.native_kwargs.get("input")
+    for message in messages:
+        at = message[AT][0] if AT in message else None
+        if at == SYSTEM_AT:
+            changed["instructions"] = message["content"]
+        elif at is None or isinstance(given, str):
+            items.append(_without_address(message))
+        else:
+            items.append(_item_out(border, given[at], message) if given is not None else _without_address(message))
+    if "instructions" in border.native_kwargs and "instructions" not in changed:
+        changed["instructions"] = None
+    alone = isinstance(given, str) and len(items) == 1
+    changed["input"] = items[0]["content"] if alone else items
+    return changed
+
+
+def _item_out(border: Border, native: Any, message: Message) -> Any:
+    if border.native(message) is not None:
+        return native
+    item = native if isinstance(native, Mapping) else _dumped(native) or {}
+    if item.get("type") == "function_call_output":
+        return {**item, "output": message["content"]}
+    return {**item, "content": message["content"]} if item.get("type", "message") == "message" else native
+
+
+def _tools_out(border: Border, tools: Iterable[Tool]) -> list[Any]:
+    out = [_tool_out(border, tool) for tool in tools]
+    given = border.native_kwargs.get("tools") or ()
+    marks = [tool["cache_control"] for tool in given if isinstance(tool, Mapping) and "cache_control" in tool]
+    if out and marks and not any("cache_control" in tool for tool in out if isinstance(tool, Mapping)):
+        out[-1] = {**out[-1], "cache_control": marks[-1]}  # the caller's cache breakpoint moves with the block's end
+    return out
+
+
+def _tool_out(border: Border, tool: Tool) -> Any:
+    native = border.native(tool)
+    if native is not None:
+        return native
+    if AT not in tool:
+        return tool
+    native = border.native_kwargs["tools"][tool[AT]]
+    item = native if isinstance(native, Mapping) else _dumped(native) or {}
+    function = tool["function"]
+    schema_key = "input_schema" if "input_schema" in item else "parameters"
+    rebuilt = {**item, **({"description": function["description"]} if "description" in function else {})}
+    if "parameters" in function:
+        rebuilt[schema_key] = function["parameters"]
+    return rebuilt
+
+
+_IN = {"chat": _chat_in, "messages": _messages_in, "responses": _responses_in}
+_OUT: Mapping[Surface, Any] = {"chat": _chat_out, "messages": _messages_out, "responses": _responses_out}
+
+
+# --- who, and what else ---------------------------------------------------------------------------------------
+
+
+def _tenant(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Tenant:
+    """The proxy says who calls; in the SDK it's ``user`` and whatever the caller wrote into metadata."""
+    user = kwargs.get("user") or kwargs.get("safety_identifier")
+    if metadata.get("user_api_key_hash") or metadata.get("user_api_key"):
+        return Tenant(
+            key=_text(metadata.get("user_api_key_hash") or metadata.get("user_api_key")),
+            team=_text(metadata.get("user_api_key_team_id")),
+            user=_text(metadata.get("user_api_key_user_id")),
+            end_user=_text(metadata.get("user_api_key_end_user_id") or user or metadata.get("user_id")),
+        )
+    own = {k: str(v) for k, v in metadata.items() if _TENANT_KEY.search(k) and not _PROXY_KEY.match(k)}
+    written = json.dumps(own, sort_keys=True) if own else None
+    key = kwargs.get("api_key")
+    return Tenant(key=digest(key) if isinstance(key, str) else None, team=written, user=_text(user))
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value not in (None, "") else None
+
+
+def _controls(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Controls:
+    own = metadata.get("tokenopt")
+    own = own if isinstance(own, Mapping) else {}
+    asked = kwargs.get("cache")
+    cache = asked if isinstance(asked, Mapping) else {}
+    age = cache.get("s-maxage", cache.get("s-max-age"))
+    off = kwargs.get("caching") is False and "model_group" not in metadata
+    return Controls(
+        bypass=own.get("bypass") is True,
+        no_cache=cache.get("no-cache") is True or off,
+        no_store=cache.get("no-store") is True or off,
+        ttl_seconds=_number(cache.get("ttl")),
+        namespace=_text(cache.get("namespace")),
+        max_age_seconds=_number(age),
+    )
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 else None
+
+
+def _options(kwargs: Kwargs, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What else shapes the answer. Outside a router, the address of the model server is part of that."""
+    options = {name: value for name, value in kwargs.items() if value is not None and name not in _TRANSPORT}
+    if "model_group" in metadata:
+        options = {name: value for name, value in options.items() if name not in _SERVER}
+    return options

@@ -1,0 +1,106 @@
+"""Ranking short texts by the words that they share with a question: splitting, light stemming, BM25.
+
+Pure functions; terms are memoised by content. A text's `terms` are lower-case stems without stop words; an
+identifier (``list_open_orders``, ``userId``) gives its parts and itself.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from .memo import Memo
+
+STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    a about all also am an and any are as at be been being but by can could did do does doing done for from had
+    has have having he her here hers him his how i if in into is it its just let me more my no not now of on or
+    our out please she should so some such than that the their them then there these they this those to too up
+    us use used using very was we were what when where which while who whom why will with would you your yours s
+    t d ll m re ve don doesn didn isn aren wasn won couldn wouldn shouldn im
+    """,
+    )
+)
+
+_WORD = re.compile(r"[^\W_]+(?:[_\-./][^\W_]+)*")
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_counts: Memo[str, Mapping[str, int]] = Memo(max_entries=20_000)
+
+
+@lru_cache(maxsize=50_000)
+def stem(word: str) -> str:
+    """A light English stem of a lower-case *word*: plural, -ing, -ed and a final e go, y becomes i."""
+    if len(word) < 4 or not word.isascii() or not word.isalpha():
+        return word
+    word = _strip_plural(word)
+    for suffix in ("ing", "ed"):
+        rest = word.removesuffix(suffix)
+        if rest != word and len(rest) >= 3 and re.search("[aeiouy]", rest):
+            word = rest[:-1] if rest[-1] == rest[-2] and rest[-1] not in "lsz" else rest
+            break
+    if word.endswith("e") and len(word) > 3:
+        word = word[:-1]
+    return word[:-1] + "i" if word.endswith("y") and len(word) > 2 else word
+
+
+def _strip_plural(word: str) -> str:
+    if word.endswith("ies"):
+        return word[:-3] + "y" if len(word) > 4 else word[:-1]
+    if word.endswith(("sses", "xes", "ches", "shes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def terms(text: str) -> list[str]:
+    """The terms of *text*, in order, repeats included."""
+    return [term for match in _WORD.finditer(text) for term in _terms_of(match.group())]
+
+
+@lru_cache(maxsize=50_000)
+def _terms_of(word: str) -> tuple[str, ...]:
+    parts = _PARTS.findall(word)
+    found = [stem(part.lower()) for part in parts if part.lower() not in STOP_WORDS]
+    if len(parts) > 1:
+        found.append(word.lower())
+    return tuple(piece for term in found for piece in _unspaced(term))
+
+
+def _unspaced(term: str) -> Iterable[str]:
+    """Scripts that don't put spaces between words are read as pairs of characters."""
+    if len(term) < 3 or not _UNSPACED.search(term):
+        return (term,)
+    return (term[i : i + 2] for i in range(len(term) - 1))
+
+
+def term_counts(text: str) -> Mapping[str, int]:
+    """How often each term occurs in *text*; memoised, so don't change what you get."""
+    return _counts.get_or(text, lambda: Counter(terms(text)))
+
+
+def bm25(
+    query: Mapping[str, float], documents: Sequence[Mapping[str, int]], *, k1: float = 1.2, b: float = 0.75
+) -> list[float]:
+    """BM25 scores (≥ 0) of *documents*, given as `term_counts`; *query* gives each term's weight.
+
+    `term_counts(question)` will do as a query, though repeats in a question rarely mean more.
+    """
+    lengths = [_length(document) for document in documents]
+    mean = sum(lengths) / len(lengths) if lengths else 0.0
+    norms = [k1 * (1 - b + b * length / mean) if mean else k1 for length in lengths]
+    scores = [0.0] * len(documents)
+    for term, weight in query.items():
+        hits = [(i, document[term]) for i, document in enumerate(documents) if term in document]
+        idf = math.log(1 + (len(documents) - len(hits) + 0.5) / (len(hits) + 0.5))
+        for i, frequency in hits:
+            scores[i] += weight * idf * frequency * (k1 + 1) / (frequency + norms[i])
+    return scores
+
+
+def _length(document: Mapping[str, int]) -> int:
+    return sum(document.values())

@@ -1,0 +1,177 @@
+"""The composition root: wires settings to stages, stores and models, and owns them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Self
+
+from .convert import Border, border_of
+from .errors import UnavailableError
+from .pipeline import Mode, Outcome, Pipeline
+from .replies import reply_of
+from .request import ChatRequest, Reply, Surface, canonical, digest, is_system, text_of, user_turns
+from .settings import Settings, load_settings
+from .stage import Stage
+from .telemetry.recorder import Recorder
+from .tokens import count_request_async
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, Tracer
+
+    from .models.base import Embedder
+    from .redis.pool import RedisPool
+
+HostedEmbed = Callable[[list[str]], Awaitable[list[list[float]]]]
+
+
+class TokenOptimizer:
+    """Decides what of a request is sent, and whether it need be sent at all.
+
+    Use it as an async context manager, or call `aclose` at the end; it belongs to the event loop that uses it
+    first. *embed* is asked for vectors where ``embedder.backend`` is ``litellm``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | Mapping[str, Any] | str | PathLike[str] | None = None,
+        *,
+        embed: HostedEmbed | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.settings = load_settings(settings)
+        self.recorder = recorder or Recorder(self.settings.telemetry)
+        self._embed = embed
+        self._parts: _Parts | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections that were opened."""
+        if self._parts is not None:
+            await self._parts.pool.aclose()
+            self._parts = None
+
+    @property
+    def parts(self) -> _Parts:
+        """Stages, stores and models; made at first use, with no I/O."""
+        if self._parts is None:
+            self._parts = _Parts(self.settings, self._embed)
+        return self._parts
+
+    async def before(
+        self,
+        kwargs: Mapping[str, Any],
+        surface: Surface = "chat",
+        *,
+        parent: Span | Context | None = None,
+        tracer: Tracer | None = None,
+    ) -> Outcome | None:
+        """What to send in place of the request in *kwargs* (`Outcome.changes`), or the reply to give at once.
+
+        *kwargs* are the API's own keyword arguments. None where they hold no request that we understand.
+        """
+        border = border_of(kwargs, surface)
+        return None if border is None else await self.decide(border, parent=parent, tracer=tracer)
+
+    async def decide(
+        self, border: Border, *, parent: Span | Context | None = None, tracer: Tracer | None = None
+    ) -> Outcome:
+        """`before`, for a request that is already converted."""
+        request, started_ns = border.request, time.time_ns()
+        mode = self._mode(request)
+        pipeline = self.parts.pipeline if mode in ("on", "shadow") else self.parts.empty
+        outcome = replace(await pipeline.before(request), mode=mode)
+        if mode == "on" and outcome.reply is None:
+            outcome = replace(outcome, changes=border.outgoing(outcome.request))
+        self.recorder.record(
+            outcome, started_ns=started_ns, surface=request.surface, model=request.model, parent=parent, tracer=tracer
+        )
+        return outcome
+
+    async def after(self, outcome: Outcome, response: Any) -> None:
+        """Do what was to be done with the model's *response* (an object of the API, a dict, JSON, or a `Reply`)."""
+        reply = response if isinstance(response, Reply) else reply_of(outcome.original.surface, response)
+        if reply is not None:
+            await self.parts.pipeline.after(outcome, reply)
+
+    async def health(self) -> dict[str, dict[str, Any]]:
+        """The state of each part: ``{"redis": {"ok": …}, "embedder": {"ok": …}}``."""
+        return {"redis": await _redis_health(self.parts.pool), "embedder": await _embedder_health(self.parts.embedder)}
+
+    def _mode(self, request: ChatRequest) -> Mode:
+        if request.controls.bypass or self.settings.mode == "off":
+            return "bypass"
+        if self.settings.holdout_fraction and _position(request) < self.settings.holdout_fraction:
+            return "holdout"
+        return self.settings.mode
+
+
+class _Parts:
+    """What an optimizer is made of."""
+
+    def __init__(self, settings: Settings, embed: HostedEmbed | None) -> None:
+        from .models.build import build_embedder
+        from .redis.pool import RedisPool
+        from .redis.vectors import RedisVectorStore
+
+        self.pool = RedisPool(settings.redis)
+        shared = RedisVectorStore(self.pool, settings.redis.prefix, settings.embedder.model, settings.cache.ttl_seconds)
+        self.embedder = build_embedder(settings.embedder, shared=shared if self.pool.enabled else None, hosted=embed)
+        self.pipeline = Pipeline(
+            _stages(settings, self.pool, self.embedder),
+            count=count_request_async,
+            budget_seconds=settings.time_budget_seconds,
+        )
+        self.empty = Pipeline((), count=count_request_async)
+
+
+def _stages(settings: Settings, pool: RedisPool, embedder: Embedder) -> list[Stage]:
+    from .cache.build import build_store
+    from .cache.stage import CacheStage
+    from .context.stage import ContextStage
+    from .prompt.stage import PromptStage
+    from .tools.stage import ToolsStage
+
+    stages: list[Stage] = []
+    if settings.cache.enabled:
+        stages.append(CacheStage(settings.cache, build_store(settings, pool, embedder), embedder))
+    if settings.tools.enabled:
+        stages.append(ToolsStage(settings.tools, embedder))
+    if settings.prompt.enabled:
+        stages.append(PromptStage(settings.prompt, embedder))
+    if settings.context.enabled:
+        stages.append(ContextStage(settings.context, embedder))
+    return stages
+
+
+def _position(request: ChatRequest) -> float:
+    """Where a session lies in [0, 1): the same for all its turns."""
+    turns = user_turns(request.messages)
+    head = [m for m in request.messages if is_system(m)] + [request.messages[i] for i in turns[:1]]
+    key = digest(repr(request.tenant), request.model, *(text_of(m.get("content")) or canonical(m) for m in head))
+    return int(key[:13], 16) / 16**13
+
+
+async def _redis_health(pool: RedisPool) -> dict[str, Any]:
+    if not pool.enabled:
+        return {"ok": True, "url": "memory"}
+    try:
+        return {"ok": True, **await pool.health()}
+    except UnavailableError as error:
+        return {"ok": False, "error": str(error)}
+
+
+async def _embedder_health(embedder: Embedder) -> dict[str, Any]:
+    try:
+        await embedder.embed(["health"])
+    except UnavailableError as error:
+        return {"ok": False, "error": str(error)}
+    return {"ok": True, "name": embedder.name, "dimensions": embedder.dimensions}
