@@ -16,6 +16,7 @@ from .delivery import DeliveryCache
 from .hooks import TokenOptCallback, installed
 from .interpose import Interposer
 from .plugin import Plugin
+from .routes import add_routes, remove_routes
 
 logger = logging.getLogger("litellm_tokenopt")
 
@@ -47,6 +48,7 @@ class Installation:
             Interposer(litellm.responses, "responses", self.plugin),
         ]
         keep_slot(self.plugin)
+        add_routes(self.plugin)
 
     def remove(self) -> None:
         """Restore LiteLLM as it was."""
@@ -58,6 +60,7 @@ class Installation:
                 items[:] = [item for item in items if item is not self.callback]
         if isinstance(litellm.cache, DeliveryCache) and litellm.cache._plugin is self.plugin:
             litellm.cache = litellm.cache.operator
+        remove_routes()
         self.plugin.close()
 
 

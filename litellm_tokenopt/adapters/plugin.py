@@ -109,6 +109,9 @@ class Plugin:
         """Put what was decided into *kwargs*, and say so in the call's metadata."""
         _write_metadata(kwargs, call)
         kwargs.update(call.outcome.changes)
+        if call.payload is not None:  # LiteLLM logs a hit with `metadata` alone, and no provider will see it
+            kwargs["metadata"] = {**(kwargs.get("metadata") or {}), **kwargs[metadata_key(call.surface)]}
+            return
         logging_obj = kwargs.get("litellm_logging_obj")
         if "messages" in call.outcome.changes and hasattr(logging_obj, "update_messages"):
             logging_obj.update_messages(kwargs["messages"])  # type: ignore[union-attr]
@@ -156,7 +159,7 @@ def _again(known: Call, border: Border) -> bool:
 
     A fallback to another model, or what the plugin itself has rewritten, is not what came in first.
     """
-    if known.replied or known.border.request.model != border.request.model:
+    if known.replied or _base(known.border.request.model) != _base(border.request.model):
         return False
     given, first = border.native_kwargs, known.border.native_kwargs
     return given == first or given == {**first, **known.outcome.changes}
@@ -165,7 +168,12 @@ def _again(known: Call, border: Border) -> bool:
 def _same_model(call: Call, kwargs: Mapping[str, Any]) -> bool:
     """A fallback to another model goes by the same id, and is decided anew."""
     model = metadata_of(kwargs).get("model_group") or kwargs.get("model")
-    return model is None or call.border.request.model == model
+    return model is None or _base(call.border.request.model) == _base(str(model))
+
+
+def _base(model: str) -> str:
+    """A model's name without its provider, which LiteLLM strips on the way."""
+    return model.rpartition("/")[2]
 
 
 def _write_metadata(kwargs: MutableMapping[str, Any], call: Call) -> None:

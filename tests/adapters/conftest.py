@@ -1,0 +1,107 @@
+"""The plugin switched on against a model server, and what LiteLLM logged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import litellm
+import pytest
+from litellm.integrations.custom_logger import CustomLogger
+
+import litellm_tokenopt
+from litellm_tokenopt.evaluation.model_server import ModelServer
+
+AGENT = Path(__file__).parents[2] / "examples" / "agent"
+PROMPT = (AGENT / "system_prompt.md").read_text()
+TOOLS = json.loads((AGENT / "tools.json").read_text())
+
+
+class Log(CustomLogger):
+    """What LiteLLM told its loggers of finished calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[dict[str, Any]] = []
+
+    def log_success_event(self, kwargs, response_obj, start_time, end_time):
+        self._note(kwargs)
+
+    async def async_log_success_event(self, kwargs, response_obj, start_time, end_time):
+        self._note(kwargs)
+
+    def _note(self, kwargs):
+        metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
+        self.calls.append(
+            {
+                "id": kwargs.get("litellm_call_id"),
+                "hit": bool(kwargs.get("cache_hit")),
+                "cost": kwargs.get("response_cost"),
+                "tokenopt": metadata.get("tokenopt"),
+            }
+        )
+
+    def wait(self, wanted: Callable[[list[dict[str, Any]]], bool], seconds: float = 5.0) -> None:
+        """Wait for LiteLLM's logging threads."""
+        end = time.monotonic() + seconds
+        while not wanted(self.calls) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert wanted(self.calls), self.calls
+
+
+class Loop:
+    """An event loop in a thread, as an application has one: it outlives the single call."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def off_afterwards() -> Iterator[None]:
+    """Each test leaves LiteLLM as it found it."""
+    yield
+    litellm_tokenopt.disable()
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    log = Log()
+    yield log
+    for name in ("callbacks", "success_callback", "_async_success_callback", "input_callback", "failure_callback"):
+        items = getattr(litellm, name)
+        items[:] = [item for item in items if item is not log]
+
+
+@pytest.fixture
+def on(log: Log) -> Any:
+    """The plugin on, with answers in memory."""
+    plugin = litellm_tokenopt.enable({"redis": {"url": "memory"}}).plugin
+    litellm.callbacks.append(log)
+    return plugin

@@ -1,0 +1,136 @@
+"""Switching on and off leaves no trace; what goes wrong never costs a request."""
+
+from __future__ import annotations
+
+import logging
+
+import litellm
+import pytest
+from conftest import PROMPT, TOOLS
+
+import litellm_tokenopt
+from litellm_tokenopt.adapters.interpose import original_cell
+
+LISTS = [
+    name for name in vars(litellm) if name.endswith(("callback", "callbacks")) and isinstance(vars(litellm)[name], list)
+]
+
+
+def snapshot():
+    cells = [original_cell(f).cell_contents for f in (litellm.completion, litellm.acompletion, litellm.responses)]
+    return cells, litellm.cache, {name: list(getattr(litellm, name)) for name in LISTS}
+
+
+def ask(server, **more):
+    messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": "Who approves a refund of 90 GBP?"}]
+    given = {
+        "model": "openai/gpt-4o",
+        "messages": messages,
+        "tools": TOOLS,
+        "api_base": server.base_url,
+        "api_key": "x",
+    }
+    return litellm.completion(**{**given, **more})
+
+
+def test_off_restores_litellm_exactly(server):
+    """Functions, cache slot and every callback list are what they were, also after calls were made."""
+    before = snapshot()
+    litellm_tokenopt.enable({"redis": {"url": "memory"}})
+    ask(server)
+    assert snapshot() != before
+    litellm_tokenopt.disable()
+    assert snapshot() == before
+    litellm_tokenopt.disable()
+    assert snapshot() == before
+
+
+def test_on_twice_is_on_once_with_the_new_settings(server):
+    """Enabling again starts afresh; nothing is wrapped twice."""
+    before = snapshot()
+    litellm_tokenopt.enable({"redis": {"url": "memory"}, "tools": {"max_tools": 9}})
+    callback = litellm_tokenopt.enable({"redis": {"url": "memory"}, "tools": {"max_tools": 3}})
+    assert [c for c in litellm.callbacks if type(c).__name__ == "TokenOptCallback"] == [callback]
+    seen = len(server.bodies)
+    ask(server)
+    assert len(server.bodies[seen]["tools"]) <= 3
+    litellm_tokenopt.disable()
+    assert snapshot() == before
+
+
+def test_wrong_settings_change_nothing():
+    """A mistake is told at once, and LiteLLM stays as it was."""
+    before = snapshot()
+    with pytest.raises(litellm_tokenopt.SettingsError, match=r"tools\.max_tools: got 'many'"):
+        litellm_tokenopt.enable({"tools": {"max_tools": "many"}})
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("settings", [{"mode": "off"}, {"mode": "shadow"}, {"holdout_fraction": 1.0}])
+def test_off_shadow_and_holdout_send_what_came_in(settings, server):
+    """The request reaches the model as it is, and repeats reach it too."""
+    litellm_tokenopt.enable({"redis": {"url": "memory"}, **settings})
+    seen = len(server.bodies)
+    for _ in range(2):
+        ask(server)
+    assert [len(body["tools"]) for body in server.bodies[seen:]] == [len(TOOLS)] * 2
+    assert all(body["messages"][0]["content"] == PROMPT for body in server.bodies[seen:])
+
+
+def test_a_broken_optimizer_costs_no_request(server, caplog):
+    """Whatever raises inside, the call goes through as it was; it's logged once and counted."""
+    plugin = litellm_tokenopt.enable({"redis": {"url": "memory"}}).plugin
+
+    async def broken(*_, **__):
+        raise RuntimeError("kaputt")
+
+    plugin.optimizer.decide = broken
+    seen = len(server.bodies)
+    with caplog.at_level(logging.WARNING, logger="litellm_tokenopt"):
+        assert ask(server).choices[0].message.content
+        assert ask(server).choices[0].message.content
+    assert [len(body["tools"]) for body in server.bodies[seen:]] == [len(TOOLS)] * 2
+    assert [r.levelname for r in caplog.records if "kaputt" in str(r.exc_info)] == ["WARNING"]
+
+
+def test_no_redis_costs_no_request(server, caplog):
+    """With nothing listening at the configured address, calls go through, and the log says what is missing."""
+    litellm_tokenopt.enable({"redis": {"url": "redis://127.0.0.1:1/0", "connect_timeout_seconds": 0.2}})
+    seen = len(server.bodies)
+    with caplog.at_level(logging.WARNING, logger="litellm_tokenopt"):
+        assert ask(server).choices[0].message.content
+        assert len(server.bodies[seen]["tools"]) <= 10
+    assert any("127.0.0.1:1" in record.getMessage() for record in caplog.records)
+
+
+def test_malformed_messages_are_litellms_to_judge(server):
+    """The error is the one that LiteLLM raises without the plugin."""
+    errors = []
+    for on in (False, True):
+        if on:
+            litellm_tokenopt.enable({"redis": {"url": "memory"}})
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            ask(server, messages=[{"content": "no role"}, 7])
+        errors.append((type(caught.value), str(caught.value)[:60]))
+    assert errors[0] == errors[1]
+
+
+def test_an_operators_cache_goes_on_working(server):
+    """Their exact cache still answers, under the request as it came in, and comes back when the plugin goes."""
+    theirs = litellm.Cache(type="local")
+    litellm.cache = theirs
+    try:
+        ask(server, messages=[{"role": "user", "content": "What is stored before?"}])
+        litellm_tokenopt.enable({"redis": {"url": "memory"}, "cache": {"enabled": True}})
+        seen = len(server.bodies)
+        ask(server, messages=[{"role": "user", "content": "What is stored before?"}])
+        assert len(server.bodies) == seen
+        ask(server, messages=[{"role": "user", "content": "What is stored since?"}])
+        litellm_tokenopt.disable()
+        assert litellm.cache is theirs
+        ask(server, messages=[{"role": "user", "content": "What is stored since?"}])
+        assert len(server.bodies) == seen + 1
+    finally:
+        litellm.cache = None
+        for name in LISTS:
+            getattr(litellm, name)[:] = [c for c in getattr(litellm, name) if c != "cache"]

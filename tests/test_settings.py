@@ -1,0 +1,96 @@
+"""Settings come from mappings, files and the environment, and a wrong one says where it's wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from litellm_tokenopt import Settings, SettingsError, load_settings
+
+
+def test_defaults_switch_every_stage_on():
+    """With no settings at all, the four stages are on and no request is held out."""
+    settings = load_settings()
+    assert all(getattr(settings, stage).enabled for stage in ("cache", "tools", "prompt", "context"))
+    assert (settings.mode, settings.holdout_fraction, settings.cache.threshold, settings.tools.max_tools) == (
+        "on", 0.0, 0.85, 10,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"tools": {"max_tools": 0}}, "tools.max_tools: got 0; input should be greater than or equal to 1"),
+        ({"cache": {"treshold": 0.9}}, "cache.treshold: no such setting; allowed here: enabled, threshold"),
+        ({"mode": "loud"}, "mode: got 'loud'; input should be 'on', 'shadow' or 'off'"),
+        ({"redis": {"url": "http://x"}}, "redis.url: got 'http://x'; allowed: auto, embedded, memory, redis://"),
+        ({"tools": 3}, "tools: got 3"),
+    ],
+)
+def test_a_wrong_setting_names_path_value_and_what_is_allowed(given, said):
+    """The message has all that is needed to mend the setting."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(given)
+    assert said in str(caught.value)
+
+
+def test_a_password_in_a_wrong_url_is_not_repeated():
+    """What is secret stays out of error messages."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"redis": {"url": "http://me:hunter2@host"}})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_every_wrong_field_is_named_at_once():
+    """One start is enough to learn of all mistakes."""
+    with pytest.raises(SettingsError, match=r"max_tools.*threshold|threshold.*max_tools"):
+        load_settings({"tools": {"max_tools": -1}, "cache": {"threshold": 7}})
+
+
+@pytest.mark.parametrize("wrap", ["{}", "litellm_tokenopt: {}", "callback_settings: {{litellm_tokenopt: {}}}"])
+def test_yaml_files_hold_settings_at_any_of_three_places(tmp_path, wrap):
+    """A file of its own, a section, or LiteLLM's own proxy configuration."""
+    path = tmp_path / "config.yaml"
+    path.write_text(wrap.format("{tools: {max_tools: 4}}"))
+    assert load_settings(path).tools.max_tools == 4
+
+
+def test_a_missing_or_broken_file_is_a_clear_error(tmp_path):
+    """The file's name stands in the message."""
+    with pytest.raises(SettingsError, match=r"nowhere\.yaml"):
+        load_settings(tmp_path / "nowhere.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [")
+    with pytest.raises(SettingsError, match="not YAML"):
+        load_settings(tmp_path / "broken.yaml")
+
+
+def test_the_environment_wins(monkeypatch):
+    """An operator can overrule a file without editing it."""
+    monkeypatch.setenv("TOKENOPT_TOOLS__MAX_TOOLS", "6")
+    monkeypatch.setenv("TOKENOPT_MODE", "shadow")
+    monkeypatch.setenv("TOKENOPT_TOOLS__ALWAYS_INCLUDE", "[search, fetch]")
+    settings = load_settings({"tools": {"max_tools": 3}})
+    assert (settings.tools.max_tools, settings.mode) == (6, "shadow")
+    assert settings.tools.always_include == ("search", "fetch")
+
+
+def test_a_wrong_environment_variable_is_an_error(monkeypatch):
+    """A misspelt field in the environment is not silently ignored."""
+    monkeypatch.setenv("TOKENOPT_CACHE__TTL", "6")
+    with pytest.raises(SettingsError, match=r"cache\.ttl: no such setting"):
+        load_settings()
+
+
+def test_os_environ_values_are_read_as_in_litellms_files(monkeypatch):
+    """``os.environ/NAME`` stands for that variable, and an unset one is named."""
+    monkeypatch.setenv("MY_REDIS", "redis://localhost:6399")
+    assert load_settings({"redis": {"url": "os.environ/MY_REDIS"}}).redis.url == "redis://localhost:6399"
+    with pytest.raises(SettingsError, match="NOT_THERE is not set"):
+        load_settings({"redis": {"url": "os.environ/NOT_THERE"}})
+
+
+def test_settings_are_frozen_and_pass_through():
+    """Ready settings are taken as they are, and nobody can change them afterwards."""
+    settings = Settings()
+    assert load_settings(settings) is settings
+    with pytest.raises(ValueError, match="frozen"):
+        settings.mode = "off"  # type: ignore[misc]
