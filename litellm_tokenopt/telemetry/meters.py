@@ -1,0 +1,102 @@
+"""Count and measure `Outcome`s."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
+
+from ..pipeline import Outcome, Step
+from . import facts, names
+
+MAX_MODELS = 50
+MAX_REASONS = 100
+
+
+class Capped:
+    """Lets the first *limit* distinct values through; the rest become ``other``."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._seen: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self, value: str) -> str:
+        if value in self._seen:
+            return value
+        with self._lock:
+            if len(self._seen) < self._limit:
+                self._seen.add(value)
+        return value if value in self._seen else names.OTHER
+
+
+class Meters:
+    """The instruments of one meter; see `names.METRICS`. *redis_up* is asked at each export; None: not known."""
+
+    def __init__(self, meter: Meter, redis_up: Callable[[], bool | None]) -> None:
+        self._requests = _counter(meter, names.REQUESTS)
+        self._before = _counter(meter, names.BEFORE)
+        self._after = _counter(meter, names.AFTER)
+        self._saved = _counter(meter, names.SAVED)
+        self._stage_before = _counter(meter, names.STAGE_BEFORE)
+        self._stage_after = _counter(meter, names.STAGE_AFTER)
+        self._stage_saved = _counter(meter, names.STAGE_SAVED)
+        self._cache_requests = _counter(meter, names.CACHE_REQUESTS)
+        self._errors = _counter(meter, names.ERRORS)
+        self._request_tokens = _histogram(meter, names.REQUEST_TOKENS)
+        self._duration = _histogram(meter, names.DURATION)
+        self._stage_duration = _histogram(meter, names.STAGE_DURATION)
+        self._redis_up = redis_up
+        gauge = names.REDIS_UP
+        meter.create_observable_gauge(gauge.name, [self._observe_redis], gauge.unit, gauge.description)
+        self._model = Capped(MAX_MODELS)
+        self._reason = Capped(MAX_REASONS)
+
+    def record(self, outcome: Outcome, *, surface: str, model: str, error: str | None) -> None:
+        shared = {names.MODEL: self._model(model), names.SURFACE: surface, names.MODE: outcome.mode}
+        self._requests.add(1, {**shared, names.OUTCOME: facts.outcome_word(outcome, error)})
+        self._before.add(outcome.tokens_before, shared)
+        self._after.add(outcome.tokens_after, shared)
+        self._saved.add(max(0, outcome.tokens_saved), shared)
+        self._request_tokens.record(outcome.tokens_before, {**shared, names.POINT: "before"})
+        self._request_tokens.record(outcome.tokens_after, {**shared, names.POINT: "after"})
+        self._duration.record(outcome.seconds, shared)
+        for step in outcome.steps:
+            self._record_step(step, shared)
+        self._record_cache(outcome, shared)
+        if error is not None:
+            self.record_error("optimize", error)
+
+    def record_error(self, where: str, error: str) -> None:
+        self._errors.add(1, {names.STAGE: where, names.ERROR_TYPE: self._reason(error)})
+
+    def _observe_redis(self, _: CallbackOptions) -> Iterable[Observation]:
+        up = self._redis_up()
+        return [] if up is None else [Observation(int(up))]
+
+    def _record_step(self, step: Step, shared: dict[str, str]) -> None:
+        attributes = {**shared, names.STAGE: step.stage}
+        self._stage_before.add(step.tokens_before, attributes)
+        self._stage_after.add(step.tokens_after, attributes)
+        self._stage_saved.add(max(0, step.tokens_saved), attributes)
+        self._stage_duration.record(step.seconds, {names.STAGE: step.stage, names.VERDICT: facts.verdict_word(step)})
+        error = facts.error_type(step)
+        if error is not None:
+            self.record_error(step.stage, error)
+
+    def _record_cache(self, outcome: Outcome, shared: dict[str, str]) -> None:
+        cache = facts.cache_result(outcome)
+        if cache is not None:
+            reason = self._reason(cache.reason) if cache.reason else ""
+            self._cache_requests.add(1, {**shared, names.CACHE_RESULT: cache.result, names.REASON: reason})
+
+
+def _counter(meter: Meter, metric: names.Metric) -> Counter:
+    return meter.create_counter(metric.name, metric.unit, metric.description)
+
+
+def _histogram(meter: Meter, metric: names.Metric) -> Histogram:
+    return meter.create_histogram(
+        metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=metric.buckets
+    )

@@ -1,0 +1,87 @@
+"""The names that traces and metrics carry.
+
+``gen_ai.*`` and ``error.type`` are OpenTelemetry's semantic conventions; ``tokenopt.*`` is ours. Metric attributes
+are of low cardinality: a stage, a surface, a mode, one of few words, and a capped set of models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+SCOPE: Final = "litellm_tokenopt"
+"""The instrumentation scope of every span and metric."""
+
+SPAN_OPTIMIZE: Final = "tokenopt.optimize"
+SPAN_STAGE_PREFIX: Final = "tokenopt.stage."
+DETAIL_PREFIX: Final = "tokenopt.detail."
+
+OPERATION: Final = "gen_ai.operation.name"
+MODEL: Final = "gen_ai.request.model"
+ERROR_TYPE: Final = "error.type"
+
+SURFACE: Final = "tokenopt.surface"
+MODE: Final = "tokenopt.mode"
+OUTCOME: Final = "tokenopt.outcome"
+STAGE: Final = "tokenopt.stage"
+VERDICT: Final = "tokenopt.verdict"
+REASON: Final = "tokenopt.reason"
+SECONDS: Final = "tokenopt.seconds"
+TOKENS_BEFORE: Final = "tokenopt.tokens.before"
+TOKENS_AFTER: Final = "tokenopt.tokens.after"
+TOKENS_SAVED: Final = "tokenopt.tokens.saved"
+CACHE_HIT: Final = "tokenopt.cache.hit"
+CACHE_RESULT: Final = "tokenopt.cache.result"
+CACHE_SIMILARITY: Final = "tokenopt.cache.similarity"
+POINT: Final = "tokenopt.point"
+
+METRIC_ATTRIBUTES: Final = frozenset(
+    {MODEL, SURFACE, MODE, OUTCOME, STAGE, VERDICT, REASON, CACHE_RESULT, ERROR_TYPE, POINT}
+)
+"""Every attribute that a metric may carry."""
+
+OTHER: Final = "other"
+"""Stands for the values beyond those that a metric attribute keeps apart."""
+
+SECOND_BUCKETS: Final = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+)  # fmt: skip
+TOKEN_BUCKETS: Final = (0.0, *(float(2**power) for power in range(8, 21)))
+"""0, then 256 to 1,048,576 in doublings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric's name, kind, unit (UCUM) and meaning; `buckets` are a histogram's upper bounds."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    description: str
+    buckets: tuple[float, ...] = ()
+
+
+REQUESTS: Final = Metric("tokenopt.requests", "counter", "{request}", "Requests seen, by what became of them.")
+BEFORE: Final = Metric("tokenopt.tokens.before", "counter", "{token}", "Input tokens as they came in.")
+AFTER: Final = Metric("tokenopt.tokens.after", "counter", "{token}", "Input tokens as they are sent on.")
+SAVED: Final = Metric("tokenopt.tokens.saved", "counter", "{token}", "Input tokens saved.")
+STAGE_BEFORE: Final = Metric("tokenopt.stage.tokens.before", "counter", "{token}", "Input tokens before each stage.")
+STAGE_AFTER: Final = Metric("tokenopt.stage.tokens.after", "counter", "{token}", "Input tokens after each stage.")
+STAGE_SAVED: Final = Metric("tokenopt.stage.tokens.saved", "counter", "{token}", "Input tokens saved by each stage.")
+CACHE_REQUESTS: Final = Metric("tokenopt.cache.requests", "counter", "{request}", "Cache look-ups, by result.")
+ERRORS: Final = Metric("tokenopt.errors", "counter", "{error}", "Errors that requests passed on in spite of.")
+REQUEST_TOKENS: Final = Metric(
+    "tokenopt.request.tokens", "histogram", "{token}", "Input tokens of one request.", TOKEN_BUCKETS
+)
+DURATION: Final = Metric(
+    "tokenopt.duration", "histogram", "s", "Time that all stages of a request took.", SECOND_BUCKETS
+)
+STAGE_DURATION: Final = Metric(
+    "tokenopt.stage.duration", "histogram", "s", "Time that one stage took on one request.", SECOND_BUCKETS
+)
+REDIS_UP: Final = Metric("tokenopt.redis.up", "gauge", "", "1 while Redis answers, 0 while it is left alone.")
+
+METRICS: Final = (
+    REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, ERRORS,
+    REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP,
+)  # fmt: skip

@@ -1,0 +1,145 @@
+"""Tell OpenTelemetry what the pipeline did."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from opentelemetry import metrics, trace
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Span, Tracer, TracerProvider
+
+from ..errors import UnavailableError
+from ..pipeline import Outcome
+from ..settings import TelemetrySettings
+from . import names
+from .meters import Meters
+from .setup import Providers, open_providers
+from .spans import write_spans
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sinks:
+    tracer: Tracer
+    meters: Meters
+
+
+class Recorder:
+    """Turns each `Outcome` into a span tree and metrics; never raises.
+
+    Without providers of its own it uses OpenTelemetry's global ones, which are cheap no-ops until somebody
+    configures an SDK. With `settings.otlp_endpoint` it exports there itself, beside the global ones, from the first
+    record on; call `close` then, so that the last records are sent.
+    """
+
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
+        self._settings = settings
+        self._enabled = settings.enabled
+        self._tracer_provider = tracer_provider
+        self._meter_provider = meter_provider
+        self._redis_up: Callable[[], bool] | None = None
+        self._own: Providers | None = None
+        self._sinks: _Sinks | None = None
+        self._lock = threading.Lock()
+        self._complained = False
+
+    def record(
+        self,
+        outcome: Outcome,
+        *,
+        started_ns: int,
+        surface: str,
+        model: str,
+        parent: Span | Context | None = None,
+        tracer: Tracer | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Write one request's spans and metrics.
+
+        The spans start at *started_ns* (nanoseconds since the epoch), below *parent* or else the current span, and go
+        through *tracer* if given. *error* is the type of an error that kept the request from being optimised at all.
+        """
+        if not self._enabled:
+            return
+        try:
+            sinks = self._sinks or self._open()
+            sinks.meters.record(outcome, surface=surface, model=model, error=error)
+            write_spans(
+                tracer or sinks.tracer, outcome, started_ns=started_ns, surface=surface, model=model,
+                parent=parent, error=error,
+            )  # fmt: skip
+        except Exception:
+            self._complain()
+
+    def record_failure(self, where: str, error: BaseException) -> None:
+        """Count an error that happened outside the stages, at *where* (one of few words: ``convert``, ``hook``, …)."""
+        if not self._enabled:
+            return
+        try:
+            (self._sinks or self._open()).meters.record_error(where, type(error).__name__)
+        except Exception:
+            self._complain()
+
+    def watch_redis(self, up: Callable[[], bool]) -> None:
+        """Have *up* asked at each export of metrics, from any thread; it must not wait for anything."""
+        self._redis_up = up
+
+    def close(self) -> None:
+        """Send what is waiting, and stop exporting (in at most 20 seconds; a later record starts it again).
+
+        Providers that were handed in, or are global, stay open.
+        """
+        with self._lock:
+            own, self._own = self._own, None
+            if own is not None:
+                self._sinks = None
+        if own is not None:
+            own.shutdown()
+
+    def _open(self) -> _Sinks:
+        with self._lock:
+            if self._sinks is None:
+                self._own = self._open_own()
+                tracer_provider = self._own.tracer_provider if self._own else self._tracer_provider
+                meter_provider = self._own.meter_provider if self._own else self._meter_provider
+                tracer = trace.get_tracer(names.SCOPE, _version(), tracer_provider)
+                meter = metrics.get_meter(names.SCOPE, _version(), meter_provider)
+                self._sinks = _Sinks(tracer, Meters(meter, self._ask_redis))
+            return self._sinks
+
+    def _open_own(self) -> Providers | None:
+        endpoint = self._settings.otlp_endpoint
+        if endpoint is None or self._tracer_provider is not None or self._meter_provider is not None:
+            return None
+        try:
+            return open_providers(endpoint)
+        except UnavailableError as error:
+            logger.warning("telemetry.otlp_endpoint is set, but nothing can be sent there: %s", error)
+            return None
+
+    def _ask_redis(self) -> bool | None:
+        return self._redis_up() if self._redis_up is not None else None
+
+    def _complain(self) -> None:
+        if not self._complained:
+            self._complained = True
+            logger.warning("telemetry failed; requests are not affected, and this is said once", exc_info=True)
+
+
+def _version() -> str:
+    try:
+        return version("litellm-tokenopt")
+    except PackageNotFoundError:
+        return ""

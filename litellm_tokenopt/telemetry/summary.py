@@ -1,0 +1,76 @@
+"""What a caller is told about a request: in its metadata and in response headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..pipeline import Outcome, Step
+from . import facts
+
+HEADER_PREFIX = "x-tokenopt-"
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """`outcome` as JSON values; times are in milliseconds. ``similarity`` is there when the cache compared.
+
+    In any mode but ``on`` the tokens are those that would have been sent.
+
+    ``{"mode": "on", "tokens_before": 900, "tokens_after": 300, "tokens_saved": 600,
+    "cache_hit": None | "exact" | "semantic",
+    "stages": {"tools": {"reason": …, "tokens_before": …, "tokens_after": …, "ms": …}}, "ms": 4.2}``
+    """
+    values: dict[str, Any] = {
+        "mode": outcome.mode,
+        "tokens_before": outcome.tokens_before,
+        "tokens_after": outcome.tokens_after,
+        "tokens_saved": outcome.tokens_saved,
+        "cache_hit": facts.cache_hit(outcome),
+        "stages": {step.stage: _stage(step) for step in outcome.steps},
+        "ms": _ms(outcome.seconds),
+    }
+    similarity = facts.similarity(outcome)
+    return values if similarity is None else values | {"similarity": round(similarity, 4)}
+
+
+def headers(outcome: Outcome) -> dict[str, str]:
+    """The ``x-tokenopt-*`` response headers of `outcome`.
+
+    ``-stages`` lists the stages that changed or answered the request (``none``: nothing did); ``-cache`` is
+    ``exact``, ``semantic``, ``miss`` or ``skip``; ``-similarity`` is there when the cache compared, and ``-mode`` when
+    it isn't ``on``.
+    """
+    values = {
+        "tokens-before": str(outcome.tokens_before),
+        "tokens-after": str(outcome.tokens_after),
+        "tokens-saved": str(outcome.tokens_saved),
+        "stages": ",".join(s.stage for s in outcome.steps if facts.verdict_word(s) != "keep") or "none",
+        "cache": _cache_word(outcome),
+        "ms": str(_ms(outcome.seconds)),
+    }
+    similarity = facts.similarity(outcome)
+    if similarity is not None:
+        values["similarity"] = f"{similarity:.4f}"
+    if outcome.mode != "on":
+        values["mode"] = outcome.mode
+    return {HEADER_PREFIX + name: value for name, value in values.items()}
+
+
+def _stage(step: Step) -> dict[str, Any]:
+    return {
+        "reason": step.verdict.reason,
+        "tokens_before": step.tokens_before,
+        "tokens_after": step.tokens_after,
+        "ms": _ms(step.seconds),
+    }
+
+
+def _cache_word(outcome: Outcome) -> str:
+    hit = facts.cache_hit(outcome)
+    if hit is not None:
+        return hit
+    cache = facts.cache_result(outcome)
+    return "miss" if cache is not None and cache.result in ("miss", "rejected") else "skip"
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)

@@ -1,0 +1,145 @@
+"""Metrics add up what the pipeline did, with few attribute values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from litellm_tokenopt.telemetry import names
+from litellm_tokenopt.telemetry.meters import Capped
+
+
+def record(recording: Any, outcome: Any, model: str = "gpt-test") -> None:
+    recording.recorder.record(outcome, started_ns=1, surface="chat", model=model)
+
+
+def value(recording: Any, metric: str, **attributes: str) -> Any:
+    """The one value of *metric* whose attributes include *attributes* (``_`` for ``.``)."""
+    wanted = {key.replace("__", "."): text for key, text in attributes.items()}
+    (found,) = [v for a, v in recording.points(metric) if wanted.items() <= a.items()]
+    return found
+
+
+async def test_tokens_are_counted_whole_and_by_stage(recording: Any, decide: Any, stages: Any) -> None:
+    """What the stages save adds up to what the request saves."""
+    outcome = await decide(stages.keeps("cache", "miss"), stages.shortens("prompt"))
+    record(recording, outcome)
+    record(recording, outcome)
+    assert value(recording, "tokenopt.tokens.before") == 2 * outcome.tokens_before
+    assert value(recording, "tokenopt.tokens.after") == 2 * outcome.tokens_after
+    assert value(recording, "tokenopt.tokens.saved") == 2 * outcome.tokens_saved == 200
+    assert value(recording, "tokenopt.stage.tokens.saved", tokenopt__stage="prompt") == 200
+    assert value(recording, "tokenopt.stage.tokens.saved", tokenopt__stage="cache") == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "result", "why"),
+    [
+        ("miss", "miss", ""),
+        ("miss:cold", "miss", "cold"),
+        ("rejected:numbers", "rejected", "numbers"),
+        ("rejected_numbers", "rejected", "numbers"),
+        ("veto:negation", "rejected", "negation"),
+        ("skipped:temperature", "skipped", "temperature"),
+        ("media", "skipped", "media"),
+        ("missing_question", "skipped", "missing_question"),
+        ("error:RedisUnavailable", "error", "RedisUnavailable"),
+    ],
+)
+async def test_cache_lookups_are_counted_by_result(
+    recording: Any, decide: Any, stages: Any, reason: str, result: str, why: str
+) -> None:
+    """A kept request's reason says how the look-up ended, and why."""
+    record(recording, await decide(stages.keeps("cache", reason)))
+    assert value(recording, "tokenopt.cache.requests", tokenopt__cache__result=result, tokenopt__reason=why) == 1
+
+
+@pytest.mark.parametrize(("reason", "result"), [("exact", "hit.exact"), ("semantic", "hit.semantic")])
+async def test_hits_are_counted_by_kind(recording: Any, decide: Any, stages: Any, reason: str, result: str) -> None:
+    """A hit is exact or semantic, saves every token, and answers the request."""
+    outcome = await decide(stages.answers(reason))
+    record(recording, outcome)
+    assert value(recording, "tokenopt.cache.requests", tokenopt__cache__result=result) == 1
+    assert value(recording, "tokenopt.requests", tokenopt__outcome="answered") == 1
+    assert value(recording, "tokenopt.tokens.saved") == outcome.tokens_before
+
+
+async def test_without_a_cache_no_lookup_is_counted(recording: Any, decide: Any, stages: Any) -> None:
+    """A pipeline without a cache stage leaves no cache metric."""
+    record(recording, await decide(stages.shortens("prompt")))
+    assert recording.points("tokenopt.cache.requests") == []
+
+
+async def test_errors_are_counted_by_stage_and_type(recording: Any, decide: Any, stages: Any) -> None:
+    """Errors in stages, of the whole, and outside of it are all counted."""
+    outcome = await decide(stages.fails("tools", ValueError("bad")))
+    record(recording, outcome)
+    recording.recorder.record(outcome, started_ns=1, surface="chat", model="m", error="KeyError")
+    recording.recorder.record_failure("convert", TypeError("worse"))
+    errors = {(a["tokenopt.stage"], a["error.type"]): n for a, n in recording.points("tokenopt.errors")}
+    assert errors == {("tools", "ValueError"): 2, ("optimize", "KeyError"): 1, ("convert", "TypeError"): 1}
+
+
+async def test_an_error_that_a_stage_got_over_is_counted(recording: Any, decide: Any, stages: Any) -> None:
+    """A cache that went on without its store counts as an error, though the stage did not fail."""
+    record(recording, await decide(stages.keeps("cache", "miss", error="RedisUnavailable")))
+    assert value(recording, "tokenopt.errors", tokenopt__stage="cache", error__type="RedisUnavailable") == 1
+    assert value(recording, "tokenopt.cache.requests", tokenopt__cache__result="error") == 1
+
+
+@pytest.mark.parametrize("up", [True, False])
+async def test_redis_is_watched_at_each_export(recording: Any, decide: Any, up: bool) -> None:
+    """Whether Redis answers is asked when metrics are read, requests or not; before it's watched nothing is said."""
+    record(recording, await decide())
+    assert recording.points("tokenopt.redis.up") == []
+    recording.recorder.watch_redis(lambda: up)
+    assert recording.points("tokenopt.redis.up") == [({}, int(up))]
+
+
+async def test_durations_and_sizes_are_histograms(recording: Any, decide: Any, stages: Any) -> None:
+    """Seconds and tokens fall into buckets that fit them."""
+    outcome = await decide(stages.shortens("prompt"))
+    record(recording, outcome)
+    duration = value(recording, "tokenopt.duration")
+    assert (duration.count, duration.sum) == (1, pytest.approx(outcome.seconds))
+    assert tuple(duration.explicit_bounds) == names.SECOND_BUCKETS
+    assert value(recording, "tokenopt.stage.duration", tokenopt__stage="prompt").count == 1
+    assert value(recording, "tokenopt.request.tokens", tokenopt__point="before").sum == outcome.tokens_before
+    assert value(recording, "tokenopt.request.tokens", tokenopt__point="after").sum == outcome.tokens_after
+
+
+async def test_models_beyond_fifty_are_one(recording: Any, decide: Any) -> None:
+    """However many models are named, metrics keep fifty apart; spans keep them all."""
+    outcome = await decide()
+    for number in range(60):
+        record(recording, outcome, model=f"model-{number}")
+    models = {a["gen_ai.request.model"]: n for a, n in recording.points("tokenopt.requests")}
+    assert (len(models), models["other"]) == (51, 10)
+    seen = {s.attributes["gen_ai.request.model"] for s in recording.exporter.get_finished_spans()}
+    assert "model-59" in seen
+
+
+@given(values=st.lists(st.text(max_size=3)), limit=st.integers(0, 4))
+@settings(max_examples=50)
+def test_a_cap_is_kept_and_is_stable(values: list[str], limit: int) -> None:
+    """At most *limit* values pass, and a value that passed once always passes."""
+    cap = Capped(limit)
+    passed = [cap(value) for value in values]
+    assert len({p for p, v in zip(passed, values, strict=True) if p == v and p != names.OTHER}) <= limit
+    assert [cap(value) for value in values] == [
+        p if p != names.OTHER else cap(v) for p, v in zip(passed, values, strict=True)
+    ]
+
+
+async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: Any, stages: Any) -> None:
+    """Every metric and attribute that is recorded is listed in names.py, with its unit and description."""
+    recording.recorder.watch_redis(lambda: True)
+    record(recording, await decide(stages.keeps("cache", "miss"), stages.fails("tools", ValueError())))
+    data = recording.reader.get_metrics_data()
+    seen = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
+    known = {m.name: (m.unit, m.description) for m in names.METRICS}
+    assert {m.name: (m.unit, m.description) for m in seen} == known
+    assert {key for m in seen for p in m.data.data_points for key in p.attributes} <= names.METRIC_ATTRIBUTES
