@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -54,16 +55,19 @@ class TokenOptimizer:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that were opened."""
+        """Close the connections that were opened, and send what telemetry still holds."""
         if self._parts is not None:
             await self._parts.pool.aclose()
             self._parts = None
+        await asyncio.to_thread(self.recorder.close)
 
     @property
     def parts(self) -> _Parts:
         """Stages, stores and models; made at first use, with no I/O."""
         if self._parts is None:
-            self._parts = _Parts(self.settings, self._embed)
+            parts = self._parts = _Parts(self.settings, self._embed)
+            if parts.pool.enabled:
+                self.recorder.watch_redis(lambda: parts.pool.answering)
         return self._parts
 
     async def before(
@@ -123,7 +127,8 @@ class _Parts:
         from .redis.vectors import RedisVectorStore
 
         self.pool = RedisPool(settings.redis)
-        shared = RedisVectorStore(self.pool, settings.redis.prefix, settings.embedder.model, settings.cache.ttl_seconds)
+        name = build_embedder(settings.embedder, hosted=embed).name
+        shared = RedisVectorStore(self.pool, settings.redis.prefix, name, settings.cache.ttl_seconds)
         self.embedder = build_embedder(settings.embedder, shared=shared if self.pool.enabled else None, hosted=embed)
         self.pipeline = Pipeline(
             _stages(settings, self.pool, self.embedder),

@@ -19,7 +19,21 @@ from litellm.types.caching import CACHED_STREAM_EVENTS_KEY
 from ..replies import events_from_message
 from .plugin import Call, Plugin
 
-OUR_CALL_TYPES = ("completion", "acompletion", "anthropic_messages", "aanthropic_messages", "responses", "aresponses")
+OUR_CALL_TYPES: tuple[Any, ...] = (
+    "completion",
+    "acompletion",
+    "anthropic_messages",
+    "aanthropic_messages",
+    "responses",
+    "aresponses",
+)
+    "completion",
+    "acompletion",
+    "anthropic_messages",
+    "aanthropic_messages",
+    "responses",
+    "aresponses",
+)
 _CALLBACK_LISTS = ("input_callback", "success_callback", "_async_success_callback")
 
 
@@ -35,8 +49,8 @@ class DeliveryCache(Cache):
                 getattr(litellm, name)[:] = value
         self._plugin = plugin
         self.operator = operator
-        types = tuple(operator.supported_call_types or ()) if operator else ()
-        self.supported_call_types = list(dict.fromkeys((*types, *OUR_CALL_TYPES)))
+        types: list[Any] = list(operator.supported_call_types or ()) if operator else []
+        self.supported_call_types = list(dict.fromkeys([*types, *OUR_CALL_TYPES]))
         if operator is not None:
             self.type, self.namespace, self.ttl, self.mode = (
                 operator.type,

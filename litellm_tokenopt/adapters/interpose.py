@@ -6,10 +6,10 @@ the wrapper's own reference to the inner function, a closure cell, is what gets 
 
 from __future__ import annotations
 
-import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial, wraps
 from types import CellType
 from typing import Any
 
@@ -36,7 +36,7 @@ class Interposer:
             return
         self._signature = inspect.signature(self._original)
         replaced = self._async if inspect.iscoroutinefunction(self._original) else self._sync
-        self._replacement = functools.wraps(self._original)(_plain_function(replaced))
+        self._replacement = wraps(self._original)(_plain_function(replaced))
         self._cell.cell_contents = self._replacement
 
     def restore(self) -> None:
@@ -59,7 +59,7 @@ class Interposer:
         except Exception as error:
             self._plugin.failed("interposer", error)
             return self._original(*args, **kwargs)
-        return self._original(**bound)
+        return self._captured(call, self._original(**bound))
 
     def _async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]:
         return self._async_call(args, kwargs)
@@ -82,18 +82,17 @@ class Interposer:
         return self._captured(call, await self._original(**bound))
 
     def _captured(self, call: Call | None, result: Any) -> Any:
-        """A chat stream hands its reply over the moment it ends: LiteLLM's own task may not outlive the loop."""
-        store = getattr(result, "async_cache_streaming_response", None)
-        if call is None or store is None:
-            return result
-
-        def capture(processed_chunk: Any, cache_hit: bool) -> Any:
-            if not cache_hit:
-                self._plugin.after(call, processed_chunk)
-            return store(processed_chunk=processed_chunk, cache_hit=cache_hit)
-
-        result.async_cache_streaming_response = capture
+        """A chat stream hands its reply over the moment it ends: LiteLLM's own task or thread may come too late."""
+        for name in ("cache_streaming_response", "async_cache_streaming_response"):
+            store = getattr(result, name, None)
+            if call is not None and store is not None:
+                setattr(result, name, partial(self._capture, call, store))
         return result
+
+    def _capture(self, call: Call, store: Function, processed_chunk: Any, cache_hit: bool) -> Any:
+        if not cache_hit:
+            self._plugin.after(call, processed_chunk)
+        return store(processed_chunk=processed_chunk, cache_hit=cache_hit)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """All arguments by name."""
@@ -140,7 +139,7 @@ def deliver(call: Call, kwargs: Mapping[str, Any], *, is_async: bool) -> Any:
     logging_obj.model_call_details["cache_hit"] = True
     if kwargs.get("stream") is not True:  # a replayed stream says itself that it's a hit
         for success in ("success_handler", "async_success_handler"):
-            setattr(logging_obj, success, functools.partial(getattr(logging_obj, success), cache_hit=True))
+            setattr(logging_obj, success, partial(getattr(logging_obj, success), cache_hit=True))
     return handler._convert_cached_result_to_model_response(
         cached_result=payload,
         call_type=f"a{name}" if is_async and name != "anthropic_messages" else name,

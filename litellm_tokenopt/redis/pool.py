@@ -63,6 +63,11 @@ class RedisPool:
         except RedisUnavailable:
             return True
 
+    @property
+    def answering(self) -> bool:
+        """Whether the last calls succeeded; asks nobody."""
+        return self._breaker.state == "closed"
+
     async def call(self, operation: Callable[[Redis], Awaitable[T]]) -> T:
         """What *operation*, a few commands on the client, returns.
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import litellm
@@ -16,10 +14,8 @@ from litellm.integrations.custom_logger import CustomLogger
 
 import litellm_tokenopt
 from litellm_tokenopt.evaluation.model_server import ModelServer
-
-AGENT = Path(__file__).parents[2] / "examples" / "agent"
-PROMPT = (AGENT / "system_prompt.md").read_text()
-TOOLS = json.loads((AGENT / "tools.json").read_text())
+from litellm_tokenopt.redis.pool import RedisPool
+from litellm_tokenopt.settings import RedisSettings
 
 
 class Log(CustomLogger):
@@ -99,9 +95,28 @@ def log() -> Iterator[Log]:
         items[:] = [item for item in items if item is not log]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def redis_server(loop: Loop) -> Iterator[None]:
+    """One embedded Redis for all tests: what one has embedded, the next finds there."""
+    pool = RedisPool(RedisSettings(url="embedded"))
+    loop.run(pool.call(lambda client: client.ping()))
+    yield
+    loop.run(pool.aclose())
+
+
+# Tests run beside each other's leftovers on small machines; what they check is not speed.
+SETTINGS = {"redis": {"url": "embedded"}, "time_budget_seconds": 60}
+
+
 @pytest.fixture
-def on(log: Log) -> Any:
-    """The plugin on, with answers in memory."""
-    plugin = litellm_tokenopt.enable({"redis": {"url": "memory"}}).plugin
+def switch_on(redis_server: None) -> Callable[..., Any]:
+    """Switch the plugin on with the tests' settings and some more; gives the plugin."""
+    return lambda **more: litellm_tokenopt.enable({**SETTINGS, **more}).plugin
+
+
+@pytest.fixture
+def on(log: Log, switch_on: Callable[..., Any]) -> Any:
+    """The plugin on, and what LiteLLM logs noted."""
+    plugin = switch_on()
     litellm.callbacks.append(log)
     return plugin

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import litellm
 import pytest
 from aiohttp import web
-from conftest import PROMPT, TOOLS
+from support.agent import PROMPT, TOOLS, question
 
-MESSAGES = [{"role": "system", "content": PROMPT}, {"role": "user", "content": "Where is parcel 7731 of Anna?"}]
+
+def messages():
+    return [{"role": "system", "content": PROMPT}, {"role": "user", "content": question()}]
 
 
 class Flaky:
@@ -73,7 +75,7 @@ def test_the_sdks_retries_are_decided_once(sync, flaky, loop, on):
     """Each attempt sends the same bytes; the plugin was asked once."""
     server, base = flaky
     asked = decisions(on)
-    given = {"model": "openai/gpt-4o", "messages": MESSAGES, "tools": TOOLS, "api_base": base, "api_key": "x"}
+    given = {"model": "openai/gpt-4o", "messages": messages(), "tools": TOOLS, "api_base": base, "api_key": "x"}
     given |= {"num_retries": 3, "max_retries": 0}
     response = litellm.completion(**given) if sync else loop.run(litellm.acompletion(**given))
     assert response.choices[0].message.content == "On its way."
@@ -92,7 +94,7 @@ def test_a_routers_retries_are_decided_once(sync, flaky, loop, on):
     router = litellm.Router(
         model_list=[{"model_name": "agent", "litellm_params": deployment}], num_retries=3, retry_after=0
     )
-    given = {"model": "agent", "messages": MESSAGES, "tools": TOOLS}
+    given = {"model": "agent", "messages": messages(), "tools": TOOLS}
     response = router.completion(**given) if sync else loop.run(router.acompletion(**given))
     assert response.choices[0].message.content == "On its way."
     assert len(server.bodies) == 3
@@ -114,11 +116,12 @@ def test_a_fallback_gets_the_same_request_decided_for_its_model(flaky, loop, on)
         num_retries=1,
         retry_after=0,
     )
-    loop.run(router.acompletion(model="first", messages=MESSAGES, tools=TOOLS))
+    asked = messages()
+    loop.run(router.acompletion(model="first", messages=asked, tools=TOOLS))
     assert [body["model"] for body in server.bodies] == ["gpt-4o", "gpt-4o", "gpt-4o-mini"]
     assert server.bodies[0]["messages"] == server.bodies[2]["messages"]
     loop.run(asyncio.sleep(0.2))
-    loop.run(router.acompletion(model="first", messages=MESSAGES, tools=TOOLS))
+    loop.run(router.acompletion(model="first", messages=asked, tools=TOOLS))
     assert len(server.bodies) == 4
-    loop.run(router.acompletion(model="second", messages=MESSAGES, tools=TOOLS))
+    loop.run(router.acompletion(model="second", messages=asked, tools=TOOLS))
     assert len(server.bodies) == 4

@@ -6,11 +6,10 @@ import asyncio
 import inspect
 import json
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
 
 import litellm
 import pytest
-from conftest import PROMPT, TOOLS
+from support.agent import ANTHROPIC_TOOLS, PROMPT, RESPONSES_TOOLS, TOOLS, question
 
 from litellm_tokenopt.tokens import count_text
 
@@ -18,17 +17,6 @@ from litellm_tokenopt.tokens import count_text
 from litellm import acompletion, batch_completion, completion  # isort: skip
 
 OPENAI, ANTHROPIC = "openai/gpt-4o", "anthropic/claude-sonnet-4-5-20250929"
-ANTHROPIC_TOOLS = [
-    {"name": f["name"], "description": f["description"], "input_schema": f["parameters"]}
-    for f in (tool["function"] for tool in TOOLS)
-]
-RESPONSES_TOOLS = [{"type": "function", **t["function"]} for t in TOOLS]
-_number = count()
-
-
-def question() -> str:
-    """A question that no other test asks."""
-    return f"Which courier delivers order number {next(_number)} to Poland?"
 
 
 def chat(asked, server):
@@ -169,7 +157,7 @@ def test_smaller_once_and_then_from_the_cache(call, server, loop, on, log):
     assert {c["cost"] for c in hits} <= {0}
     assert all(c["tokenopt"]["cache_hit"] == "exact" for c in hits)
     paid = next(c for c in log.calls if not c["hit"])
-    assert paid["cost"] > 0
+    assert streamed or paid["cost"] > 0  # OpenAI's streams say no usage unless asked
     assert paid["tokenopt"]["tokens_saved"] > 0
 
 

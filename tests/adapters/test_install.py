@@ -6,7 +6,7 @@ import logging
 
 import litellm
 import pytest
-from conftest import PROMPT, TOOLS
+from support.agent import PROMPT, TOOLS, question
 
 import litellm_tokenopt
 from litellm_tokenopt.adapters.interpose import original_cell
@@ -21,8 +21,8 @@ def snapshot():
     return cells, litellm.cache, {name: list(getattr(litellm, name)) for name in LISTS}
 
 
-def ask(server, **more):
-    messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": "Who approves a refund of 90 GBP?"}]
+def ask(server, asked=None, **more):
+    messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": asked or question()}]
     given = {
         "model": "openai/gpt-4o",
         "messages": messages,
@@ -33,10 +33,10 @@ def ask(server, **more):
     return litellm.completion(**{**given, **more})
 
 
-def test_off_restores_litellm_exactly(server):
+def test_off_restores_litellm_exactly(server, switch_on):
     """Functions, cache slot and every callback list are what they were, also after calls were made."""
     before = snapshot()
-    litellm_tokenopt.enable({"redis": {"url": "memory"}})
+    switch_on()
     ask(server)
     assert snapshot() != before
     litellm_tokenopt.disable()
@@ -45,11 +45,11 @@ def test_off_restores_litellm_exactly(server):
     assert snapshot() == before
 
 
-def test_on_twice_is_on_once_with_the_new_settings(server):
+def test_on_twice_is_on_once_with_the_new_settings(server, switch_on):
     """Enabling again starts afresh; nothing is wrapped twice."""
     before = snapshot()
-    litellm_tokenopt.enable({"redis": {"url": "memory"}, "tools": {"max_tools": 9}})
-    callback = litellm_tokenopt.enable({"redis": {"url": "memory"}, "tools": {"max_tools": 3}})
+    switch_on(tools={"max_tools": 9})
+    callback = switch_on(tools={"max_tools": 3}) and litellm.callbacks[-1]
     assert [c for c in litellm.callbacks if type(c).__name__ == "TokenOptCallback"] == [callback]
     seen = len(server.bodies)
     ask(server)
@@ -67,12 +67,12 @@ def test_wrong_settings_change_nothing():
 
 
 @pytest.mark.parametrize("settings", [{"mode": "off"}, {"mode": "shadow"}, {"holdout_fraction": 1.0}])
-def test_off_shadow_and_holdout_send_what_came_in(settings, server):
+def test_off_shadow_and_holdout_send_what_came_in(settings, server, switch_on):
     """The request reaches the model as it is, and repeats reach it too."""
-    litellm_tokenopt.enable({"redis": {"url": "memory"}, **settings})
-    seen = len(server.bodies)
+    switch_on(**settings)
+    asked, seen = question(), len(server.bodies)
     for _ in range(2):
-        ask(server)
+        ask(server, asked)
     assert [len(body["tools"]) for body in server.bodies[seen:]] == [len(TOOLS)] * 2
     assert all(body["messages"][0]["content"] == PROMPT for body in server.bodies[seen:])
 
@@ -95,7 +95,9 @@ def test_a_broken_optimizer_costs_no_request(server, caplog):
 
 def test_no_redis_costs_no_request(server, caplog):
     """With nothing listening at the configured address, calls go through, and the log says what is missing."""
-    litellm_tokenopt.enable({"redis": {"url": "redis://127.0.0.1:1/0", "connect_timeout_seconds": 0.2}})
+    litellm_tokenopt.enable(
+        {"redis": {"url": "redis://127.0.0.1:1/0", "connect_timeout_seconds": 0.2}, "time_budget_seconds": 60}
+    )
     seen = len(server.bodies)
     with caplog.at_level(logging.WARNING, logger="litellm_tokenopt"):
         assert ask(server).choices[0].message.content

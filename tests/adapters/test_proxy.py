@@ -1,0 +1,192 @@
+"""The real proxy with the plugin in its callbacks, asked by the real clients, traced into a real collector."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+import yaml
+from support.agent import ANTHROPIC_TOOLS, PROMPT, RESPONSES_TOOLS, TOOLS, question
+
+from litellm_tokenopt.errors import UnavailableError
+from litellm_tokenopt.evaluation.collector import Collector
+from litellm_tokenopt.evaluation.model_server import ModelServer
+from litellm_tokenopt.evaluation.proxy import Proxy
+
+CONFIG = Path(__file__).parents[2] / "config" / "litellm_proxy.yaml"
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def proxy(server: ModelServer, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    folder = tmp_path_factory.mktemp("proxy")
+    environment = {
+        "OPENAI_API_BASE": server.base_url,
+        "OPENAI_API_KEY": "none",
+        "OTEL_EXPORTER": "otlp_http",
+        "OTEL_ENDPOINT": f"{collector.endpoint}/v1/traces",
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "TOKENOPT_REDIS__URL": "embedded",
+        "TOKENOPT_TELEMETRY__OTLP_ENDPOINT": collector.endpoint,
+        "OTEL_METRIC_EXPORT_INTERVAL": "500",
+    }
+    with Proxy(CONFIG, environment, log=folder / "proxy.log") as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def client(proxy: Proxy) -> openai.OpenAI:
+    return openai.OpenAI(base_url=proxy.base_url, api_key=proxy.key, max_retries=0)
+
+
+def chat(client: openai.OpenAI, asked: str, **more: Any) -> Any:
+    messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": asked}]
+    return client.chat.completions.with_raw_response.create(model="gpt-4o", messages=messages, tools=TOOLS, **more)
+
+
+def chat_text(raw: Any) -> str:
+    parsed = raw.parse()
+    if hasattr(parsed, "choices"):
+        return parsed.choices[0].message.content
+    return "".join(chunk.choices[0].delta.content or "" for chunk in parsed if chunk.choices)
+
+
+def responses(client: openai.OpenAI, asked: str, **more: Any) -> Any:
+    return client.responses.with_raw_response.create(
+        model="gpt-4o", instructions=PROMPT, input=asked, tools=RESPONSES_TOOLS, **more
+    )
+
+
+def responses_text(raw: Any) -> str:
+    parsed = raw.parse()
+    if hasattr(parsed, "output_text"):
+        return parsed.output_text
+    return "".join(event.delta for event in parsed if event.type == "response.output_text.delta")
+
+
+def messages(client: openai.OpenAI, asked: str, **more: Any) -> Any:
+    theirs = anthropic.Anthropic(base_url=str(client.base_url).removesuffix("/v1/"), api_key=client.api_key)
+    return theirs.messages.with_raw_response.create(
+        model="gpt-4o", system=PROMPT, messages=[{"role": "user", "content": asked}], tools=ANTHROPIC_TOOLS,
+        max_tokens=200, **more,
+    )  # fmt: skip
+
+
+def messages_text(raw: Any) -> str:
+    parsed = raw.parse()
+    if hasattr(parsed, "content"):
+        return parsed.content[0].text
+    return "".join(event.delta.text for event in parsed if event.type == "content_block_delta")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize(
+    ("ask", "read"),
+    [(chat, chat_text), (responses, responses_text), (messages, messages_text)],
+    ids=["chat", "responses", "messages"],
+)
+def test_each_route_sends_less_and_answers_repeats(ask, read, stream, client, server):
+    """The model sees a small request; the repeat comes from the cache; the headers say so, streams included."""
+    asked, seen = question(), len(server.bodies)
+    more = {"stream": True} if stream else {}
+    first = ask(client, asked, **more)
+    text = read(first)
+    assert text
+    assert int(first.headers["x-tokenopt-tokens-saved"]) > 20_000
+    assert first.headers["x-tokenopt-cache"] == "miss"
+    again = ask(client, asked, **more)
+    assert read(again) == text
+    assert again.headers["x-tokenopt-cache"] == "exact"
+    bodies = server.bodies[seen:]
+    assert len(bodies) == 1
+    assert len(bodies[0]["tools"]) <= 10
+    assert asked in json.dumps(bodies[0])
+
+
+def test_another_key_of_the_proxy_is_another_tenant(client, server):
+    """End users don't share answers unless the settings say so."""
+    asked, seen = question(), len(server.bodies)
+    for user in ("ann", "bob", "ann"):
+        chat(client, asked, user=user)
+    assert len(server.bodies) - seen == 2
+
+
+def test_health_says_how_each_part_is(proxy):
+    """200 with a body for Redis and the embedder, without a key."""
+    with urllib.request.urlopen(f"{proxy.url}/tokenopt/health") as response:
+        body = json.load(response)
+    assert (response.status, body["status"]) == (200, "ok")
+    assert body["parts"]["redis"]["ok"]
+    assert body["parts"]["embedder"]["dimensions"] == 384
+
+
+def test_spans_stand_under_litellms_own(client, collector):
+    """One trace holds the proxy's server span, its model call, and our decision with a child for each stage."""
+    asked = question()
+    chat(client, asked)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        spans = collector.spans()
+        names = {span["name"] for span in spans}
+        mine = [s for s in spans if s["name"] == "tokenopt.optimize" and s["parent_span_id"]]
+        if mine and {"tokenopt.stage.cache", "tokenopt.stage.tools", "tokenopt.stage.prompt"} <= names:
+            break
+        time.sleep(0.2)
+    ours = mine[-1]
+    parent = next(s for s in spans if s["span_id"] == ours["parent_span_id"])
+    assert parent["trace_id"] == ours["trace_id"]
+    assert not parent["name"].startswith("tokenopt")
+    assert ours["attributes"]["tokenopt.tokens.saved"] > 20_000
+    stages = [s for s in spans if s["parent_span_id"] == ours["span_id"]]
+    assert {s["name"] for s in stages} >= {"tokenopt.stage.cache", "tokenopt.stage.tools", "tokenopt.stage.prompt"}
+
+
+def test_metrics_reach_the_collector(client, collector):
+    """Savings and cache results are counted."""
+    chat(client, question())
+    collector.wait_for("tokenopt.tokens.saved", "tokenopt.cache.requests", "tokenopt.duration", seconds=20)
+
+
+def test_a_wrong_setting_stops_the_start(server, tmp_path):
+    """The proxy does not come up, and its log names the field, the value and what is allowed."""
+    config = yaml.safe_load(CONFIG.read_text())
+    config["callback_settings"]["litellm_tokenopt"]["tools"]["max_tools"] = "plenty"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    environment = {"OPENAI_API_BASE": server.base_url, "OPENAI_API_KEY": "none"}
+    with (
+        pytest.raises(UnavailableError) as caught,
+        Proxy(tmp_path / "config.yaml", environment, log=tmp_path / "proxy.log", start_seconds=60),
+    ):
+        pass
+    assert "tools.max_tools: got 'plenty'" in str(caught.value) + (tmp_path / "proxy.log").read_text()
+
+
+def test_without_redis_the_proxy_serves_and_health_says_503(server, tmp_path):
+    """Requests go through; the health route tells what is missing."""
+    environment = {
+        "OPENAI_API_BASE": server.base_url, "OPENAI_API_KEY": "none", "OTEL_EXPORTER": "none",
+        "TOKENOPT_REDIS__URL": "redis://127.0.0.1:1", "TOKENOPT_REDIS__CONNECT_TIMEOUT_SECONDS": "0.2",
+    }  # fmt: skip
+    config = yaml.safe_load(CONFIG.read_text())
+    config["litellm_settings"]["callbacks"] = ["litellm_tokenopt.callback"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with Proxy(tmp_path / "config.yaml", environment, log=tmp_path / "proxy.log") as proxy:
+        client = openai.OpenAI(base_url=proxy.base_url, api_key=proxy.key, max_retries=0)
+        assert chat_text(chat(client, question()))
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"{proxy.url}/tokenopt/health")
+        body = json.load(caught.value)
+    assert (caught.value.code, body["status"], body["parts"]["redis"]["ok"]) == (503, "degraded", False)
+    assert "127.0.0.1:1" in body["parts"]["redis"]["error"]
