@@ -27,13 +27,6 @@ OUR_CALL_TYPES: tuple[Any, ...] = (
     "responses",
     "aresponses",
 )
-    "completion",
-    "acompletion",
-    "anthropic_messages",
-    "aanthropic_messages",
-    "responses",
-    "aresponses",
-)
 _CALLBACK_LISTS = ("input_callback", "success_callback", "_async_success_callback")
 
 
