@@ -168,10 +168,8 @@ def _position(request: ChatRequest) -> float:
 async def _redis_health(pool: RedisPool) -> dict[str, Any]:
     if not pool.enabled:
         return {"ok": True, "url": "memory"}
-    try:
-        return {"ok": True, **await pool.health()}
-    except UnavailableError as error:
-        return {"ok": False, "error": str(error)}
+    facts = await pool.health()
+    return {"ok": bool(facts["reachable"] and facts.get("search")), **facts}
 
 
 async def _embedder_health(embedder: Embedder) -> dict[str, Any]:
