@@ -17,7 +17,7 @@ from .request import ChatRequest, Reply, Surface, canonical, digest, is_system, 
 from .settings import Settings, load_settings
 from .stage import Stage
 from .telemetry.recorder import Recorder
-from .tokens import count_request_async
+from .tokens import RequestCounter
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -132,10 +132,10 @@ class _Parts:
         self.embedder = build_embedder(settings.embedder, shared=shared if self.pool.enabled else None, hosted=embed)
         self.pipeline = Pipeline(
             _stages(settings, self.pool, self.embedder),
-            count=count_request_async,
+            counter=RequestCounter,
             budget_seconds=settings.time_budget_seconds,
         )
-        self.empty = Pipeline((), count=count_request_async)
+        self.empty = Pipeline((), counter=RequestCounter)
 
 
 def _stages(settings: Settings, pool: RedisPool, embedder: Embedder) -> list[Stage]:

@@ -14,6 +14,8 @@ from .stage import Answer, Followup, Keep, Stage, Verdict
 
 Mode: TypeAlias = Literal["on", "shadow", "holdout", "bypass"]
 
+Count: TypeAlias = Callable[[ChatRequest], Awaitable[int]]
+
 logger = logging.getLogger(__name__)
 
 
@@ -60,7 +62,7 @@ class Outcome:
 class Pipeline:
     """The stages, in their order.
 
-    *count* gives a request's tokens. A request may spend *budget_seconds* in all the stages together; a stage
+    *counter* makes what counts one request's tokens, before and after each stage. A request may spend *budget_seconds* in all the stages together; a stage
     that would go beyond is dropped, and the request goes on as it was.
     """
 
@@ -68,24 +70,27 @@ class Pipeline:
         self,
         stages: Sequence[Stage],
         *,
-        count: Callable[[ChatRequest], Awaitable[int]],
+        counter: Callable[[], Count],
         budget_seconds: float = 2.0,
     ) -> None:
         self.stages = tuple(stages)
-        self._count = count
+        self._counter = counter
         self._budget_seconds = budget_seconds
 
     async def before(self, request: ChatRequest) -> Outcome:
         """Take *request* through the stages until one answers it. Raises nothing but cancellation."""
         start = perf_counter()
         original = request
-        tokens_before = tokens = await self._count(request)
+        count = self._counter()
+        tokens_before = tokens = await count(request)
         steps: list[Step] = []
         followups: list[Followup] = []
         reply: Reply | None = None
         for stage in self.stages:
             begun = perf_counter()
-            verdict, request, after = await self._ask(stage, request, tokens, start + self._budget_seconds - begun)
+            verdict, request, after = await self._ask(
+                stage, request, tokens, count, start + self._budget_seconds - begun
+            )
             steps.append(Step(stage.name, verdict, tokens, after, perf_counter() - begun))
             tokens = after
             if isinstance(verdict, Answer):
@@ -107,7 +112,7 @@ class Pipeline:
                 logger.warning("followup %r failed", followup, exc_info=True)
 
     async def _ask(
-        self, stage: Stage, request: ChatRequest, tokens: int, seconds_left: float
+        self, stage: Stage, request: ChatRequest, tokens: int, count: Count, seconds_left: float
     ) -> tuple[Verdict, ChatRequest, int]:
         """(verdict, request after it, its tokens). A failing stage costs tokens, never the request."""
         try:
@@ -117,7 +122,7 @@ class Pipeline:
                     return verdict, request, 0
                 if isinstance(verdict, Keep):
                     return verdict, request, tokens
-                after = await self._count(verdict.request)
+                after = await count(verdict.request)
         except TimeoutError:
             logger.warning("stage %r: time budget exhausted; the request passes on", stage.name)
             return Keep(reason="error:timeout"), request, tokens

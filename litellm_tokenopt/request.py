@@ -17,6 +17,7 @@ Tool: TypeAlias = Mapping[str, Any]
 Surface: TypeAlias = Literal["chat", "messages", "responses"]
 
 OWN_TOOL_PREFIX = "tokenopt_"
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=repr)
 SYSTEM_ROLES = ("system", "developer")
 
 
@@ -167,7 +168,7 @@ def forced_tool(tool_choice: Any) -> str | None:
 
 def canonical(value: Any) -> str:
     """*value* as compact JSON with sorted keys: equal values give equal text, whatever their key order."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=repr)
+    return _CANONICAL.encode(value)
 
 
 def digest(*parts: str) -> str:

@@ -65,7 +65,7 @@ class EmbedderSettings(_Section):
     )
     cache_dir: str | None = Field(None, description="Where exported models are kept; default: the user's cache folder.")
     memo_entries: Count = Field(20_000, description="Vectors kept in process, by content.")
-    threads: Count = Field(2, description="CPU threads of the ONNX session.")
+    threads: Count = Field(2, description="Texts embedded at once.")
 
 
 class CacheSettings(_Section):
@@ -135,7 +135,7 @@ class Settings(_Section):
         "on", description="on | shadow (decide and report, but send the original) | off."
     )
     holdout_fraction: Fraction = Field(0.0, description="Share of sessions left alone, to compare with.")
-    time_budget_seconds: Seconds = Field(2.0, description="For all stages of one request; then it goes on.")
+    time_budget_seconds: Seconds = Field(5.0, description="For all stages of one request; then it goes on.")
     redis: RedisSettings = RedisSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     cache: CacheSettings = CacheSettings()

@@ -53,17 +53,23 @@ def count_text(text: str) -> int:
     return _counts.get_or(text, lambda: len(encoding().encode_ordinary(text)))
 
 
-def message_text(message: Message) -> str:
-    """What is counted of a message: its content alone where that is all there is, else the whole as JSON."""
+def message_texts(message: Message) -> tuple[str, ...]:
+    """What is counted of a message: its text, and whatever else it holds as JSON."""
     content = message.get("content")
-    if isinstance(content, str) and len(message) == 2:
-        return content
-    return canonical(message)
+    if not isinstance(content, str):
+        return (canonical(message),)
+    rest = {key: value for key, value in message.items() if key not in ("role", "content") and key[:1] != "_"}
+    return (content, canonical(rest)) if rest else (content,)
+
+
+def message_text(message: Message) -> str:
+    """The whole of a message but its role, as one text: equal for equal messages alone."""
+    return "\0".join(message_texts(message))
 
 
 def count_message(message: Message) -> int:
     """Tokens of one message, its overhead included."""
-    return MESSAGE_OVERHEAD + count_text(message_text(message))
+    return MESSAGE_OVERHEAD + sum(map(count_text, message_texts(message)))
 
 
 def count_messages(messages: Iterable[Message]) -> int:
@@ -81,10 +87,20 @@ def count_request(request: ChatRequest) -> int:
     return count_tools(request.tools) + count_messages(request.messages)
 
 
-async def count_request_async(request: ChatRequest) -> int:
-    """`count_request`, in a thread when there is much new text to encode."""
-    texts = [*map(canonical, request.tools), *map(message_text, request.messages)]
-    unseen = [text for text in texts if text not in _counts]
-    if sum(map(len, unseen)) > OFF_LOOP_CHARS:
-        await asyncio.to_thread(lambda: [count_text(text) for text in unseen])
-    return sum(map(count_text, texts)) + MESSAGE_OVERHEAD * len(request.messages)
+class RequestCounter:
+    """Counts the forms that one request takes from stage to stage; a message or tool that stays is read once."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[Message | Tool, int]] = {}
+
+    async def __call__(self, request: ChatRequest) -> int:
+        """Input tokens of *request*; in a thread when there is much new text to encode."""
+        new = [item for item in (*request.tools, *request.messages) if id(item) not in self._seen]
+        texts = [(canonical(item),) if "role" not in item else message_texts(item) for item in new]
+        unseen = [text for parts in texts for text in parts if text not in _counts]
+        if sum(map(len, unseen)) > OFF_LOOP_CHARS:
+            await asyncio.to_thread(lambda: [count_text(text) for text in unseen])
+        for item, parts in zip(new, texts, strict=True):
+            self._seen[id(item)] = (item, sum(map(count_text, parts)))
+        counted = sum(self._seen[id(item)][1] for item in (*request.tools, *request.messages))
+        return counted + MESSAGE_OVERHEAD * len(request.messages)

@@ -21,7 +21,8 @@ LAYERS = [
     {"telemetry"},
     {"optimizer"},
     {"adapters"},
-    {"evaluation", "cli"},
+    {"evaluation"},
+    {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 HOMES = {

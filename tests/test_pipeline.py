@@ -39,7 +39,7 @@ def said(text):
 
 
 def pipeline(*stages, **more):
-    return Pipeline(stages, count=count, **more)
+    return Pipeline(stages, counter=lambda: count, **more)
 
 
 async def test_each_stage_sees_what_the_one_before_left():

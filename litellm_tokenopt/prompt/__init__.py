@@ -1,0 +1,5 @@
+"""Stage 3: the sections of a long system prompt that a conversation needs."""
+
+from .stage import PromptStage
+
+__all__ = ["PromptStage"]

@@ -68,7 +68,7 @@ def decide() -> Decide:
 
     async def run(*stages: Stub, model: str = "gpt-test", mode: Mode = "on") -> Outcome:
         request = ChatRequest(model=model, messages=(LONG, QUESTION))
-        return replace(await Pipeline(stages, count=count).before(request), mode=mode)
+        return replace(await Pipeline(stages, counter=lambda: count).before(request), mode=mode)
 
     return run
 

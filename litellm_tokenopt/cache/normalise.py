@@ -1,0 +1,81 @@
+"""The exact key's form of a question: what people type differently when they ask the very same thing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_OPENINGS = (
+    "is are was were am do does did has have had can could will would shall should may might must who whom whose what "
+    "which when where why how"
+)
+_GREETING = re.compile(
+    r"^(?:(?:hi|hello|hey|hiya|greetings)(?: there| all| everyone| team)?|good (?:morning|afternoon|evening|day))"
+    r"\s*[,!.]+\s+"
+    r"|^(?:hi|hello|hey)(?: there)?\s+(?=(?:" + "|".join(_OPENINGS.split()) + r"|i|i'm|my|please)\b)"
+    r"|^please\s*,?\s+(?=\w)",
+    re.IGNORECASE,
+)
+_FAREWELL = re.compile(
+    r"(?:(?<=[\w)\]])\s*,|(?<=[.!?]))?\s+(?:please|pls|plz|thanks|thank you|thx|cheers|many thanks|thanks in advance|"
+    r"thank you in advance|thanks a lot|thank you very much)\s*[.!]*$",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(rf"^(?:{'|'.join(_OPENINGS.split())})\b", re.IGNORECASE)
+_VERBATIM = re.compile(r"[\n`\"\u201c\u201d<>{}\[\]\\|=;]|(?<!\w)'|'(?!\w)")
+_CHANGES_MEANING = ("<super>", "<sub>", "<fraction>", "<circle>", "<square>", "<font>")
+
+
+def normalise(question: str) -> str:
+    """*question* without differences that can't change its answer. Idempotent.
+
+    Unicode forms, white space, greetings and thanks at the ends, closing marks, and the first letter's case. Text
+    with line breaks, quotes or code keeps everything but its Unicode form and the white space around it.
+    """
+    text = _one_form(question).strip()
+    if _VERBATIM.search(text):
+        return text
+    text = re.sub(r"\s+", " ", text)
+    while text and (shorter := _shortened(text)) != text:
+        text = shorter
+    return text
+
+
+def _one_form(text: str) -> str:
+    """NFKC, but for characters whose plain form means something else (2⁵, ½)."""
+    if text.isascii():
+        return text
+    once = unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", "".join(map(_plain, once)))
+
+
+def _plain(character: str) -> str:
+    if character in "\u2018\u2019":
+        return "'"
+    if unicodedata.decomposition(character).startswith(_CHANGES_MEANING):
+        return character
+    return unicodedata.normalize("NFKC", character)
+
+
+def _shortened(text: str) -> str:
+    """One step nearer to the bare question; never empty."""
+    for bare in (_GREETING.sub("", text), _FAREWELL.sub("", text), _without_marks(text), _small_start(text)):
+        if bare and bare != text:
+            return bare
+    return text
+
+
+def _without_marks(text: str) -> str:
+    """Without what ends a sentence; a question mark goes where the first word asks already."""
+    if text.endswith(("!", "...", "…", "?.")) or (text.endswith(".") and text[-2:-1].isalnum()):
+        return text.rstrip(".!…").rstrip()
+    if text.endswith("?"):
+        bare = text.rstrip("? ")
+        return bare if _ASKS.match(text) else f"{bare}?"
+    return text
+
+
+def _small_start(text: str) -> str:
+    """With a small first letter, unless the first word is an acronym or a name with inner capitals."""
+    word = text.split(" ", 1)[0]
+    return text[0].lower() + text[1:] if word[1:] == word[1:].lower() and word != "I" else text

@@ -1,0 +1,348 @@
+"""What a question says, as far as rules can tell: its words, negations, roles, numbers and kind."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..memo import Memo
+from . import lexicon as lex
+
+_LITERAL = re.compile(
+    r"```.*?```|`[^`\n]+`"  # code
+    r"|\"[^\"\n]{1,200}\"|“[^”\n]{1,200}”|(?<!\w)'[^'\n]{2,200}'(?!\w)"  # quotes
+    r"|https?://[^\s<>\"')]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # addresses
+    r"|(?<![\w£$€])--?[A-Za-z][\w-]*|(?<!\w)[~.]?/[\w./-]+"  # flags, paths
+    r"|\b\w+(?:_\w+)+\b|\b\w+(?:::\w+)+|\b\w+\(\)|\b[A-Za-z]{2,}\w*(?:\.[A-Za-z]\w*)+",
+    re.S,
+)
+_TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)*|\.net\b|[^\W\d_](?:[^\W\d_]|'(?!s\b))*(?:\+\+|#)?|'s\b|[£$€¥₹%°]|[,.;:!?\n]")
+_SYMBOL = re.compile(r"[<>=+*^~|\\{}\[\]&@#≤≥≠\u00d7÷]|(?<=[\w)])\s*[-/]\s*(?=\d)|-(?=\d)")
+_POLITE = re.compile(
+    r"\b(?:(?:can|could|would|will) (?:you|someone|anyone|anybody)(?: please| kindly)? "
+    r"(?:tell|show|let)(?: me| us)?(?: know)?(?: about)?|"
+    r"please (?:tell|show|let) me(?: know)?|tell me|"
+    r"(?:do|does) (?:you|anyone|anybody|someone) know|i (?:want|need|would like|wish|like) to (?:know|ask|find out)|"
+    r"i (?:was|am|have been) (?:just )?wondering|i wonder|(?:can|could|may) i ask|any idea|quick question|"
+    r"sorry to bother you(?: but)?|(?:can|could|would) you(?: please| kindly)?|"
+    r"(?:thank you|thanks|cheers)(?: (?:in advance|so much|a lot|very much))?|many thanks|"
+    r"hi there|hello there|good (?:morning|afternoon|evening)|hi|hello|hey)\b"
+)
+_ACRONYM = re.compile(r"\b[A-Z]{2,4}\b")
+_SALUTATION = re.compile(
+    r"^(?:hiya|howdy|greetings|(?:good )?(?:morning|afternoon|evening|day)|dear \w+(?: team)?)\s*[,!.]"
+)
+_QUOTES = {0x2018: "'", 0x2019: "'"}
+_WH = frozenset("who whom whose when where why how what which".split())
+_AUXILIARIES = frozenset(
+    "is are was were am do does did has have had can could will would shall should may might must".split()
+)
+_MEASURES = frozenset(
+    "many much long often far old soon likely big large tall high fast quickly early late deep heavy hot cold".split()
+)
+_LINKS = frozenset("and but so then also or if whether to of in for at on with from um uh er erm".split())
+_ARTICLES = frozenset("a an the my your our their his her its this that".split())
+_FRONTED = frozenset("at in on for to from with by near during after before within without".split())
+_PRESENT = frozenset("is are am do does".split())
+_FUTURE = frozenset(("will", "shall"))
+_PAST = frozenset("was were did".split())
+_BE = frozenset("is are was were be been being am get gets got".split())
+_FIRST = frozenset("i me my mine myself we us our ours".split())
+_SECOND = frozenset("you your yours yourself".split())
+_POSSESSIVES = {"my": "i", "mine": "i", "our": "i", "ours": "i", "your": "y", "yours": "y"}
+_JOINERS = frozenset("and or of at in for".split())
+_BREAKS = frozenset(",.;:!?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one question says. Words are stems, in order, each once."""
+
+    tokens: tuple[str, ...]
+    words: tuple[str, ...]
+    texts: Mapping[str, str]
+    names: frozenset[str]
+    literals: tuple[str, ...]
+    symbols: tuple[str, ...]
+    kind: str
+    negated: tuple[str, ...]
+    roles: Mapping[str, frozenset[str]]
+    loose: frozenset[frozenset[str]]
+    agents: frozenset[str]
+    persons: str
+    owners: frozenset[str]
+    tense: str
+    conjunctions: frozenset[str]
+    duty: str
+
+
+_readings: Memo[str, Reading] = Memo(max_entries=5_000)
+
+
+def read(text: str) -> Reading:
+    """The reading of *text*; memoised."""
+    return _readings.get_or(text, lambda: _read(text))
+
+
+def _read(text: str) -> Reading:
+    plain = unicodedata.normalize("NFKC", text).translate(_QUOTES).strip()
+    literals = tuple(_literal(match.group()) for match in _LITERAL.finditer(plain))
+    lowered = _without_politeness(_expanded(_acronyms(_LITERAL.sub(" \ue000 ", plain)).lower()))
+    tokens = _unfronted(_numbered(_TOKEN.findall(lowered)))
+    words: dict[str, str] = {}
+    for token in _without_measure(tokens):
+        if content := content_stem(token):
+            words.setdefault(content, token)
+    return Reading(
+        tokens=tuple(token for token in tokens if token not in _BREAKS), words=tuple(words), texts=words,
+        names=_names(plain), literals=literals, symbols=_symbols(plain), kind=_kind(tokens),
+        negated=tuple(sorted(_negated(tokens))), roles=_roles(tokens), loose=_loose_pairs(tokens),
+        agents=_agents(tokens), persons=_persons(tokens), owners=_owners(tokens), tense=_tense(tokens),
+        conjunctions=frozenset({"and", "or"} & set(tokens)), duty=_duty(lowered, _kind(tokens)),
+    )  # fmt: skip
+
+
+def _literal(text: str) -> str:
+    """A quotation without its marks; names of files and hosts in lower case."""
+    if text[0] in "\"'“`":
+        return text.strip("\"'“”`").rstrip(".,")
+    return text.rstrip(".,?!;:").lower() if "." in text else text
+
+
+def _symbols(text: str) -> tuple[str, ...]:
+    """Signs of arithmetic, comparison and code, in order."""
+    return tuple(match.group().strip() for match in _SYMBOL.finditer(text))
+
+
+def _acronyms(text: str) -> str:
+    """*text* with acronyms that look like function words (US, IT, WHO) made distinct; shouting is left alone."""
+    if text.isupper():
+        return text
+    return _ACRONYM.sub(lambda m: f"{m.group()}acronym" if m.group().lower() in lex.FUNCTION_WORDS else m.group(), text)
+
+
+def _expanded(text: str) -> str:
+    for pattern, replacement in lex.PHRASES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _without_politeness(text: str) -> str:
+    return _POLITE.sub(" ", _SALUTATION.sub("", text)).strip(" ,.!;:")
+
+
+def _names(text: str) -> frozenset[str]:
+    """Stems of words with a capital letter inside a sentence."""
+    found = re.findall(r"(?<![.!?:\n])\s+([A-Z][\w'-]*|\w+[A-Z]\w*)", text)
+    return frozenset(lex.stem(word.lower().removesuffix("'s")) for word in found if word[:2] not in ("I", "I'"))
+
+
+def content_stem(token: str) -> str:
+    """The stem that stands for a content word; empty for a function word, a negator or a mark."""
+    if token in lex.THIRD_PERSON:
+        return lex.THIRD_PERSON[token]
+    if token in lex.UNIT_SIGNS:
+        return lex.UNIT_SIGNS[token]
+    if token in lex.UNITS:
+        return lex.UNITS[token]
+    if token in lex.FUNCTION_WORDS or token in lex.NEGATORS or token in _BREAKS or token == "'s":
+        return ""
+    return lex.stem(token)
+
+
+def _numbered(tokens: Sequence[str]) -> list[str]:
+    """Tokens with number words as digits, without commas and trailing zeros."""
+    found: list[str] = []
+    for token in tokens:
+        number = _number(token)
+        if number is None:
+            found.append(token)
+        elif token in lex.MULTIPLIERS and found and found[-1].isdigit():
+            found[-1] = str(int(found[-1]) * lex.MULTIPLIERS[token])
+        elif token in lex.NUMBER_WORDS and lex.NUMBER_WORDS[token] < 10 and found and found[-1] in _TENS:
+            found[-1] = str(int(found[-1]) + lex.NUMBER_WORDS[token])
+        elif token == "one":
+            found.append(token)
+        else:
+            found.append(number)
+    return [token for i, token in enumerate(found) if not _is_ordinal_mark(found, i)]
+
+
+_TENS = frozenset(str(n) for n in range(20, 100, 10))
+
+
+def _is_ordinal_mark(tokens: Sequence[str], i: int) -> bool:
+    return tokens[i] in ("st", "nd", "rd", "th", "o'clock") and i > 0 and tokens[i - 1].isdigit()
+
+
+def _number(token: str) -> str | None:
+    if token[0].isdigit():
+        digits = token.replace(",", "")
+        return digits.removesuffix(".00")
+    if token in lex.NUMBER_WORDS:
+        return str(lex.NUMBER_WORDS[token])
+    if token in lex.MULTIPLIERS:
+        return str(lex.MULTIPLIERS[token])
+    return str(lex.ORDINALS[token]) if lex.ORDINALS.get(token, 0) > 2 else None
+
+
+def _unfronted(tokens: list[str]) -> list[str]:
+    """``at the pharmacy , can I pay`` as ``can I pay at the pharmacy``."""
+    if not tokens or "," not in tokens or tokens[0] not in _FRONTED:
+        return tokens
+    comma = tokens.index(",")
+    rest = tokens[comma + 1 :]
+    if comma > 8 or not rest or rest[0] not in _WH | _AUXILIARIES:
+        return tokens
+    tail = rest.pop() if rest[-1] in "?.!" else ""
+    return [*rest, *tokens[:comma], *([tail] if tail else [])]
+
+
+def _clauses(tokens: Sequence[str]) -> Iterator[list[str]]:
+    clause: list[str] = []
+    for token in tokens:
+        if token in _BREAKS:
+            yield clause
+            clause = []
+        else:
+            clause.append(token)
+    yield clause
+
+
+def _kind(tokens: Sequence[str]) -> str:
+    """What is asked for: who, when, …, how much, whether (yes or no), or say (no question)."""
+    found = "say"
+    for clause in _clauses(tokens):
+        rest = list(clause)
+        while rest and rest[0] in _LINKS:
+            rest = rest[1:]
+        if rest and rest[0] in _WH:
+            found = _wh(rest)
+        elif rest and rest[0] in _AUXILIARIES:
+            found = "whether"
+    if found == "say":
+        position = next((i for i, token in enumerate(tokens) if token in _WH), None)
+        return _wh(tokens[position:]) if position is not None else found
+    return found
+
+
+def _wh(tokens: Sequence[str]) -> str:
+    first = {"whom": "who", "whose": "who", "which": "what"}.get(tokens[0], tokens[0])
+    if first == "how" and len(tokens) > 1 and tokens[1] in _MEASURES:
+        return f"how {tokens[1]}"
+    return first
+
+
+def _without_measure(tokens: list[str]) -> list[str]:
+    """*tokens* without the ``much`` of the first ``how much``, which the kind holds."""
+    for i, token in enumerate(tokens[:-1]):
+        if token == "how":
+            return [*tokens[: i + 1], *tokens[i + 2 :]] if tokens[i + 1] in _MEASURES else tokens
+    return tokens
+
+
+def _phrase(tokens: Sequence[str], start: int) -> Iterator[str]:
+    """The run of content words from *start* on, articles before it aside."""
+    begun = False
+    for token in tokens[start : start + 8]:
+        word = content_stem(token)
+        if not word and (begun or token not in _ARTICLES | {"'s"}):
+            return
+        if word:
+            begun = True
+            yield word
+
+
+def _next_content(tokens: Sequence[str], start: int, reach: int = 5) -> str:
+    for token in tokens[start : start + reach]:
+        if token in _BREAKS:
+            return ""
+        if found := content_stem(token):
+            return found
+    return ""
+
+
+def _negated(tokens: Sequence[str]) -> Iterator[str]:
+    """For each negator the word that it is about."""
+    for i, token in enumerate(tokens):
+        if token in lex.NEGATORS and not (token == "no" and tokens[i + 1 : i + 2] == [","]):
+            following = next(iter(tokens[i + 1 : i + 2]), "")
+            yield _next_content(tokens, i + 1) or following
+
+
+def _roles(tokens: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    """The words that prepositions of direction and comparison stand before."""
+    found: dict[str, set[str]] = {}
+    for i, token in enumerate(tokens):
+        if token in lex.ROLE_PREPOSITIONS and (words := set(_phrase(tokens, i + 1))):
+            found.setdefault("to" if token in ("into", "onto") else token, set()).update(words)
+    return {preposition: frozenset(words) for preposition, words in found.items()}
+
+
+def _loose_pairs(tokens: Sequence[str]) -> frozenset[frozenset[str]]:
+    """Pairs of words whose order says nothing: members of a list, and both ends of a genitive."""
+    pairs: set[frozenset[str]] = set()
+    for i, token in enumerate(tokens):
+        if token in _JOINERS:
+            left = content_stem(tokens[i - 1]) if i else ""
+            right = _next_content(tokens, i + 1, 3)
+            pairs.add(frozenset((left, right)))
+            if token not in ("and", "or"):
+                follower = _after(tokens, i + 1, right)
+                pairs.add(frozenset((left, follower)))
+                before = content_stem(tokens[i - 2]) if i > 1 else ""
+                pairs |= {frozenset((before, right)), frozenset((before, follower))}
+        elif token == "'s" and i:
+            owner = content_stem(tokens[i - 1])
+            first = _next_content(tokens, i + 1)
+            pairs |= {frozenset((owner, first)), frozenset((owner, _after(tokens, i + 1, first)))}
+    return frozenset(pair for pair in pairs if len(pair) == 2 and "" not in pair)
+
+
+def _after(tokens: Sequence[str], start: int, word: str) -> str:
+    """The content word right behind *word*."""
+    for i in range(start, min(start + 5, len(tokens) - 1)):
+        if content_stem(tokens[i]) == word:
+            return content_stem(tokens[i + 1])
+    return ""
+
+
+def _agents(tokens: Sequence[str]) -> frozenset[str]:
+    """Who does it, in a passive: ``is bothered by Amy``."""
+    return frozenset(
+        _next_content(tokens, i + 1)
+        for i, token in enumerate(tokens)
+        if token == "by" and i > 1 and content_stem(tokens[i - 1]) and not _BE.isdisjoint(tokens[max(0, i - 8) : i])
+    )
+
+
+def _persons(tokens: Sequence[str]) -> str:
+    """The order in which speaker and addressee first come: ``iy``, ``yi``, ``i``, ``y`` or nothing."""
+    order = ["i" if token in _FIRST else "y" for token in tokens if token in _FIRST or token in _SECOND]
+    return "".join(dict.fromkeys(order))
+
+
+def _owners(tokens: Sequence[str]) -> frozenset[str]:
+    """Whose things are spoken of: the speaker's (``i``), the addressee's (``y``)."""
+    return frozenset(_POSSESSIVES[token] for token in tokens if token in _POSSESSIVES)
+
+
+def _tense(tokens: Sequence[str]) -> str:
+    """future, past, present, past_form (a verb in the past, and nothing else to go by), or empty when unclear."""
+    found = set(tokens)
+    past, present = bool(found & _PAST), bool(found & _PRESENT)
+    if found & _FUTURE and not past:
+        return "future"
+    if past != present:
+        return "past" if past else "present"
+    return "past_form" if found.isdisjoint(_AUXILIARIES) and any(map(lex.is_past_form, found)) else ""
+
+
+def _duty(text: str, kind: str) -> str:
+    """Whether it is about what one must, should or can do; empty when unclear. Only yes-or-no asks about should."""
+    found = {name for name, pattern in lex.DUTIES.items() if pattern.search(text)}
+    if kind != "whether":
+        found.discard("should")
+    return found.pop() if len(found) == 1 else ""

@@ -1,0 +1,79 @@
+"""A store that workers share, with this process's own memory in front of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UnavailableError
+from .memory import MemoryAnswerStore
+from .stores import AnswerStore, Entry, Hit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+LOCAL_SECONDS = 60.0
+
+
+class TieredAnswerStore:
+    """What this process stored last is found in its memory at once, the rest in *shared*.
+
+    While *shared* is out of reach, *memory* does everything; said in the log once each time.
+    """
+
+    def __init__(self, memory: MemoryAnswerStore, shared: AnswerStore, local_seconds: float = LOCAL_SECONDS) -> None:
+        self._memory = memory
+        self._shared = shared
+        self._local_seconds = min(local_seconds, LOCAL_SECONDS)
+        self._alone = False
+
+    async def get_exact(self, key: str) -> Entry | None:
+        entry = self._memory.peek(key)
+        if entry is not None:
+            return entry
+        try:
+            entry = await self._shared.get_exact(key)
+        except UnavailableError as error:
+            self._failed(error)
+            return None
+        self._alone = False
+        return entry
+
+    async def search(self, scope: str, vector: NDArray[np.float32], k: int, threshold: float) -> list[Hit]:
+        try:
+            hits = await self._shared.search(scope, vector, k, threshold)
+        except UnavailableError as error:
+            self._failed(error)
+            return await self._memory.search(scope, vector, k, threshold)
+        self._alone = False
+        return hits
+
+    async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
+        # First and without a pause: the same request may come again while Redis is being written.
+        self._memory.keep(entry, vector, min(ttl_seconds, self._local_seconds))
+        try:
+            await self._shared.put(entry, vector, ttl_seconds)
+        except UnavailableError as error:
+            self._failed(error)
+            self._memory.keep(entry, vector, ttl_seconds)
+        else:
+            self._alone = False
+
+    async def drop(self, key: str) -> None:
+        await self._memory.drop(key)
+        try:
+            await self._shared.drop(key)
+        except UnavailableError as error:
+            self._failed(error)
+
+    async def health(self) -> Mapping[str, Any]:
+        return {**await self._shared.health(), "memory": dict(await self._memory.health())}
+
+    def _failed(self, error: UnavailableError) -> None:
+        if not self._alone:
+            logger.warning("answers are kept in this process alone for now: %s", error)
+        self._alone = True

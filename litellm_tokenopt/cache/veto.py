@@ -1,0 +1,219 @@
+"""Whether two questions that look alike ask different things.
+
+Everything in which they differ must be explained: words by synonyms, spelling or emptiness, order by lists,
+genitives, passives or relations that hold both ways. What is left over is a reason not to share an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import combinations
+
+from . import lexicon as lex
+from .reading import Reading, read
+
+
+def veto(asked: str, stored: str) -> str | None:
+    """Why the answer to *stored* must not be given to *asked*; None when nothing speaks against it.
+
+    Symmetric, and None for equal texts. The reason is one of few words (a metric's attribute).
+    """
+    if asked == stored:
+        return None
+    first, second = read(asked), read(stored)
+    return next((reason for check in _CHECKS if (reason := check(first, second))), None)
+
+
+def _literals(a: Reading, b: Reading) -> str | None:
+    return "literal" if (a.literals, a.symbols) != (b.literals, b.symbols) else None
+
+
+def _empty(a: Reading, b: Reading) -> str | None:
+    """Without a content word there is nothing to compare but the text itself."""
+    return "words" if not (a.words and b.words) and a.tokens != b.tokens else None
+
+
+def _question_kind(a: Reading, b: Reading) -> str | None:
+    if a.kind == b.kind or _same_kind(a, b):
+        return None
+    return "question_word"
+
+
+_ASKED_BY_NOUN = {
+    "how much": "price cost fee charge rate amount total fare tax salary wage rent quantity tariff premium number",
+    "how many": "number count amount quantity",
+    "how long": "duration time length period",
+    "how far": "distance",
+    "how old": "age",
+    "how often": "frequency",
+    "how tall": "height",
+    "how high": "height",
+    "when": "time date deadline day hour hours month year schedule",
+    "where": "place location city country address town",
+    "who": "name person author owner inventor founder",
+    "how": "way method process procedure step technique",
+    "why": "reason cause purpose",
+}
+_NOUNS = {kind: frozenset(map(lex.stem, nouns.split())) for kind, nouns in _ASKED_BY_NOUN.items()}
+
+
+def _same_kind(a: Reading, b: Reading) -> bool:
+    kinds = {a.kind, b.kind}
+    if "what" in kinds:
+        other = next(iter(kinds - {"what"}))
+        return bool(_NOUNS.get(other, frozenset()) & {*a.words, *b.words})
+    return kinds == {"say", "how"}
+
+
+def _negation(a: Reading, b: Reading) -> str | None:
+    if a.negated == b.negated or _flipped(a, b):
+        return None
+    return "negation"
+
+
+def _flipped(a: Reading, b: Reading) -> bool:
+    """Whether one denies just what the other says by a word: "not possible", "impossible"."""
+    flips = [(x, y) for x in _unmatched(a, b) for y in _unmatched(b, a) if _opposite(a, x, b, y)]
+    if len(flips) != 1 or abs(len(a.negated) - len(b.negated)) != 1:
+        return False
+    x, y = flips[0]
+    more, word = (a, x) if len(a.negated) > len(b.negated) else (b, y)
+    return word in more.negated and _contradictory(a.texts[x], b.texts[y])
+
+
+def _contradictory(x: str, y: str) -> bool:
+    return _prefixed(x, y) or frozenset((lex.stem(x), lex.stem(y))) in lex.COMPLEMENTS
+
+
+def _words(a: Reading, b: Reading) -> str | None:
+    left, right = _unmatched(a, b), _unmatched(b, a)
+    if _flipped(a, b):
+        left = right = frozenset()
+    if not left and not right:
+        return None
+    if any(word[0].isdigit() for word in left | right):
+        return "number"
+    if any(_opposite(a, x, b, y) for x in left for y in right):
+        return "antonym"
+    if (left and right) or not (left | right) <= lex.EMPTY_WORDS:
+        return "name" if (left & a.names) | (right & b.names) else "words"
+    return None
+
+
+def _unmatched(a: Reading, b: Reading) -> frozenset[str]:
+    """Words of *a* without a counterpart in *b*."""
+    others = frozenset(b.words)
+    free = others.difference(a.words)
+    return frozenset(
+        word for word in a.words if word not in others and not any(_alike(a, word, b, other) for other in free)
+    )
+
+
+def _alike(a: Reading, x: str, b: Reading, y: str) -> bool:
+    return y in lex.SYNONYMS.get(x, ()) or (not (x in a.names and y in b.names) and _misspelt(x, y))
+
+
+def _misspelt(x: str, y: str) -> bool:
+    """Whether one is the other with a letter left out inside, two neighbours swapped, or another vowel."""
+    if x > y or len(x) > len(y):
+        x, y = sorted((x, y), key=lambda word: (len(word), word))
+    if len(y) < 5 or x[0] != y[0] or not (x + y).isalpha() or frozenset((x, y)) in lex.CONFUSABLE:
+        return False
+    if len(x) == len(y) >= 8 and _one_vowel_apart(x, y):
+        return True
+    if len(y) - len(x) == 1:
+        return any(y[:i] + y[i + 1 :] == x for i in range(1, len(y) - 1))
+    return len(x) == len(y) and any(
+        y[:i] + y[i + 1] + y[i] + y[i + 2 :] == x for i in range(1, len(y) - 1) if y[i] != y[i + 1]
+    )
+
+
+def _one_vowel_apart(x: str, y: str) -> bool:
+    apart = [(p, q) for p, q in zip(x[:-1], y[:-1], strict=True) if p != q]
+    return x[-1] == y[-1] and len(apart) == 1 and set(apart[0]) <= set("aeiou")
+
+
+def _opposite(a: Reading, x: str, b: Reading, y: str) -> bool:
+    return frozenset((x, y)) in lex.ANTONYMS or _prefixed(a.texts[x], b.texts[y])
+
+
+def _prefixed(x: str, y: str) -> bool:
+    """Whether one is the other behind a negative prefix, or with -less for -ful."""
+    short, long = sorted((x, y), key=len)
+    if len(short) < 3:
+        return False
+    if long.endswith(short) and long.removesuffix(short) in lex.NEGATIVE_PREFIXES:
+        return True
+    return long.endswith("less") and long[:-4] in (short, short.removesuffix("ful"))
+
+
+def _order(a: Reading, b: Reading) -> str | None:
+    """Whether what both speak of stands in another order that may mean something."""
+    common = frozenset(a.words) & frozenset(b.words)
+    first = [word for word in a.words if word in common]
+    place = {word: i for i, word in enumerate(word for word in b.words if word in common)}
+    inverted = {frozenset((x, y)) for x, y in combinations(first, 2) if place[x] > place[y]} - a.loose - b.loose
+    if a.agents != b.agents and (a.agents ^ b.agents) & common:
+        return _voice(a, b, first, inverted)
+    if common & lex.SYMMETRIC and not (a.agents or b.agents):
+        inverted = {pair for pair in inverted if any(word[0].isdigit() for word in pair)}
+    return "order" if inverted else None
+
+
+def _voice(a: Reading, b: Reading, order: list[str], inverted: Iterable[frozenset[str]]) -> str | None:
+    """An active and a passive: doer and done-to must have changed places."""
+    moved = frozenset().union(*inverted) if inverted else frozenset()
+    return None if (a.agents ^ b.agents) & moved and order[0] in moved else "roles"
+
+
+def _roles(a: Reading, b: Reading) -> str | None:
+    common = frozenset(a.words) & frozenset(b.words)
+    for preposition in a.roles.keys() & b.roles.keys():
+        x, y = a.roles[preposition], b.roles[preposition]
+        if not x & y and x | y <= common and not common & lex.SYMMETRIC:
+            return "roles"
+    if _turned_round(a, b) or _turned_round(b, a) or _number_elsewhere(a, b):
+        return "roles"
+    if {a.persons, b.persons} == {"iy", "yi"} or _other_owner(a, b):
+        return "roles"
+    return None
+
+
+def _turned_round(a: Reading, b: Reading) -> bool:
+    """Whether *b* goes to where *a* comes from."""
+    none: frozenset[str] = frozenset()
+    return bool(a.roles.get("from", none) & b.roles.get("to", none) - b.roles.get("from", none))
+
+
+def _number_elsewhere(a: Reading, b: Reading) -> bool:
+    """Whether a number follows another preposition: *at* seven, *for* seven."""
+    for number in (word for word in a.words if word[0].isdigit()):
+        first = {preposition for preposition, words in a.roles.items() if number in words}
+        second = {preposition for preposition, words in b.roles.items() if number in words}
+        if first and second and first.isdisjoint(second):
+            return True
+    return False
+
+
+def _other_owner(a: Reading, b: Reading) -> bool:
+    """Whether *my* became *your*, but for the general "how do you … your"."""
+    general = a.kind == "how" and {a.persons, b.persons} == {"i", "y"}
+    return bool(a.owners and b.owners) and not a.owners & b.owners and not general
+
+
+_OTHER_TIMES = frozenset(map(frozenset, (("past", "present"), ("past", "future"), ("past_form", "future"))))
+
+
+def _grammar(a: Reading, b: Reading) -> str | None:
+    if frozenset((a.tense, b.tense)) in _OTHER_TIMES:
+        return "tense"
+    if a.duty and b.duty and a.duty != b.duty:
+        return "duty"
+    if {a.conjunctions, b.conjunctions} == {frozenset({"and"}), frozenset({"or"})}:
+        return "conjunction"
+    return None
+
+
+_CHECKS: tuple[Callable[[Reading, Reading], str | None], ...] = (
+    _literals, _negation, _words, _empty, _question_kind, _grammar, _roles, _order,
+)  # fmt: skip

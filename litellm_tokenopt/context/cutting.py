@@ -1,0 +1,226 @@
+"""Cut what lies behind an epoch's boundary to a budget: which passages stay, and how they are written.
+
+Units of plain messages that are not kept whole, side by side, become one digest message; rounds of tool calls
+stay in place with their results shortened, the oldest of them go into the digest too, call and results together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeAlias
+
+from ..request import Message, tool_calls
+from ..tokens import count_message
+from .marks import DIGEST_HEAD, GAP, left_out
+from .units import Level, Part, Unit, states_constraint
+
+Item: TypeAlias = int | Message
+"""A message of what is sent: its place in the conversation, or a message that the stage wrote."""
+
+SMALL_TOKENS = 40
+"""Messages and runs of this size cost no less when they are cut."""
+
+STUB_TOKENS = 24
+LINE_TOKENS = 4
+LEAST_TOKENS = 8
+DIGEST_TOKENS = 30
+CONSTRAINT_SHARE = 0.05
+TASK_SHARE = 0.2
+ROUNDS_SHARE = 0.4
+ARGUMENTS_CHARS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What an epoch leaves: the items, their tokens, and the passages that are not in them."""
+
+    items: tuple[Item, ...]
+    tokens: int
+    hidden: frozenset[int]
+    messages_cut: int
+    levels: tuple[int, ...]
+
+
+def cut(
+    units: Sequence[Unit],
+    levels: Sequence[Level],
+    *,
+    scores: Sequence[float],
+    costs: Sequence[int],
+    budget_tokens: int,
+) -> Cut:
+    """*units* in about *budget_tokens*: the critical ones whole, of the others the passages with the best *scores*.
+
+    *scores* and *costs* (tokens) are by passage number. What must stay may exceed the budget.
+    """
+    plan = _Plan(units, levels, costs, budget_tokens)
+    plan.fill(scores)
+    items = tuple(_items(plan))
+    tokens = sum(_item_tokens(item, plan.parts) for item in items)
+    shown = {item for item in items if isinstance(item, int)}
+    counts = tuple(sum(level is wanted for level in levels) for wanted in Level)
+    return Cut(items, tokens, frozenset(plan.hidden(shown)), len(plan.parts) - len(shown), counts)
+
+
+class _Plan:
+    """Decides the form of each unit, and which passages are kept."""
+
+    def __init__(
+        self, units: Sequence[Unit], levels: Sequence[Level], costs: Sequence[int], budget_tokens: int
+    ) -> None:
+        self.units = units
+        self.costs = costs
+        self.budget_tokens = budget_tokens
+        self.parts = {part.place: part for unit in units for part in unit.parts}
+        self.whole = [level is Level.CRITICAL for level in levels]
+        self.left = budget_tokens - sum(u.tokens for u, whole in zip(units, self.whole, strict=True) if whole)
+        self.left -= DIGEST_TOKENS * (1 + sum(a and not b for a, b in zip(self.whole, self.whole[1:], strict=False)))
+        self.kept: set[int] = set()
+        self.in_place: set[int] = set()
+        self._place_rounds()
+        self._keep_constraints()
+        self._naming = {
+            index: len(_speaker(unit.parts[0])) // 4
+            for index, unit in enumerate(units)
+            if unit.calls and not self.whole[index] and index not in self.in_place
+        }
+
+    def _place_rounds(self) -> None:
+        """The newest rounds of tool calls stay in place, as long as their shortest form takes no undue share."""
+        room = self.left * ROUNDS_SHARE
+        for index in range(len(self.units) - 1, -1, -1):
+            unit = self.units[index]
+            if self.whole[index] or not unit.calls:
+                continue
+            cost = unit.parts[0].tokens + sum(min(part.tokens, STUB_TOKENS) for part in unit.parts[1:])
+            room -= cost
+            if room < 0:
+                return
+            self.left -= cost
+            self.in_place.add(index)
+
+    def _keep_constraints(self) -> None:
+        """What the user has laid down, the latest first."""
+        room = self.budget_tokens * CONSTRAINT_SHARE
+        for index in range(len(self.units) - 1, -1, -1):
+            unit = self.units[index]
+            if self.whole[index] or unit.role != "user":
+                continue
+            for part in unit.parts:
+                for number in part.numbers:
+                    cost = self.costs[number] + LINE_TOKENS
+                    if cost <= room and states_constraint(part.document.passages[number - part.base]):
+                        room -= cost
+                        self._keep(number, cost)
+
+    def fill(self, scores: Sequence[float]) -> None:
+        """Keep the passages with the best scores, as long as there is room."""
+        owners = {number: index for index, part in self._choosable() for number in part.numbers}
+        for number in sorted(owners, key=scores.__getitem__, reverse=True):
+            if self.left < LEAST_TOKENS:
+                return
+            near = number - 1 in self.kept or number + 1 in self.kept
+            naming = self._naming.get(owners[number], 0)
+            cost = self.costs[number] + (LINE_TOKENS // 2 if near else LINE_TOKENS) + naming
+            if number not in self.kept and cost <= self.left:
+                self._keep(number, cost)
+                self._naming.pop(owners[number], None)
+
+    def _choosable(self) -> Iterator[tuple[int, Part]]:
+        for index, unit in enumerate(self.units):
+            if not self.whole[index]:
+                for part in unit.parts[1 if index in self.in_place else 0 :]:
+                    yield index, part
+
+    def _keep(self, number: int, cost: int) -> None:
+        self.kept.add(number)
+        self.left -= cost
+
+    def hidden(self, shown: set[int]) -> Iterator[int]:
+        for part in self.parts.values():
+            if part.place not in shown:
+                yield from (number for number in part.numbers if number not in self.kept)
+
+
+def _items(plan: _Plan) -> Iterator[Item]:
+    for digested, group in groupby(
+        range(len(plan.units)), lambda index: not plan.whole[index] and index not in plan.in_place
+    ):
+        units = [(index, plan.units[index]) for index in group]
+        if digested:
+            yield from _digest_or_whole([unit for _, unit in units], plan.kept)
+            continue
+        for index, unit in units:
+            if plan.whole[index]:
+                yield from unit.places
+            else:
+                yield from _round(unit, plan.kept)
+
+
+def _digest_or_whole(units: Sequence[Unit], kept: set[int]) -> Iterator[Item]:
+    """One message for *units*; they themselves where that wouldn't be smaller."""
+    tokens = sum(unit.tokens for unit in units)
+    digest = {"role": "user", "content": "\n".join((DIGEST_HEAD, *lines(units, kept)))}
+    if tokens <= SMALL_TOKENS or count_message(digest) >= tokens:
+        for unit in units:
+            yield from unit.places
+    else:
+        yield digest
+
+
+def _round(unit: Unit, kept: set[int]) -> Iterator[Item]:
+    """A round of tool calls, its results shortened."""
+    yield unit.parts[0].place
+    for part in unit.parts[1:]:
+        shortened = _shortened(part, kept)
+        yield part.place if shortened is None else shortened
+
+
+def _shortened(part: Part, kept: set[int]) -> Message | None:
+    """The message with the kept passages alone; None where that saves nothing."""
+    numbers = _kept_of(part, kept)
+    if part.tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):
+        return None
+    text = part.document.render(numbers, lambda chars: left_out(part.tokens_of(chars)))
+    content = part.message.get("content")
+    message = {**part.message, "content": text if isinstance(content, str) else [{"type": "text", "text": text}]}
+    return message if count_message(message) < part.tokens else None
+
+
+def lines(units: Iterable[Unit], kept: set[int]) -> Iterator[str]:
+    """The kept passages of *units* in their order, each with who said it, and a mark for every gap."""
+    gap, speaker = False, ""
+    for unit in units:
+        named = unit.calls and any(number in kept for part in unit.parts for number in part.numbers)
+        for part in unit.parts:
+            numbers = _kept_of(part, kept)
+            if not numbers and not (named and part is unit.parts[0]):
+                gap = gap or bool(part.numbers)
+                continue
+            if gap:
+                yield GAP
+            says = _speaker(part)
+            text = part.document.render(numbers, lambda _: GAP).strip()
+            yield text if says == speaker and not unit.calls and not gap else f"{says}: {text}".rstrip()
+            gap, speaker = False, says
+    if gap:
+        yield GAP
+
+
+def _speaker(part: Part) -> str:
+    """Whose text it is; for calls of tools, what was called."""
+    role = str(part.message.get("role"))
+    name = part.message.get("name")
+    calls = [f"{tool}({arguments[:ARGUMENTS_CHARS]})" for _, tool, arguments in tool_calls(part.message)]
+    said = f"{role} ({name})" if name else role
+    return f"{said} called {', '.join(calls)}" if calls else said
+
+
+def _kept_of(part: Part, kept: set[int]) -> frozenset[int]:
+    return frozenset(number - part.base for number in part.numbers if number in kept)
+
+
+def _item_tokens(item: Item, parts: dict[int, Part]) -> int:
+    return parts[item].tokens if isinstance(item, int) else count_message(item)

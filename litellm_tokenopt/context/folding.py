@@ -1,0 +1,239 @@
+"""The fold: what is sent of a conversation, decided message by message from its beginning.
+
+Whatever is decided at a message depends on what stands before it and on itself alone. So the request of a later
+turn, which brings the whole conversation again, comes to the same decisions and the same bytes, on any worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..request import Message, text_of
+from ..settings import ContextSettings
+from ..tokens import MESSAGE_OVERHEAD, count_message
+from .cutting import LINE_TOKENS, Cut, Item, cut, lines
+from .marks import RECALL_HEAD
+from .ranking import Index, spread
+from .units import Level, Unit, add, level, open_unit, part_of, tail_start, takes
+
+RECALL_TOKENS = 800
+FAR = 1.5
+"""A message goes back when what fits it best scores so much more than the latest stretch of the conversation."""
+
+RECENT_SHARE = 0.25
+"""The length of that stretch, as a share of the budget."""
+
+OWN_SHARE = 0.5
+"""How much a passage's own words count, next to those around it."""
+
+QUESTION_RARITY, STATEMENT_RARITY = 1.0, 2.5
+"""How much a left-out passage must match, in terms that stand nowhere else: less for a question."""
+
+ASKED_SHARE, REST_SHARE = 0.95, 0.5
+"""Share of the budget that an epoch fills: for a question, and when nothing in particular is asked."""
+
+REGROWTH_SHARE = 0.15
+"""Share of the budget that must have come in since the last epoch, before a question alone makes a new one."""
+
+TAIL_SHARE = 0.4
+TASK_SHARE = 0.2
+RECENT_ROUNDS = 3
+PRIOR = 0.05
+LEAST_GAIN = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a message asks of the conversation before it.
+
+    `related` tells for each passage how much it has to do with the message, `weight` (0 to 1) how much that says.
+    `clear`: it has enough to look for; `asks`: it is a question, too; `far`: what fits it best lies further back
+    than the latest stretch.
+    """
+
+    related: list[float]
+    weight: float
+    clear: bool
+    asks: bool
+    far: bool
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the fold has done so far."""
+
+    epochs: int = 0
+    messages_cut: int = 0
+    recalled: int = 0
+    levels: tuple[int, ...] = (0, 0, 0)
+
+
+class Fold:
+    """Takes a conversation message by message; `items` is what to send of those taken.
+
+    Takes O(text) for all messages together, and for each epoch O(passages) more.
+    """
+
+    def __init__(self, settings: ContextSettings) -> None:
+        self.items: list[Item] = []
+        self.tally = Tally()
+        self.taken = 0
+        self._settings = settings
+        self._units: list[Unit] = []
+        self._index = Index()
+        self._costs: list[int] = []
+        self._hidden: frozenset[int] = frozenset()
+        self._tokens = self._tokens_in = self._grown = 0
+        self._threshold = settings.budget_tokens * settings.high_water
+        self._question = ""
+        self._question_tokens = 0
+
+    def advance(self, body: Sequence[Message]) -> None:
+        """Take the messages of *body* that come after those already taken."""
+        for place in range(self.taken, len(body)):
+            self._take(body[place], place)
+        self.taken = max(self.taken, len(body))
+
+    def _take(self, message: Message, place: int) -> None:
+        if message.get("role") == "user":
+            self._before_question(text_of(message.get("content")))
+        part = part_of(message, place, len(self._index))
+        for passage in part.document.passages:
+            self._index.add(passage)
+        self._costs += part.costs()
+        unit = self._units[-1] if self._units else None
+        if unit is not None and takes(unit, message):
+            add(unit, part)
+        else:
+            unit = open_unit(part)
+            self._units.append(unit)
+        self.items.append(place)
+        self._count(part.tokens)
+        if unit.role == "user":
+            self._question_tokens = part.tokens
+        elif unit.calls and not unit.open:
+            self._after_round()
+
+    def _count(self, tokens: int) -> None:
+        self._tokens += tokens
+        self._tokens_in += tokens
+        self._grown += tokens
+
+    def _before_question(self, text: str) -> None:
+        """A request can be sent once this message is there: cut what stands before it, or bring something back."""
+        self._question, self._question_tokens = text, 0
+        if self._tokens <= self._ripe and not self._hidden:
+            return
+        need = self._need(text)
+        budget, keep = self._settings.budget_tokens, self._settings.keep_last_turns - 1
+        full = self._tokens > self._threshold
+        ripe = need.asks and self._tokens > (self._ripe if need.far else (budget + self._threshold) / 2)
+        if full or (ripe and self._grown > REGROWTH_SHARE * budget):
+            self._epoch(need, keep, ASKED_SHARE if need.asks and need.far else REST_SHARE)
+        elif need.clear and self._hidden:
+            room = min(RECALL_TOKENS, budget // 4)
+            self._bring_back(need, max(room, budget - self._tokens) if need.asks and need.far else room)
+
+    def _after_round(self) -> None:
+        """A request can be sent with these results."""
+        if self._tokens - self._question_tokens > self._threshold:
+            self._epoch(self._need(self._question), self._settings.keep_last_turns, REST_SHARE)
+
+    @property
+    def _ripe(self) -> int:
+        """From here on a question that goes back is a good moment for an epoch."""
+        budget = self._settings.budget_tokens
+        return budget - min(RECALL_TOKENS, budget // 4)
+
+    def _need(self, text: str) -> Need:
+        query, rarity = self._index.query(text), self._index.rarity()
+        own = self._index.scores(query)
+        around = spread(own)
+        most, most_around = max(own, default=0.0) or 1.0, max(around, default=0.0) or 1.0
+        enough = QUESTION_RARITY if query.asks else STATEMENT_RARITY
+        clear = query.mass > 0 and query.mass >= enough * rarity
+        shared = zip(around, own, strict=True)
+        return Need(
+            related=[(a / most_around + OWN_SHARE * b / most) / (1 + OWN_SHARE) for a, b in shared],
+            weight=min(1.0, query.mass / rarity) if rarity else 0.0,
+            clear=clear,
+            asks=clear and query.asks,
+            far=clear and self._goes_back(own, around),
+        )
+
+    def _epoch(self, need: Need, keep_turns: int, share: float) -> None:
+        settings = self._settings
+        levels = self._levels(keep_turns)
+        budget = int(settings.budget_tokens * share) + self._question_tokens
+        scores = self._scores(need, levels)
+        found = cut(self._units, levels, scores=scores, costs=self._costs, budget_tokens=budget)
+        if found.tokens < self._tokens * (1 - LEAST_GAIN):
+            self._begin_anew(found)
+        self._grown = 0
+        slack = max(settings.high_water - 1, LEAST_GAIN) * settings.budget_tokens
+        self._threshold = max(settings.high_water * settings.budget_tokens, self._tokens + slack)
+
+    def _begin_anew(self, found: Cut) -> None:
+        self.items = list(found.items)
+        self._tokens = found.tokens
+        self._hidden = found.hidden
+        self.tally.epochs += 1
+        self.tally.messages_cut, self.tally.levels, self.tally.recalled = found.messages_cut, found.levels, 0
+
+    def _levels(self, keep_turns: int) -> list[Level]:
+        """The level of each unit, by rule."""
+        budget = self._settings.budget_tokens
+        start = tail_start(self._units, keep_turns, int(budget * TAIL_SHARE))
+        rounds = [index for index, unit in enumerate(self._units[:start]) if unit.calls][-RECENT_ROUNDS:]
+        levels = [level(unit, recent=index in rounds) for index, unit in enumerate(self._units)]
+        levels[start:] = [Level.CRITICAL] * (len(levels) - start)
+        questions = [index for index, unit in enumerate(self._units) if unit.role == "user"]
+        if questions and self._units[questions[0]].tokens <= budget * TASK_SHARE:
+            levels[questions[0]] = Level.CRITICAL
+        if questions and self._question_tokens:
+            levels[questions[-1]] = Level.CRITICAL
+        return levels
+
+    def _scores(self, need: Need, levels: Iterable[Level]) -> list[float]:
+        """Of each passage: what it has to do with the question, and, as far as nothing is asked, its level and age."""
+        priors = [
+            0.5 * (unit_level > Level.BACKGROUND) + 0.5 * number / len(self._index)
+            for unit, unit_level in zip(self._units, levels, strict=True)
+            for part in unit.parts
+            for number in part.numbers
+        ]
+        prior = 1 - need.weight + PRIOR
+        return [need.weight * a + prior * b for a, b in zip(need.related, priors, strict=True)]
+
+    def _goes_back(self, own: Sequence[float], related: Sequence[float]) -> bool:
+        """Whether the passages that fit best lie behind the latest stretch of the conversation."""
+        start, tokens = len(own), 0.0
+        for unit in reversed(self._units):
+            if tokens > RECENT_SHARE * self._settings.budget_tokens:
+                break
+            tokens += unit.tokens
+            start = unit.parts[0].base
+        near, far = max(related[start:], default=0.0), max(related[:start], default=0.0)
+        return far > FAR * near and max(own[:start], default=0.0) > max(own[start:], default=0.0)
+
+    def _bring_back(self, need: Need, room: int) -> None:
+        """Of the passages that fit the question best, *room* tokens in all, say those again that are left out."""
+        chosen: set[int] = set()
+        for number in sorted(range(len(self._costs)), key=need.related.__getitem__, reverse=True):
+            room -= self._costs[number] + LINE_TOKENS
+            if room < 0 or not need.related[number]:
+                break
+            if number in self._hidden:
+                chosen.add(number)
+        if not chosen:
+            return
+        units = [unit for unit in self._units if any(n in chosen for part in unit.parts for n in part.numbers)]
+        message = {"role": "user", "content": "\n".join((RECALL_HEAD, *lines(units, chosen)))}
+        tokens = count_message(message)
+        if self._tokens + tokens + MESSAGE_OVERHEAD > self._tokens_in:
+            return
+        self.items.append(message)
+        self._tokens += tokens
+        self._hidden -= chosen
+        self.tally.recalled += len(chosen)

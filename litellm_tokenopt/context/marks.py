@@ -1,0 +1,29 @@
+"""What the stage writes into a conversation, and how it knows its own writing again."""
+
+from __future__ import annotations
+
+import re
+
+from ..request import Message, text_of
+
+DIGEST_HEAD = "[Earlier in this conversation, shortened; […] stands for what was left out]"
+RECALL_HEAD = "[From earlier in this conversation, for the next question]"
+GAP = "[…]"
+
+_LEFT_OUT = re.compile(r"\[… [\d,]+ tokens left out\]")
+
+
+def left_out(tokens: int) -> str:
+    """The mark where about *tokens* tokens of a message were left out."""
+    return f"[… {max(1, tokens):,} tokens left out]"
+
+
+def is_own(message: Message) -> bool:
+    """Whether the stage wrote this message, or shortened it.
+
+    Assistant messages never count: a model may repeat a mark that it has read.
+    """
+    text = text_of(message.get("content"))
+    if message.get("role") == "user":
+        return text.startswith((DIGEST_HEAD, RECALL_HEAD))
+    return message.get("role") == "tool" and _LEFT_OUT.search(text) is not None

@@ -1,0 +1,104 @@
+"""Rank a conversation's passages for a question, while the conversation grows.
+
+`lexical.bm25` scores a list that is given whole; here passages are added as the fold goes on, and a question
+looks only at the passages that share a term with it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..lexical import terms
+
+NEIGHBOUR = 0.8
+"""How much of a passage's score its neighbour gets: what answers a question seldom stands alone."""
+
+QUERY_TERMS = 24
+QUERY_CHARS = 4_000
+_K1, _B = 1.2, 0.3
+
+_ASKING = re.compile(
+    r"[?\uff1f\u061f](?=\s|\Z|[\"')])|\A\W*(?:please\s+|can you\s+|could you\s+)?(?:what|who|whom|whose|when|where"
+    r"|which|why|how|summari[sz]e|list|explain|describe|compare|find|show|tell|remind|recap|recall|repeat|quote|give)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a message asks for: its rarest terms and their idf. `asks` is true of questions and requests."""
+
+    weights: Mapping[str, float]
+    asks: bool
+
+    @property
+    def mass(self) -> float:
+        return sum(self.weights.values())
+
+
+class Index:
+    """An inverted index of passages, numbered as they are added."""
+
+    def __init__(self) -> None:
+        self._postings: dict[str, array[int]] = {}
+        self._lengths = array("I")
+        self._total = 0
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def add(self, text: str) -> None:
+        number, found = len(self._lengths), terms(text)
+        for term in dict.fromkeys(found):
+            self._postings.setdefault(term, array("I")).append(number)
+        self._lengths.append(len(found))
+        self._total += len(found)
+
+    def query(self, text: str) -> Query:
+        """The terms of *text* that the passages know, the rarest first."""
+        asks = _ASKING.search(text.strip()) is not None
+        known = {term: self._idf(term) for term in terms(_ends(text)) if term in self._postings}
+        rarest = sorted(known.items(), key=lambda item: (-item[1], item[0]))[:QUERY_TERMS]
+        return Query(dict(rarest), asks)
+
+    def scores(self, query: Query) -> list[float]:
+        """BM25 of each passage, by number; how often a term occurs inside a passage is not looked at."""
+        scores = [0.0] * len(self)
+        mean = self._total / len(self) if self._total else 1.0
+        lengths = self._lengths
+        for term, weight in query.weights.items():
+            for number in self._postings[term]:
+                scores[number] += weight * (_K1 + 1) / (1 + _K1 * (1 - _B + _B * lengths[number] / mean))
+        return scores
+
+    def rarity(self) -> float:
+        """The idf of a term that stands in one passage alone."""
+        return math.log(1 + (len(self) - 0.5) / 1.5) if len(self) else 0.0
+
+    def _idf(self, term: str) -> float:
+        hits = len(self._postings[term])
+        return math.log(1 + (len(self) - hits + 0.5) / (hits + 0.5))
+
+
+def spread(scores: Sequence[float]) -> list[float]:
+    """*scores* with a share of each passed on to its neighbours, theirs, and so on."""
+    forward = _decay(scores)
+    backward = _decay(reversed(scores))[::-1]
+    return [before + after - own for before, after, own in zip(forward, backward, scores, strict=True)]
+
+
+def _decay(scores: Iterable[float]) -> list[float]:
+    passed, result = 0.0, []
+    for score in scores:
+        passed = passed * NEIGHBOUR + score
+        result.append(passed)
+    return result
+
+
+def _ends(text: str) -> str:
+    """A long message asks at its begin or its end."""
+    return text if len(text) <= QUERY_CHARS else f"{text[: QUERY_CHARS // 2]}\n{text[-QUERY_CHARS // 2 :]}"

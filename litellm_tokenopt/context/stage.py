@@ -1,0 +1,106 @@
+"""Stage 4: send less of a long conversation, and the same bytes again in later turns."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from ..memo import Memo
+from ..models.base import Embedder
+from ..request import ChatRequest, Message, is_system
+from ..settings import ContextSettings
+from ..stage import Change, Detail, Keep, Verdict
+from ..tokens import OFF_LOOP_CHARS, count_messages, message_text
+from .cutting import Item
+from .folding import Fold
+from .marks import is_own
+from .units import Level
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What is sent of one conversation: messages of its own by their place, and the stage's."""
+
+    items: tuple[Item, ...]
+    cut_now: bool
+    detail: Detail
+
+
+class ContextStage:
+    """Shortens the conversation behind the system prompt once it outgrows ``settings.budget_tokens``.
+
+    Passages are ranked by their words, place and kind; *embedder* is not asked, as vectors of a whole conversation
+    cost seconds.
+    """
+
+    name = "context"
+
+    def __init__(self, settings: ContextSettings, embedder: Embedder) -> None:
+        self._settings = settings
+        self._decisions: Memo[str, _Decision] = Memo(max_entries=1_000)
+        self._folds: Memo[str, Fold] = Memo(max_entries=32)
+
+    async def __call__(self, request: ChatRequest) -> Verdict:
+        """Keep short conversations and those that the stage has already shortened; else change the messages."""
+        front = len(tuple(takewhile(is_system, request.messages)))
+        body = request.messages[front:]
+        if any(map(is_own, body)):
+            return Keep("kept")
+        texts = [message_text(message) for message in body]
+        keys = prefix_digests(body, texts)
+        known = self._known(keys)
+        if sum(map(len, texts[known:])) > OFF_LOOP_CHARS:
+            decision = await asyncio.to_thread(self._decide, body, keys, known)
+        else:
+            decision = self._decide(body, keys, known)
+        if not decision.detail:
+            return Keep("small")
+        if not decision.detail["epochs"]:
+            return Keep("kept", detail=decision.detail)
+        messages = (body[item] if isinstance(item, int) else item for item in decision.items)
+        changed = request.with_(messages=(*request.messages[:front], *messages))
+        return Change(changed, "cut" if decision.cut_now else "stable", detail=decision.detail)
+
+    def _known(self, keys: Sequence[str]) -> int:
+        """How many messages of a conversation have been decided on before."""
+        return next((n for n in range(len(keys), 0, -1) if keys[n - 1] in self._folds), 0)
+
+    def _decide(self, body: Sequence[Message], keys: Sequence[str], known: int) -> _Decision:
+        decided = self._decisions.get(keys[-1]) if keys else None
+        if decided is None:
+            decided = self._fold(body, keys, known)
+            if keys:
+                self._decisions.put(keys[-1], decided)
+        return decided
+
+    def _fold(self, body: Sequence[Message], keys: Sequence[str], known: int) -> _Decision:
+        if not known and count_messages(body) <= self._settings.budget_tokens * self._settings.high_water:
+            return _Decision((), False, {})
+        fold = (self._folds.pop(keys[known - 1]) if known else None) or Fold(self._settings)
+        last = max((n for n, message in enumerate(body) if message.get("role") in ("user", "tool")), default=0)
+        fold.advance(body[:last])
+        epochs = fold.tally.epochs
+        fold.advance(body)
+        self._folds.put(keys[-1], fold)
+        return _Decision(tuple(fold.items), fold.tally.epochs > epochs, _detail(fold))
+
+
+def _detail(fold: Fold) -> Detail:
+    tally = fold.tally
+    levels = {level.name.lower(): count for level, count in zip(Level, tally.levels, strict=True)}
+    return {"epochs": tally.epochs, "messages_cut": tally.messages_cut, "recalled": tally.recalled, **levels}
+
+
+def prefix_digests(messages: Sequence[Message], texts: Sequence[str]) -> tuple[str, ...]:
+    """A digest of the conversation up to each of its messages, given with their `message_text`."""
+    hasher = hashlib.blake2b(digest_size=16)
+    digests = []
+    for message, written in zip(messages, texts, strict=True):
+        text = f"{message.get('role')}\0{written}".encode("utf-8", "surrogatepass")
+        hasher.update(len(text).to_bytes(8, "little"))
+        hasher.update(text)
+        digests.append(hasher.hexdigest())
+    return tuple(digests)

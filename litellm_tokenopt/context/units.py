@@ -1,0 +1,154 @@
+"""A conversation as units that are kept or left out as a whole or in part, and how much each of them matters."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from ..memo import Memo
+from ..request import Message, has_cache_control, has_media, text_of, tool_calls
+from ..tokens import MESSAGE_OVERHEAD, count_message
+from .passages import Document, read
+
+_ROLES = ("user", "assistant", "tool")
+_THINKING = ("thinking_blocks", "reasoning_items", "function_call", "audio", "images")
+_CONSTRAINT = re.compile(
+    r"\b(?:must|never|always|do not|don't|under no circumstances|from now on|make sure|no (?:more|less) than)\b",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(r"\d|`|https?://|\b(?:done|created|updated|fixed|found|failed|decided|confirmed|because)\b")
+_LONG_REPLY_CHARS = 1_200
+
+_documents: Memo[str, Document] = Memo(max_entries=4_000)
+
+
+class Level(IntEnum):
+    """How much a unit matters for what comes next."""
+
+    BACKGROUND = 0
+    IMPORTANT = 1
+    CRITICAL = 2
+
+
+@dataclass(slots=True)
+class Part:
+    """One message of a unit: its place in the conversation, its text as passages, numbered from `base`."""
+
+    place: int
+    message: Message
+    tokens: int
+    document: Document
+    base: int
+    numbers: range = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.numbers = range(self.base, self.base + len(self.document.passages))
+
+    def tokens_of(self, chars: int) -> int:
+        """About how many tokens *chars* characters of this message's text are."""
+        return round(chars * (self.tokens - MESSAGE_OVERHEAD) / max(1, self.document.chars))
+
+    def costs(self) -> Iterator[int]:
+        """About how many tokens each passage takes where it is quoted."""
+        return (1 + self.tokens_of(len(passage)) for passage in self.document.passages)
+
+
+@dataclass(slots=True)
+class Unit:
+    """A message, or a message with tool calls and all their results.
+
+    `fixed` units are never changed: media, thinking, the caller's own cache marks, forms that we don't know.
+    """
+
+    parts: list[Part]
+    fixed: bool
+    pending: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def role(self) -> str:
+        return str(self.parts[0].message.get("role"))
+
+    @property
+    def calls(self) -> bool:
+        return bool(self.parts[0].message.get("tool_calls"))
+
+    @property
+    def open(self) -> bool:
+        """Whether a call still waits for its result."""
+        return any(self.pending.values())
+
+    @property
+    def tokens(self) -> int:
+        return sum(part.tokens for part in self.parts)
+
+    @property
+    def places(self) -> Iterator[int]:
+        return (part.place for part in self.parts)
+
+
+def part_of(message: Message, place: int, base: int) -> Part:
+    text = text_of(message.get("content"))
+    return Part(place, message, count_message(message), _documents.get_or(text, lambda: read(text)), base)
+
+
+def open_unit(part: Part) -> Unit:
+    """A unit that begins with this message."""
+    message = part.message
+    calls = message.get("tool_calls") or ()
+    pending = Counter(call_id for call_id, _, _ in tool_calls(message))
+    odd = message.get("role") not in _ROLES[:2] or (bool(calls) and sum(pending.values()) != len(calls))
+    return Unit([part], fixed=odd or is_untouchable(message), pending=pending)
+
+
+def takes(unit: Unit, message: Message) -> bool:
+    """Whether *message* is the result of one of the unit's calls."""
+    return message.get("role") == "tool" and unit.pending[str(message.get("tool_call_id") or "")] > 0
+
+
+def add(unit: Unit, part: Part) -> None:
+    """Add the result of one of the unit's calls."""
+    unit.pending[str(part.message.get("tool_call_id") or "")] -= 1
+    unit.parts.append(part)
+    unit.fixed = unit.fixed or is_untouchable(part.message)
+
+
+def is_untouchable(message: Message) -> bool:
+    """Media, thinking, a cache mark of the caller's own, or content in a form that we don't know."""
+    content = message.get("content")
+    known = content is None or isinstance(content, (str, list, tuple))
+    return not known or has_cache_control(message) or has_media(message) or any(message.get(k) for k in _THINKING)
+
+
+def states_constraint(passage: str) -> bool:
+    """Whether the user lays something down: must, never, always, …"""
+    return _CONSTRAINT.search(passage) is not None
+
+
+def level(unit: Unit, *, recent: bool) -> Level:
+    """The level of a unit that no rule makes critical."""
+    if unit.fixed or unit.open:
+        return Level.CRITICAL
+    if unit.role == "user" or (unit.calls and recent):
+        return Level.IMPORTANT
+    text = "" if unit.calls else text_of(unit.parts[0].message.get("content"))
+    return Level.IMPORTANT if 0 < len(text) <= _LONG_REPLY_CHARS and _RESULT.search(text) else Level.BACKGROUND
+
+
+def tail_start(units: Sequence[Unit], keep_turns: int, room_tokens: int) -> int:
+    """Where the end that is sent whole begins: *keep_turns* user turns, as far back as *room_tokens* allow.
+
+    The last unit, and calls without a result, belong to it in any case.
+    """
+    turns = tokens = 0
+    start = len(units)
+    for index in range(len(units) - 1, -1, -1):
+        unit = units[index]
+        tokens += unit.tokens
+        if turns >= keep_turns or (tokens > room_tokens and start < len(units) and not unit.open):
+            break
+        start = index
+        turns += unit.role == "user"
+    return start

@@ -1,0 +1,154 @@
+"""Embeddings by ONNX Runtime: an 8-bit export of a sentence-transformers model, served without torch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelUnavailable
+from . import packages
+from .export import GRAPH, TOKENIZER, export
+from .files import EXPORT_FILE, ModelFiles, is_exported, read_json
+from .once import Once
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+TEXTS_PER_JOB = 8
+# No tokenizer needs to read more of a text that is cut to its first tokens; words of natural text are far shorter.
+CHARACTERS_PER_TOKEN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A loaded export; its methods may run in several threads at once."""
+
+    session: Any
+    tokenizer: Any
+    dimensions: int
+    max_characters: int
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, shape (len(texts), dimensions)."""
+        import numpy as np
+
+        found = np.empty((len(texts), self.dimensions), np.float32)
+        for row, text in enumerate(texts):
+            found[row] = self._vector(text)
+        return found
+
+    def _vector(self, text: str) -> Any:
+        """One text a run: dynamic quantisation would else let a text's vector depend on its neighbours."""
+        import numpy as np
+
+        readable = text[: self.max_characters].encode("utf-8", "replace").decode()
+        ids = np.array([self.tokenizer.encode(readable).ids], np.int64)
+        return self.session.run(None, {"input_ids": ids})[0][0]
+
+
+def load_graph(folder: Path) -> Graph:
+    """The export in *folder*, ready to run; each run takes one thread of the caller's."""
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    facts = read_json(folder / EXPORT_FILE)
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(facts["max_tokens"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
+    return Graph(session, tokenizer, facts["dimensions"], facts["max_tokens"] * CHARACTERS_PER_TOKEN)
+
+
+class OnnxEmbedder:
+    """Serves the export of *files*, and makes it first where *cache_folder* doesn't hold it yet.
+
+    Runs at most *threads* texts at once, whichever calls they come from; a long call lets others in between.
+    """
+
+    def __init__(self, files: ModelFiles, cache_folder: Path, threads: int) -> None:
+        self.files = files
+        self.folder = files.export_folder(cache_folder)
+        self._threads = threads
+        self._graph = Once(self._load)
+
+    @property
+    def name(self) -> str:
+        return f"{self.files.name}-onnx-int8"
+
+    @property
+    def dimensions(self) -> int:
+        return self.files.dimensions
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of *texts*, shape (len(texts), dimensions). Raises `ModelUnavailable`.
+
+        A text's vector doesn't depend on the others. Only the first tokens count, as many as the model reads.
+        """
+        import numpy as np
+
+        found = np.empty((len(texts), self.dimensions), np.float32)
+        jobs = _jobs(texts)
+        if jobs:
+            graph = await self._graph.get()
+            rest = iter(jobs)
+            await asyncio.gather(*(self._work(graph, texts, rest, found) for _ in range(min(self._threads, len(jobs)))))
+        return found
+
+    def check(self) -> None:
+        """Raises `ModelUnavailable` when packages or files are missing. Loads nothing."""
+        packages.require(packages.SERVING, f"the model {self.name}")
+        if is_exported(self.folder):
+            return
+        if self.files.folder is None:
+            raise ModelUnavailable(f"the files of {self.files.name} are missing: {packages.INSTALL}")
+        packages.require(packages.EXPORTING, f"exporting {self.files.name}, once,")
+
+    def warmup(self) -> Path:
+        """Export if need be, load, and return the export's folder. Blocks; raises `ModelUnavailable`."""
+        self._graph.wait()
+        return self.folder
+
+    async def _work(
+        self, graph: Graph, texts: Sequence[str], jobs: Iterator[list[int]], found: NDArray[np.float32]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        for rows in jobs:
+            found[rows] = await loop.run_in_executor(self._pool, graph.vectors, [texts[row] for row in rows])
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, thread_name_prefix="tokenopt-embed")
+
+    def _load(self) -> Graph:
+        self.check()
+        if not is_exported(self.folder):
+            self._export()
+        try:
+            return load_graph(self.folder)
+        except Exception as error:
+            raise ModelUnavailable(f"the export in {self.folder} can't be loaded: {error}") from error
+
+    def _export(self) -> None:
+        start = time.monotonic()
+        export(self.files, self.folder)
+        seconds = time.monotonic() - start
+        logger.info("exported %s for ONNX Runtime to %s in %.0f s", self.files.name, self.folder, seconds)
+
+
+def _jobs(texts: Sequence[str]) -> list[list[int]]:
+    """Rows to embed together: the longest texts first, so that the threads end at about the same time."""
+    order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+    return [order[start : start + TEXTS_PER_JOB] for start in range(0, len(order), TEXTS_PER_JOB)]

@@ -1,0 +1,83 @@
+"""Embeddings by sentence-transformers: any of its models, at the price of importing torch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelUnavailable
+from . import packages
+from .once import Once
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class SentenceTransformerEmbedder:
+    """Serves the sentence-transformers model called *model* (a hub name), or that in *folder*."""
+
+    def __init__(self, model: str, folder: Path | None = None) -> None:
+        self._model = model
+        self._source = str(folder or model)
+        self._loaded = Once(self._load)
+
+    @property
+    def name(self) -> str:
+        return f"{self._model}-sentence-transformers"
+
+    @property
+    def dimensions(self) -> int:
+        """Loads the model. Raises `ModelUnavailable`."""
+        return len(self._pool.submit(self._encode, self._loaded.wait(), ["dimensions"]).result()[0])
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of *texts*, shape (len(texts), dimensions). Raises `ModelUnavailable`."""
+        import numpy as np
+
+        model = await self._loaded.get()
+        loop = asyncio.get_running_loop()
+        rows = await loop.run_in_executor(self._pool, self._encode, model, list(texts) or ["dimensions"])
+        return np.ascontiguousarray(rows[: len(texts)], np.float32)
+
+    def check(self) -> None:
+        """Raises `ModelUnavailable` when sentence-transformers is not installed. Loads nothing."""
+        packages.require(("sentence_transformers",), f"the model {self._model}")
+
+    def warmup(self) -> None:
+        """Load the model. Blocks; raises `ModelUnavailable`."""
+        self._loaded.wait()
+
+    @staticmethod
+    def _encode(model: Any, texts: list[str]) -> Any:
+        readable = [text.encode("utf-8", "replace").decode() for text in texts]
+        return model.encode(readable, normalize_embeddings=True, show_progress_bar=False)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        # One thread: torch uses all cores for one call, and a model's tokenizer is not made for several.
+        return ThreadPoolExecutor(1, thread_name_prefix="tokenopt-embed")
+
+    def _load(self) -> Any:
+        self.check()
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise ModelUnavailable(f"sentence-transformers can't be imported: {error}") from error
+        try:
+            return SentenceTransformer(self._source, local_files_only=True)
+        except Exception:  # the hub's cache doesn't hold it, in one of many words
+            return self._download(SentenceTransformer)
+
+    def _download(self, load: Any) -> Any:
+        try:
+            return load(self._source)
+        except Exception as error:
+            raise ModelUnavailable(
+                f"{self._source} is neither a model's folder, nor in the hub's local cache, nor to be had from the "
+                f"hub: {type(error).__name__}: {error}"
+            ) from error

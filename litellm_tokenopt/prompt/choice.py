@@ -1,0 +1,171 @@
+"""Which blocks of a prompt are sent: at a session's start within a budget, later what a question clearly needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ..lexical import bm25
+from .outline import Block, Outline
+from .ranking import Relevance
+
+Picked: TypeAlias = frozenset[tuple[int, int]]
+"""What is sent, as (section, block)."""
+
+GENERAL_SHARE = 0.35
+"""Of the budget, at most this goes to sections about behaviour in general."""
+GENERAL_TOKENS = 500
+"""A larger section has to earn its place by relevance, whatever its heading says."""
+CLOSING_TOKENS = 60
+SECTION_SHARE = 0.4
+"""Of the budget, at most this goes to one section; of a larger one its most relevant blocks."""
+FALLOFF = 1.0
+"""How fast the tokens that a section may take fall with its worth."""
+LEAST_SECTION_TOKENS = 150
+LEAST_CUT_TOKENS = 60
+"""Less room than this is not worth cutting a section for."""
+GAP_TOKENS = 5
+GENERAL_BONUS = 0.1
+BROAD_BONUS = 0.6
+"""What a wholly general heading adds to a section's relevance; the second, to a question that says little."""
+
+LATE_TOKENS = 1_500
+"""Tokens that may be added before one later question."""
+LATE_SECTIONS = 4
+LATE_SHARE_OF_BEST = 0.6
+LATE_COSINE = 0.5
+LATE_SHARED = 3
+LATE_SHARED_COSINE = 0.2
+"""A later question needs a section that is near its best one in score, and near it in meaning, or somewhat near and
+with so many telling words in common."""
+
+
+@dataclass(slots=True)
+class _Basket:
+    """What is picked so far and what it costs."""
+
+    outline: Outline
+    room: int
+    picked: set[tuple[int, int]]
+    shown: set[int]
+
+    def cost(self, section: int, blocks: Iterable[int]) -> int:
+        headings = sum(self.outline.profiles[i].heading_tokens for i in self._new_headings(section))
+        return headings + sum(self.outline.profiles[section].blocks[b].tokens for b in blocks)
+
+    def add(self, section: int, blocks: Iterable[int]) -> None:
+        blocks = [b for b in blocks if (section, b) not in self.picked]
+        self.room -= self.cost(section, blocks)
+        self.shown.update(self.outline.paths[section])
+        self.picked.update((section, b) for b in blocks)
+
+    def missing(self, section: int) -> list[int]:
+        return [b for b in range(len(self.outline.profiles[section].blocks)) if (section, b) not in self.picked]
+
+    def _new_headings(self, section: int) -> list[int]:
+        return [i for i in self.outline.paths[section] if i not in self.shown]
+
+
+def choose(
+    outline: Outline,
+    relevance: Sequence[Relevance],
+    query: Mapping[str, float],
+    *,
+    budget_tokens: int,
+    always_include: Sequence[str] = (),
+    broad: bool = False,
+) -> Picked:
+    """What to send at a session's start, in at most *budget_tokens* (what must be sent excepted).
+
+    With *broad*, when the question says little, sections about behaviour in general come first.
+    """
+    basket = _Basket(outline, budget_tokens, set(), set())
+    for i in _always(outline, always_include):
+        basket.add(i, basket.missing(i))
+    for i, block in _closing(outline):
+        basket.add(i, [block])
+    general_room = int(budget_tokens * GENERAL_SHARE)
+    for i, generality in enumerate(outline.generality):
+        cost = basket.cost(i, missing := basket.missing(i))
+        if generality == 1 and missing and cost <= min(general_room, GENERAL_TOKENS, basket.room):
+            general_room -= cost
+            basket.add(i, missing)
+    worth = _worth(outline, relevance, BROAD_BONUS if broad else GENERAL_BONUS)
+    best = max(worth, default=0.0) or 1.0
+    for i in sorted(range(len(worth)), key=lambda i: (-worth[i], i)):
+        share = SECTION_SHARE * max(0.0, worth[i] / best) ** FALLOFF
+        _fill(basket, i, query, min(basket.room, max(LEAST_SECTION_TOKENS, int(budget_tokens * share))))
+    return frozenset(basket.picked)
+
+
+def choose_late(
+    outline: Outline, relevance: Sequence[Relevance], query: Mapping[str, float], sent: Picked, room_tokens: int
+) -> Picked:
+    """What a later question clearly needs and was not sent yet, in at most *room_tokens*."""
+    basket = _Basket(outline, min(LATE_TOKENS, room_tokens), set(sent), set())
+    order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
+    for i in order[:LATE_SECTIONS]:
+        if _clearly_needed(relevance[i], relevance[order[0]]):
+            _fill(basket, i, query, basket.room)
+    return frozenset(basket.picked) - sent
+
+
+def _always(outline: Outline, names: Sequence[str]) -> list[int]:
+    """The prompt's opening, and the sections under a heading that holds one of *names*."""
+    wanted = [name.casefold() for name in names]
+    opening = next((i for i, found in enumerate(outline.profiles) if found.blocks), 0)
+    return [
+        i
+        for i, label in enumerate(outline.labels)
+        if (i == opening and (not label or outline.profiles[i].tokens <= GENERAL_TOKENS))
+        or any(name in label.casefold() for name in wanted)
+    ]
+
+
+def _closing(outline: Outline) -> list[tuple[int, int]]:
+    """The prompt's last paragraph, if it's short: the date, who is asking, a last word."""
+    last = next((i for i in reversed(range(len(outline.profiles))) if outline.profiles[i].blocks), None)
+    if last is None:
+        return []
+    *before, closing = outline.profiles[last].blocks
+    apart = not before or before[-1].text.endswith("\n\n")
+    return [(last, len(before))] if apart and closing.tokens <= CLOSING_TOKENS else []
+
+
+def _worth(outline: Outline, relevance: Sequence[Relevance], bonus: float) -> list[float]:
+    return [one.score + bonus * general for one, general in zip(relevance, outline.generality, strict=True)]
+
+
+def _fill(basket: _Basket, section: int, query: Mapping[str, float], room: int) -> None:
+    """Add *section* whole, or its most relevant blocks when it's too large."""
+    missing = basket.missing(section)
+    if not missing:
+        return
+    if basket.cost(section, missing) <= room:
+        basket.add(section, missing)
+    elif room >= LEAST_CUT_TOKENS:
+        blocks = basket.outline.profiles[section].blocks
+        chosen = _best_blocks(blocks, missing, query, room - basket.cost(section, ()) - GAP_TOKENS)
+        if chosen:
+            basket.add(section, chosen)
+            basket.room -= GAP_TOKENS
+
+
+def _best_blocks(
+    blocks: Sequence[Block], candidates: Sequence[int], query: Mapping[str, float], room: int
+) -> list[int]:
+    scores = bm25(query, [blocks[b].terms for b in candidates])
+    order = sorted(range(len(candidates)), key=lambda n: (-scores[n], n))
+    chosen = []
+    for n in order:
+        tokens = blocks[candidates[n]].tokens
+        if tokens <= room:
+            chosen.append(candidates[n])
+            room -= tokens
+    return sorted(chosen)
+
+
+def _clearly_needed(one: Relevance, best: Relevance) -> bool:
+    by_words = one.shared >= LATE_SHARED and one.cosine >= LATE_SHARED_COSINE
+    return one.score >= LATE_SHARE_OF_BEST * best.score and (by_words or one.cosine >= LATE_COSINE)

@@ -1,0 +1,182 @@
+"""A prompt as it is weighed: its sections with their sizes, their terms, and what they are for.
+
+All that depends on a section's text alone is memoised by that text, so a prompt that differs from a known one in
+one line costs that one section.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..lexical import term_counts, terms
+from ..memo import Memo
+from ..tokens import count_text
+from .sections import Section, blocks, path, split
+
+HEADING_WEIGHT = 3
+"""How often a section's heading counts beside its text; the headings around it count once."""
+GIST_WORDS = 24
+"""Words of a section that are embedded with its headings: more of them cost time and tell no more."""
+INHERITED_GENERALITY = 0.7
+"""How general the parts of a wholly general section are."""
+REPEATED_CHARS = 80
+"""A block of at least this length that stands in a section twice is sent once."""
+
+_GENERAL = frozenset(
+    terms(
+        """
+        identity role persona character mission purpose goal objective overview introduction background basics
+        capability ability safety safe security secure guardrail rule policy principle constraint restriction
+        limitation boundary prohibited forbidden never must always avoid important critical mandatory note behavior
+        behaviour conduct ethics honesty truthfulness accuracy output response respond answer reply format formatting
+        style tone voice language communication conversation conversational interaction confidentiality confirmation
+        guideline instruction general core key basic global overall system assistant agent user final summary
+        """
+    )
+)
+_RULER = re.compile(r"[ \t]*(?:[-*_=~#─━═]{3,}|(?:[-*_] ){2,}[-*_])[ \t]*")
+_BLANKS = re.compile(r"\n(?:[ \t]*\n){2,}")
+_TRAILING = re.compile(r"[ \t]+(?=\n)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, list item, table or code fence as it would be sent, with its tokens and terms."""
+
+    text: str
+    tokens: int
+    terms: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a section's own text gives: its heading and blocks as they would be sent, and the heading's tokens."""
+
+    heading: str
+    heading_tokens: int
+    blocks: tuple[Block, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the whole section without its parents' headings: an upper bound, as parts are counted alone."""
+        return self.heading_tokens + sum(block.tokens for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The sections of a prompt's texts, one after the other.
+
+    For each section: `document`, the text it is from; `paths`, the sections around it, outermost first, and
+    itself; `terms` for ranking by words, its headings' included; `labels`, its headings; `gists`, its headings and
+    first words, to embed; `generality` (0 to 1), how far its heading is about the agent's behaviour as a whole.
+    """
+
+    sections: tuple[Section, ...]
+    document: tuple[int, ...]
+    profiles: tuple[Profile, ...]
+    paths: tuple[tuple[int, ...], ...]
+    terms: tuple[Mapping[str, int], ...]
+    labels: tuple[str, ...]
+    gists: tuple[str, ...]
+    generality: tuple[float, ...]
+
+
+_profiles: Memo[tuple[str, str], Profile] = Memo(max_entries=10_000)
+_terms: Memo[tuple[str, ...], Mapping[str, int]] = Memo(max_entries=10_000)
+
+
+def outline(texts: Sequence[str]) -> Outline:
+    """The outline of a prompt in one or more *texts*."""
+    sections: list[Section] = []
+    document: list[int] = []
+    for number, text in enumerate(texts):
+        offset = len(sections)
+        found = split(text)
+        sections += [_moved(section, offset) for section in found]
+        document += [number] * len(found)
+    paths = tuple(path(sections, i) for i in range(len(sections)))
+    labels = tuple(" > ".join(filter(None, (sections[i].title for i in steps))) for steps in paths)
+    profiles = tuple(profile(section) for section in sections)
+    return Outline(
+        sections=tuple(sections),
+        document=tuple(document),
+        profiles=profiles,
+        paths=paths,
+        terms=tuple(_terms_of(sections[steps[-1]], [sections[i].title for i in steps]) for steps in paths),
+        labels=labels,
+        gists=tuple(_gist(label, s) for label, s in zip(labels, sections, strict=True)),
+        generality=tuple(_generality(sections, steps) for steps in paths),
+    )
+
+
+def profile(section: Section) -> Profile:
+    """The profile of one section, memoised by its text."""
+    return _profiles.get_or((section.heading, section.body), lambda: _profile(section))
+
+
+def clean(block: str) -> str:
+    """*block* without markup that says nothing: rulers, spaces at line ends, more than one blank line in a row."""
+    if all(_RULER.fullmatch(line) for line in block.splitlines() if line.strip()):
+        return ""
+    if "```" in block or "~~~" in block:
+        return block
+    return _BLANKS.sub("\n\n", _TRAILING.sub("", block))
+
+
+def _profile(section: Section) -> Profile:
+    heading = section.heading
+    found: list[Block] = []
+    seen: set[str] = set()
+    for text in map(clean, blocks(section.body)):
+        bare = text.strip()
+        if bare and bare not in seen:
+            found.append(Block(text, count_text(text), term_counts(text)))
+        if len(bare) >= REPEATED_CHARS:
+            seen.add(bare)
+    return Profile(heading, count_text(heading) if heading else 0, tuple(found))
+
+
+def _moved(section: Section, offset: int) -> Section:
+    if section.parent is None or not offset:
+        return section
+    return Section(section.heading, section.body, section.title, section.parent + offset, section.kind)
+
+
+def _terms_of(section: Section, titles: Sequence[str]) -> Mapping[str, int]:
+    """The terms of a section and of the *titles* on its path."""
+    return _terms.get_or((section.text, *titles), lambda: _with_headings(term_counts(section.text), titles))
+
+
+def _with_headings(own: Mapping[str, int], titles: Sequence[str]) -> Mapping[str, int]:
+    counts = dict(own)
+    for n, title in enumerate(titles, 1):
+        for term in term_counts(title):
+            counts[term] = counts.get(term, 0) + (HEADING_WEIGHT if n == len(titles) else 1)
+    return counts
+
+
+def _gist(label: str, section: Section) -> str:
+    return f"{label}\n{' '.join(section.body[: GIST_WORDS * 16].split()[:GIST_WORDS])}".strip()
+
+
+def _generality(sections: Sequence[Section], steps: Sequence[int]) -> float:
+    """The share of a heading's words that are about behaviour in general; a part of it comes from the headings above.
+
+    Text at the top, under no heading, is wholly general, but for later pieces of a long one.
+    """
+    section = sections[steps[-1]]
+    if section.kind == "close":
+        return 0.0
+    own = _general_share(section.title) if section.kind != "text" else 0.0
+    if len(steps) > 1:
+        return max(own, INHERITED_GENERALITY * _generality(sections, steps[:-1]))
+    return 1.0 if section.kind == "text" and not section.title else own
+
+
+@lru_cache(maxsize=4_096)
+def _general_share(title: str) -> float:
+    words = [term for term in term_counts(title) if not term.replace(".", "").isdigit()]
+    return sum(word in _GENERAL for word in words) / len(words) if words else 0.0

@@ -1,0 +1,70 @@
+"""How much a question needs each section: by words (BM25) and by meaning (embeddings)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..lexical import bm25, term_counts
+from .outline import Outline
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MEANING_WEIGHT = 0.6
+QUESTION_CHARS = 700
+"""Of a longer question this much is read from its start, and as much from its end."""
+FEW_TERMS = 3
+"""A question of fewer terms says too little to choose by it alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    """One section's worth for a question.
+
+    `score` ranks the sections of one question; `cosine` and `shared` (distinct terms in common, those that most
+    sections have aside) can be compared between questions.
+    """
+
+    score: float
+    cosine: float
+    shared: int
+
+
+def readable(question: str) -> str:
+    """The part of *question* that ranking reads."""
+    if len(question) <= 2 * QUESTION_CHARS:
+        return question
+    return f"{question[:QUESTION_CHARS]}\n{question[-QUESTION_CHARS:]}"
+
+
+def says_little(question: str) -> bool:
+    """Whether *question* is a greeting, thanks or the like."""
+    return len(term_counts(question)) < FEW_TERMS
+
+
+def rank(
+    outline: Outline, question: str, vector: NDArray[np.float32], sections: NDArray[np.float32]
+) -> tuple[Relevance, ...]:
+    """The relevance of each section to *question*, whose unit vector is *vector*.
+
+    *sections* holds the vectors of the outline's gists, a row each.
+    """
+    query = dict.fromkeys(term_counts(question), 1.0)
+    by_words = bm25(query, outline.terms)
+    best = max(by_words, default=0.0) or 1.0
+    telling = [term for term in query if _is_telling(term, outline.terms)]
+    return tuple(
+        Relevance(
+            score=(1 - MEANING_WEIGHT) * words / best + MEANING_WEIGHT * cosine,
+            cosine=cosine,
+            shared=sum(term in found for term in telling),
+        )
+        for words, cosine, found in zip(by_words, (sections @ vector).tolist(), outline.terms, strict=True)
+    )
+
+
+def _is_telling(term: str, documents: Sequence[Mapping[str, int]]) -> bool:
+    return sum(term in document for document in documents) <= max(1, len(documents) // 4)

@@ -1,0 +1,90 @@
+"""Write out what was chosen: the prompt's texts without the rest, and references for later questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..tokens import count_text
+from .choice import Picked
+from .outline import Outline
+
+LEFT_OUT = "[Sections left out here: "
+REFERENCE = "[Reference from the instructions, for the next question]\n"
+GAP = "[…]\n"
+LIST_TOKENS = 140
+NAME_CHARS = 48
+
+
+def render(outline: Outline, picked: Picked, document: int | None = None) -> str:
+    """The picked blocks in their order, under their headings; of one text of the prompt, or of all."""
+    pieces: list[str] = []
+    for i in _shown(outline, picked):
+        if document is None or outline.document[i] == document:
+            _write(pieces, _section_text(outline, picked, i))
+    return "".join(pieces)
+
+
+def left_out(outline: Outline, picked: Picked) -> str:
+    """One line that names what is not sent, at most about 150 tokens; "" when all is."""
+    names = list(dict.fromkeys(_left_out_names(outline, picked)))
+    if not names:
+        return ""
+    listed: list[str] = []
+    room = LIST_TOKENS - count_text(LEFT_OUT)
+    for n, name in enumerate(names):
+        room -= count_text(f"; {name}")
+        if room < 0:
+            listed.append(f"and {len(names) - n} more")
+            break
+        listed.append(name)
+    return f"{LEFT_OUT}{'; '.join(listed)}]"
+
+
+def has_left_out(text: str) -> bool:
+    """Whether *text* ends with the line of `left_out`: it was written by this module."""
+    last = text.rstrip().rpartition("\n")[2]
+    return last.startswith(LEFT_OUT) and last.endswith("]")
+
+
+def _shown(outline: Outline, picked: Picked) -> list[int]:
+    """Sections to write: those with a picked block, what encloses them, and the closing tags of both."""
+    open_ = {step for section, _ in picked for step in outline.paths[section]}
+    return [
+        i
+        for i, section in enumerate(outline.sections)
+        if (section.parent in open_ if section.kind == "close" else i in open_)
+    ]
+
+
+def _section_text(outline: Outline, picked: Picked, i: int) -> Iterator[str]:
+    found = outline.profiles[i]
+    yield found.heading
+    chosen = [b for b in range(len(found.blocks)) if (i, b) in picked]
+    yield from (found.blocks[b].text for b in chosen)
+    if chosen and len(chosen) < len(found.blocks):
+        yield GAP
+
+
+def _write(pieces: list[str], texts: Iterator[str]) -> None:
+    """Append *texts*, each begun on a line of its own."""
+    for text in texts:
+        if text and pieces and not pieces[-1].endswith("\n"):
+            pieces.append("\n")
+        if text:
+            pieces.append(text)
+
+
+def _left_out_names(outline: Outline, picked: Picked) -> Iterator[str]:
+    """Headings of sections that are not sent; where nothing under a heading is, that heading alone."""
+    sent = {step for section, _ in picked for step in outline.paths[section]}
+    whole = {i for i in range(len(outline.sections)) if i not in sent and outline.sections[i].kind != "close"}
+    for i, section in enumerate(outline.sections):
+        count = len(outline.profiles[i].blocks)
+        if i in whole and not whole.intersection(outline.paths[i][:-1]):
+            yield _short(section.title or "text")
+        elif i in sent and count and sum((i, b) in picked for b in range(count)) < count:
+            yield _short(section.title or "text") + " (in part)"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_CHARS else name[: NAME_CHARS - 1].rstrip() + "…"

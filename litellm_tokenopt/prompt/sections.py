@@ -1,0 +1,280 @@
+"""Split a prompt into sections by its own structure, without losing a character.
+
+Strong structure is used wherever it stands: markdown headings (``#`` and underlined ones) and tags on lines of
+their own. A text that has none is split at weak structure: bold or ALL-CAPS lines and numbered parts; and where
+there's none of that either, at paragraphs. Code fences are never looked into.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["text", "heading", "tag", "close"]
+
+LONG_TEXT_CHARS = 3_000
+"""Text without a heading is cut into pieces when it's longer than this, about 700 tokens."""
+PIECE_CHARS = 1_200
+INNER_TAG_CHARS = 600
+"""A tag under a heading is a section of its own from this size on; a smaller one is part of the text."""
+WRAPPER_SHARE = 0.6
+"""A tag round more than this share of a text is looked into."""
+TITLE_CHARS = 60
+
+Spans: TypeAlias = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading (its line or lines, "" for text without one) and the text up to the next section.
+
+    `title` is the heading in plain words, `parent` the place of the enclosing section among its siblings in the
+    list, None at the top. A ``close`` section is a closing tag, whose `parent` is the section that it closes.
+    """
+
+    heading: str
+    body: str
+    title: str
+    parent: int | None
+    kind: Kind
+
+    @property
+    def text(self) -> str:
+        return self.heading + self.body
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where a section begins: the span of its heading, and the heading's level (1 is the highest)."""
+
+    start: int
+    end: int
+    level: int
+    title: str
+    kind: Kind
+
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """A tag on a line of its own: the line's span, and the tag's name."""
+
+    start: int
+    end: int
+    name: str
+
+
+# Lines are searched for by the newline before them, in a text that was given one in front: a literal first
+# character is what makes a regular expression fast.
+_FENCE = re.compile(r"\n[ \t>]*(?:[-*] )?(`{3,}|~{3,})([^\n]*)")
+_ATX = re.compile(r"\n {0,3}(#{1,6})[ \t]+(\S[^\n]*)")
+_UNDERLINE = re.compile(r"\n(={3,}|-{3,})[ \t]*(?=\n|\Z)")
+_UNDERLINED = re.compile(r"(?:\A|\n[ \t]*\n)(\w(?:[^\n|]{0,98}[^\s|.,:;!?])?)[ \t]*\Z")
+_TAG = re.compile(r"\n<(/?)([A-Za-z][\w:.-]*)((?:\s[^<>\n]*)?)>[ \t]*(?=\n|\Z)")
+_WEAK = re.compile(
+    r"\n\n(?:"
+    r"(?P<bold>\*\*[^*\n]{2,80}\*\*:?)"
+    r"|(?P<number>\d{1,2}(?:\.\d{1,2})*[.)]?[ \t]+[A-Z][^\n.;,]{1,70}[^\s\n.;,])"
+    r"|(?P<caps>[A-Z0-9][A-Z0-9 &/(),':_-]{3,80})"
+    r")[ \t]*(?=\n)"
+)
+_ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)])[ \t]")
+
+
+def split(text: str) -> tuple[Section, ...]:
+    """The sections of *text*, in order; their texts joined are *text*."""
+    fences = _fences(text)
+    marks = _strong_marks(text, fences) or _weak_marks(text, fences)
+    return tuple(_sections(text, marks))
+
+
+def blocks(text: str) -> tuple[str, ...]:
+    """*text* cut into paragraphs, list items, tables, code fences and tagged parts; joined they are *text*.
+
+    Blank lines go with the block before them; indented lines with the item or paragraph that they continue; a
+    line that announces what follows (it ends with a colon) with the block after it.
+    """
+    fences = _fences(text)
+    whole = [*fences, *((a.start, b.end) for a, b in _tag_pairs(text, fences))]
+    cuts = [0, *(cut for cut in _block_starts(text) if not _inside(cut, whole)), len(text)]
+    return tuple(text[a:b] for a, b in itertools.pairwise(cuts) if a < b)
+
+
+def _block_starts(text: str) -> Iterator[int]:
+    margin = len(text) - len(text.lstrip()) - (text[: -len(text.lstrip()) or None].rfind("\n") + 1)
+    position, seen, blank, announces, listed = 0, False, False, False, False
+    for line in text.splitlines(keepends=True):
+        bare = line.strip()
+        if bare:
+            outer = len(line) - len(line.lstrip()) <= margin
+            item = outer and bool(_ITEM.match(bare))
+            if outer and seen and (blank or (item and listed)) and not announces:
+                yield position
+            announces = bare.rstrip("*_").endswith(":") and not (item and listed and not blank)
+            listed = item or (listed and not outer)
+            seen = True
+        blank = not bare
+        position += len(line)
+
+
+def path(sections: Sequence[Section], index: int) -> tuple[int, ...]:
+    """The places of the sections that enclose *index*, outermost first, *index* last."""
+    found = [index]
+    while (parent := sections[found[-1]].parent) is not None:
+        found.append(parent)
+    return tuple(reversed(found))
+
+
+def _fences(text: str) -> list[tuple[int, int]]:
+    """Spans of code fences; one that is never closed is no fence."""
+    spans = []
+    opened: re.Match[str] | None = None
+    for match in _FENCE.finditer("\n" + text):
+        if opened is None:
+            opened = match
+        elif match[1][0] == opened[1][0] and len(match[1]) >= len(opened[1]) and not match[2].strip():
+            spans.append((opened.start(), match.end() - 1))
+            opened = None
+    return spans
+
+
+def _inside(position: int, spans: Spans) -> bool:
+    return any(start < position < end for start, end in spans)
+
+
+def _strong_marks(text: str, fences: Spans) -> list[_Mark]:
+    marks = [mark for mark in _headings(text) if not _inside(mark.start + 1, fences)]
+    first = min((mark.start for mark in marks), default=len(text))
+    for opened, closed in _tag_pairs(text, fences):
+        if _is_section(opened, closed, first):
+            marks.append(_Mark(opened.start, opened.end, 0, _plain(opened.name), "tag"))
+            marks.append(_Mark(closed.start, closed.end, 0, "", "close"))
+    return sorted(marks, key=lambda mark: mark.start)
+
+
+def _headings(text: str) -> Iterator[_Mark]:
+    for m in _ATX.finditer("\n" + text):
+        yield _Mark(m.start(), _line_end(text, m), len(m[1]), _plain(m[2]), "heading")
+    for m in _UNDERLINE.finditer("\n" + text):
+        before = text[max(0, m.start() - 103) : max(0, m.start() - 1)]
+        title = _UNDERLINED.search(before)
+        if title and (m.start() < 104 or title.start() > 0):
+            start = m.start() - 1 - len(before) + title.start(1)
+            yield _Mark(start, _line_end(text, m), 1 + (m[1][0] == "-"), _plain(title[1]), "heading")
+
+
+def _line_end(text: str, match: re.Match[str]) -> int:
+    """Where the line that *match* (in a text with a newline put in front) ends with is over, its newline included."""
+    return min(match.end(), len(text))
+
+
+def _is_section(opened: _Tag, closed: _Tag, first_heading: int) -> bool:
+    """Tags before any heading are sections; under a heading the large ones are, but for examples."""
+    inner = opened.start > first_heading
+    return not inner or (closed.end - opened.start >= INNER_TAG_CHARS and not opened.name.lower().startswith("example"))
+
+
+def _tag_pairs(text: str, fences: Spans) -> list[tuple[_Tag, _Tag]]:
+    """Opening and closing tags that belong together: the outermost, and those right inside a tag round nearly all."""
+    pairs: list[tuple[_Tag, _Tag]] = []
+    opened: list[_Tag] = []
+    for closing, tag in _tags(text):
+        if _inside(tag.start + 1, fences):
+            continue
+        if not closing:
+            opened.append(tag)
+        elif any(o.name == tag.name for o in opened):
+            while opened[-1].name != tag.name:
+                opened.pop()
+            pairs.append((opened.pop(), tag))
+    wrappers = [(a, b) for a, b in pairs if b.end - a.start > WRAPPER_SHARE * len(text)]
+    return [p for p in pairs if p in wrappers or not any(_encloses(q, p) for q in pairs if q not in wrappers)]
+
+
+def _tags(text: str) -> Iterator[tuple[bool, _Tag]]:
+    for m in _TAG.finditer("\n" + text):
+        if not m[3].endswith("/"):
+            yield bool(m[1]), _Tag(m.start(), _line_end(text, m), m[2])
+
+
+def _encloses(outer: tuple[_Tag, _Tag], inner: tuple[_Tag, _Tag]) -> bool:
+    return outer[0].start < inner[0].start and inner[1].end < outer[1].end
+
+
+def _weak_marks(text: str, fences: Spans) -> list[_Mark]:
+    """Headings without markup: of the first style that makes two sections or more."""
+    found: dict[str, list[_Mark]] = {}
+    for m in _WEAK.finditer("\n\n" + text):
+        style, line = str(m.lastgroup), m[str(m.lastgroup)]
+        if not _inside(m.start() + 1, fences) and (style != "caps" or sum(map(str.isalpha, line)) >= 4):
+            level = line.split()[0].strip(".)").count(".") + 1 if style == "number" else 1
+            mark = _Mark(m.start(), min(m.end() - 1, len(text)), level, _plain(line), "heading")
+            found.setdefault(style, []).append(mark)
+    return next((found[style] for style in ("caps", "number", "bold") if len(found.get(style, ())) >= 2), [])
+
+
+def _sections(text: str, marks: Sequence[_Mark]) -> list[Section]:
+    starts = [mark.start for mark in marks] + [len(text)]
+    found = list(_untitled(text[: starts[0]], None))
+    open_: list[tuple[int, _Mark]] = []
+    for mark, end in zip(marks, starts[1:], strict=True):
+        heading, body = text[mark.start : mark.end], text[mark.end : end]
+        if mark.kind == "close":
+            opener = _close(open_)
+            blank = body[: len(body) - len(body.lstrip())]
+            found.append(Section(heading, blank, "", opener, "close"))
+            found += _untitled(body[len(blank) :], _innermost(open_))
+        else:
+            while mark.kind == "heading" and open_ and _ends(open_[-1][1], mark):
+                open_.pop()
+            found.append(Section(heading, body, mark.title, _innermost(open_), mark.kind))
+            open_.append((len(found) - 1, mark))
+    return found
+
+
+def _ends(before: _Mark, heading: _Mark) -> bool:
+    """Whether *heading* ends the section that *before* began."""
+    return before.kind == "heading" and before.level >= heading.level
+
+
+def _close(open_: list[tuple[int, _Mark]]) -> int | None:
+    """End the innermost tag and all in it; its place."""
+    while open_:
+        place, mark = open_.pop()
+        if mark.kind == "tag":
+            return place
+    return None
+
+
+def _innermost(open_: Sequence[tuple[int, _Mark]]) -> int | None:
+    return open_[-1][0] if open_ else None
+
+
+def _untitled(text: str, parent: int | None) -> Iterator[Section]:
+    """Text without a heading, in pieces of some paragraphs when it's long; later pieces are named by their start."""
+    if not text:
+        return
+    if len(text) <= LONG_TEXT_CHARS:
+        yield Section("", text, "", parent, "text")
+        return
+    for n, piece in enumerate(_pieces(blocks(text))):
+        yield Section("", piece, _plain(" ".join(piece[:200].split()[:7])) if n else "", parent, "text")
+
+
+def _pieces(parts: Sequence[str]) -> Iterator[str]:
+    piece = ""
+    for part in parts:
+        if piece and len(piece) + len(part) > PIECE_CHARS:
+            yield piece
+            piece = ""
+        piece += part
+    yield piece
+
+
+def _plain(heading: str) -> str:
+    """A heading without its markup, shortened."""
+    words = re.sub(r"[*_`#]{1,}(?=\W|$)|(?<!\w)[*_`]+", "", heading).strip().rstrip(":#").strip()
+    return words if len(words) <= TITLE_CHARS else words[: TITLE_CHARS - 1].rstrip() + "…"

@@ -1,0 +1,192 @@
+"""How well each tool of a block fits a question: words (BM25) and meaning (embeddings) together.
+
+Both scores are standardised over the block and added up. The clauses of a question are scored as well, and
+a tool gets the best of them on top: so each step of a longer request brings its own tool forward.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..request import Tool
+from .reading import argument_texts, description_of, name_of
+from .words import parts, terms, trim
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
+
+NAME_WEIGHT, TEXT_WEIGHT, ARGUMENT_WEIGHT = 3.0, 1.0, 0.5
+"""How much a word counts in a tool's name, in its description or argument names, in an argument's description."""
+
+SATURATION, LENGTH_NORM = 1.2, 0.4
+"""BM25's k1 and b; b is low because a tool that has many arguments is not less relevant."""
+
+MEANING_SHARE = 0.7
+"""Share of the embedding similarity in a score; the rest is BM25."""
+
+PART_WEIGHT = 0.5
+"""Weight of the best clause beside the whole question."""
+
+HINT_WEIGHT = 0.3
+"""Weight of what a question's form asks for, see `HINTS`."""
+
+NAME_SHARE = 0.35
+"""Share of a tool's name in its vector; the rest is its summary."""
+
+
+def _form(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+
+
+HINTS = (
+    (
+        _form(
+            r"\b(?:what|who|whom|whose|when|where|why|which|how|tell me|information|info|latest|news|find out|look up"
+            r"|learn|explain|list of|research|popular|recommend\w*)\b"
+        ),
+        "Search the web for information on any topic",
+    ),
+    (_form(r"\d.*?\b\d"), "Calculate numbers: add, subtract, multiply, divide"),
+    (
+        _form(
+            r"\b(?:grep|awk|sed|bash|shell|terminal|command line|docker|git|npm|pip|make|scripts?|logs?|run|install"
+            r"|execute|csv|pdf|zip|convert|extract)\b"
+        ),
+        "Execute a shell command in the terminal",
+    ),
+    (
+        _form(
+            r"\b[\w-]+\.[a-z]{1,4}\b|\b(?:files?|code|function|class|module|bug|refactor|implement|html|css|python"
+            r"|javascript|typescript)\b"
+        ),
+        "Create a new file or edit an existing file",
+    ),
+    (
+        _form(r"https?://|\bwww\.|\b(?:websites?|web ?pages?|browser|sites?|cite|sources?|articles?|portal|log ?in)\b"),
+        "Open a web page and read its content",
+    ),
+)
+"""Forms of a question, and the general tool that serves them where no special one does."""
+
+HINT_TEXTS = tuple(text for _, text in HINTS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """How a question fits the tools of a block; each vector has an entry for each tool.
+
+    `score` compares tools with each other (standard deviations); `cosine` is each tool's similarity with the
+    question or its closest clause; `words` is its BM25 score for the whole question.
+    """
+
+    score: Vector
+    cosine: Vector
+    words: Vector
+
+    def order(self) -> list[int]:
+        """Indices of the tools, best first; the earlier one where two are equal."""
+        order: list[int] = (-self.score).argsort(kind="stable").tolist()
+        return order
+
+
+class Lexicon:
+    """BM25 over the words of a block of tools."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._size = len(tools)
+        self._impacts = _impacts([_weights(tool) for tool in tools])
+
+    def score(self, text: str) -> Vector:
+        """The BM25 score of every tool for *text*."""
+        import numpy as np
+
+        scores = np.zeros(self._size)
+        for term in dict.fromkeys(terms(text)):
+            if term in self._impacts:
+                places, impacts = self._impacts[term]
+                scores[places] += impacts
+        return scores
+
+
+def _weights(tool: Tool) -> Counter[str]:
+    """The words of a tool with how much each counts."""
+    weights: Counter[str] = Counter()
+    texts = [(name_of(tool) or "", NAME_WEIGHT), (description_of(tool), TEXT_WEIGHT)]
+    for name, description in argument_texts(tool):
+        texts += [(name, TEXT_WEIGHT), (description, ARGUMENT_WEIGHT)]
+    for text, weight in texts:
+        for term in terms(text):
+            weights[term] += weight  # type: ignore[assignment]
+    return weights
+
+
+def _impacts(documents: Sequence[Mapping[str, float]]) -> dict[str, tuple[NDArray[np.intp], Vector]]:
+    """Term -> (the tools that have it, its share of their score)."""
+    import numpy as np
+
+    lengths = np.array([sum(document.values()) for document in documents])
+    norms = SATURATION * (1 - LENGTH_NORM + LENGTH_NORM * lengths / max(float(lengths.mean()), 1e-9))
+    places: dict[str, list[int]] = {}
+    for index, document in enumerate(documents):
+        for term in document:
+            places.setdefault(term, []).append(index)
+    impacts = {}
+    for term, found in places.items():
+        where = np.array(found)
+        counts = np.array([documents[index][term] for index in found])
+        rarity = math.log(1 + (len(documents) - len(found) + 0.5) / (len(found) + 0.5))
+        impacts[term] = where, rarity * counts * (SATURATION + 1) / (counts + norms[where])
+    return impacts
+
+
+def query_texts(question: str) -> tuple[str, ...]:
+    """What is embedded of a question: the whole (its two ends, if long), then its clauses."""
+    return (trim(question), *parts(question))
+
+
+def tool_vectors(names: NDArray[np.float32], summaries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The vectors of tools, from those of their names and summaries, all of shape (tools, dimensions)."""
+    return NAME_SHARE * names + (1 - NAME_SHARE) * summaries
+
+
+def fit(question: str, lexicon: Lexicon, cosines: NDArray[np.float32], hint_cosines: NDArray[np.float32]) -> Fit:
+    """Score every tool for *question*.
+
+    *cosines* has a row for each of `query_texts(question)`, *hint_cosines* one for each of `HINT_TEXTS`; their
+    columns are the tools.
+    """
+    texts = query_texts(question)
+    lexical = [lexicon.score(text) for text in texts]
+    scores = [_blend(cosine, words) for cosine, words in zip(cosines, lexical, strict=True)]
+    total = scores[0] + PART_WEIGHT * _best(scores[1:]) if len(scores) > 1 else scores[0]
+    for (form, text), cosine in zip(HINTS, hint_cosines, strict=True):
+        if form.search(texts[0]):
+            total = total + HINT_WEIGHT * _blend(cosine, lexicon.score(text)).clip(min=0)
+    return Fit(total.round(6), _best(list(cosines)), lexical[0])
+
+
+def _best(rows: Sequence[NDArray[np.floating]]) -> Vector:
+    import numpy as np
+
+    return np.asarray(np.max(rows, axis=0), dtype=np.float64)
+
+
+def _blend(cosine: NDArray[np.floating], words: Vector) -> Vector:
+    return MEANING_SHARE * _standard(cosine) + (1 - MEANING_SHARE) * _standard(words)
+
+
+def _standard(values: NDArray[np.floating]) -> Vector:
+    """*values* in standard deviations from their mean; zeros where they're all the same."""
+    import numpy as np
+
+    wide = np.asarray(values, dtype=np.float64)
+    deviation = float(wide.std())
+    return (wide - wide.mean()) / deviation if deviation > 1e-9 else np.zeros(len(wide))

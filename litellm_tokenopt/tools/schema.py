@@ -1,0 +1,291 @@
+"""Say the same JSON schema in fewer tokens: a compressed schema accepts just what the original did.
+
+References to definitions are put in place where that is shorter, a union of a plain type with null becomes a
+list of types, and annotations that say nothing (titles, ``$schema``, examples, ``default: null``, …) go.
+Everything is a pure function of the schema; a form that isn't understood is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from .prose import adds_nothing, shorten_argument
+from .reading import as_json
+
+Schema: TypeAlias = Mapping[str, Any]
+
+MAX_DEPTH = 40
+"""Schemas nested deeper than this are left as they are."""
+
+NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+"""Keywords whose value maps names to schemas."""
+
+LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
+"""Keywords whose value is a list of schemas."""
+
+SINGLE = (
+    "items", "additionalProperties", "additionalItems", "contains", "propertyNames", "not", "if", "then", "else",
+    "unevaluatedItems", "unevaluatedProperties",
+)  # fmt: skip
+"""Keywords whose value is a schema."""
+
+ANNOTATIONS = frozenset({"title", "description", "default", "examples", "example", "deprecated", "$comment"})
+
+NULLABLE = ANNOTATIONS | {
+    "type", "items", "properties", "required", "additionalProperties", "minItems", "maxItems", "minProperties",
+    "maxProperties",
+}  # fmt: skip
+"""Keywords that a list of types carries through every provider's translation, and that don't concern null."""
+
+PLAIN_TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object"})
+
+UNMOVABLE = frozenset({"$id", "id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor"})
+"""Keywords that make a place in a schema matter: where one is used, nothing is moved."""
+
+DIALECT = frozenset({"dependencies", "additionalItems", "$recursiveRef", "$recursiveAnchor"})
+"""Keywords that mean something in some versions of JSON Schema alone."""
+
+DEFINITIONS = ("$defs", "definitions")
+
+
+class _TooDeep(Exception):
+    """The schema is nested beyond `MAX_DEPTH`."""
+
+
+def compress_schema(schema: Schema, *, name: str = "", strict: bool = False) -> Schema:
+    """*schema* in fewer tokens, or the very object where there is nothing to gain.
+
+    *name* is the tool's: descriptions that say no more than it and the argument's own name go. *strict* schemas
+    (which a provider enforces, and only in certain forms) lose annotations alone.
+    """
+    try:
+        candidates = [_strip(schema, name)]
+        if not strict and _is_movable(schema):
+            candidates += [_merge_nulls(candidates[0]), _merge_nulls(_strip(_inline(schema), name))]
+    except (_TooDeep, RecursionError):
+        return schema
+    shortest = min(candidates, key=lambda candidate: len(as_json(candidate)))
+    return shortest if len(as_json(shortest)) < len(as_json(schema)) else schema
+
+
+# Walking
+
+
+def _map(schema: Any, change: Callable[[Schema], Schema], depth: int = 0) -> Any:
+    """*schema* with *change* applied to each schema in it, innermost first; names and plain values aren't touched."""
+    if not isinstance(schema, Mapping):
+        return schema
+    if depth > MAX_DEPTH:
+        raise _TooDeep
+    return change({key: _map_value(key, value, change, depth + 1) for key, value in schema.items()})
+
+
+def _map_value(key: str, value: Any, change: Callable[[Schema], Schema], depth: int) -> Any:
+    if key in NAMED and isinstance(value, Mapping):
+        return {name: _map(item, change, depth) for name, item in value.items()}
+    if (key in LISTED or key == "items") and isinstance(value, (list, tuple)):
+        return [_map(item, change, depth) for item in value]
+    return _map(value, change, depth) if key in SINGLE else value
+
+
+def _nested(schema: Any, depth: int = 0) -> Iterator[Schema]:
+    """Every schema in *schema*, itself first."""
+    found: list[Schema] = []
+
+    def note(inner: Schema) -> Schema:
+        found.append(inner)
+        return inner
+
+    _map(schema, note, depth)
+    return reversed(found)
+
+
+# Annotations
+
+
+def _strip(schema: Schema, name: str) -> Schema:
+    """*schema* without what says nothing, and with its descriptions shortened."""
+    bare = _name_arguments(_map(schema, _strip_one), name)
+    return _without(_without(bare, "title"), "" if _needs_dialect(schema) else "$schema")
+
+
+def _strip_one(schema: Schema) -> Schema:
+    """One schema without its empty annotations; the schemas in it are done already."""
+    kept = {key: value for key, value in schema.items() if not _says_nothing(key, value)}
+    description = kept.get("description")
+    if isinstance(description, str):
+        kept["description"] = shorten_argument(description, _facts(kept))
+        kept.pop("title", None)
+    return _name_arguments(kept, "")
+
+
+def _says_nothing(key: str, value: Any) -> bool:
+    return (
+        key in ("examples", "example", "$comment")
+        or (key == "default" and value is None)
+        or (key == "additionalProperties" and (value is True or value == {}))
+        or (key == "required" and value == [])
+        or (key == "description" and isinstance(value, str) and not value.strip())
+    )
+
+
+def _facts(schema: Schema) -> frozenset[str]:
+    """The values that a schema gives in its own keywords: bounds, default, allowed values."""
+    values = [schema.get(key) for key in ("minimum", "maximum", "minLength", "maxLength", "default")]
+    listed = schema.get("enum")
+    values += listed if isinstance(listed, (list, tuple)) else []
+    return frozenset(as_json(value).strip('"').casefold() for value in values if isinstance(value, (str, int, float)))
+
+
+def _name_arguments(schema: Schema, context: str) -> Schema:
+    """*schema* where no argument's title or description only repeats its name or *context*."""
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping):
+        return schema
+    required = schema.get("required")
+    needed = required if isinstance(required, (list, tuple)) else ()
+    named = {name: _named(inner, str(name), context, name in needed) for name, inner in properties.items()}
+    return {**schema, "properties": named}
+
+
+def _named(schema: Any, name: str, context: str, is_required: bool) -> Any:
+    """The schema of the argument *name*, its title and description gone where they only repeat what is known."""
+    if not isinstance(schema, Mapping):
+        return schema
+    told = f"{name} {context}"
+    kept = {
+        key: value
+        for key, value in schema.items()
+        if not (key in ("title", "description") and isinstance(value, str) and adds_nothing(value, told))
+    }
+    if isinstance(kept.get("description"), str):
+        fact = "required" if is_required else "optional"
+        kept["description"] = shorten_argument(kept["description"], _facts(kept) | {fact})
+    return kept
+
+
+def _without(schema: Schema, key: str) -> Schema:
+    return {other: value for other, value in schema.items() if other != key}
+
+
+def _needs_dialect(schema: Schema) -> bool:
+    """Whether a schema uses what versions of JSON Schema understand differently."""
+    return any(
+        inner.keys() & DIALECT
+        or isinstance(inner.get("items"), (list, tuple))
+        or isinstance(inner.get("exclusiveMinimum"), bool)
+        or isinstance(inner.get("exclusiveMaximum"), bool)
+        or ("$ref" in inner and bool(inner.keys() - ANNOTATIONS - {"$ref", *DEFINITIONS, "$schema"}))
+        for inner in _nested(schema)
+    )
+
+
+# References
+
+
+def _is_movable(schema: Schema) -> bool:
+    """Whether parts of a schema may be moved: every reference points to a definition at its top."""
+    everywhere = list(_nested(schema))
+    return not any(inner.keys() & UNMOVABLE for inner in everywhere) and all(
+        _target(schema, inner["$ref"]) is not None for inner in everywhere if "$ref" in inner
+    )
+
+
+def _target(root: Schema, reference: Any) -> Schema | None:
+    """The definition that a local *reference* points to."""
+    if not isinstance(reference, str):
+        return None
+    marker, _, rest = reference.partition("/")
+    keyword, _, name = rest.partition("/")
+    definitions = root.get(keyword) if marker == "#" and keyword in DEFINITIONS else None
+    found = definitions.get(name) if isinstance(definitions, Mapping) else None
+    return found if isinstance(found, Mapping) and not {"/", "~", "%"} & set(name) else None
+
+
+def _inline(root: Schema) -> Schema:
+    """*root* with its definitions in the places of the references to them; recursive ones stay."""
+    body = {key: value for key, value in root.items() if key not in DEFINITIONS}
+    body = _expand(body, root, ())
+    return {**body, **_remaining(body, root)}
+
+
+def _expand(schema: Any, root: Schema, path: tuple[str, ...]) -> Any:
+    """*schema* with references replaced, innermost first; *path* holds the references being followed."""
+    if len(path) > MAX_DEPTH:
+        raise _TooDeep
+
+    def one(inner: Schema) -> Schema:
+        reference = str(inner.get("$ref"))
+        target = _target(root, reference)
+        if target is None or reference in path or inner.keys() - ANNOTATIONS - {"$ref"} or _recurs(root, reference):
+            return inner
+        notes = {key: value for key, value in inner.items() if key != "$ref"}
+        return {**_expand(target, root, (*path, reference)), **notes}
+
+    return _map(schema, one)
+
+
+def _recurs(root: Schema, start: str) -> bool:
+    """Whether following references from *start* comes back to it."""
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        target = _target(root, waiting.pop())
+        following = [inner["$ref"] for inner in _nested(target) if "$ref" in inner] if target is not None else []
+        if start in following:
+            return True
+        waiting += [reference for reference in following if reference not in seen]
+        seen.update(following)
+    return False
+
+
+def _remaining(body: Schema, root: Schema) -> dict[str, Any]:
+    """The definitions that *body* still refers to, with those that they refer to."""
+    wanted: dict[str, Any] = {}
+    waiting = [inner["$ref"] for inner in _nested(body) if "$ref" in inner]
+    while waiting:
+        reference = waiting.pop()
+        target = _target(root, reference)
+        if target is None or reference in wanted:
+            continue
+        wanted[reference] = _expand(target, root, ())
+        waiting += [inner["$ref"] for inner in _nested(wanted[reference]) if "$ref" in inner]
+    return {
+        keyword: kept
+        for keyword in DEFINITIONS
+        if (kept := {n: wanted[f"#/{keyword}/{n}"] for n in root.get(keyword) or () if f"#/{keyword}/{n}" in wanted})
+    }
+
+
+# Unions with null
+
+
+def _merge_nulls(schema: Schema) -> Schema:
+    return _map(schema, _merge_null)  # type: ignore[no-any-return]
+
+
+def _merge_null(schema: Schema) -> Schema:
+    """``anyOf: [{type: T, …}, {type: null}]`` as ``type: [T, null], …``, which accepts the same."""
+    for union in ("anyOf", "oneOf"):
+        inner = _beside_null(schema.get(union))
+        outer = {key: value for key, value in schema.items() if key != union}
+        if inner is not None and outer.keys() <= ANNOTATIONS:
+            place = {key: value for key, value in inner.items() if key not in outer}
+            return {"type": [inner["type"], "null"], **_without(place, "type"), **outer}
+    return schema
+
+
+def _beside_null(options: Any) -> Schema | None:
+    """The one plain type that a union offers beside null."""
+    if not isinstance(options, (list, tuple)) or len(options) != 2:
+        return None
+    others = [option for option in options if not _is_null(option)]
+    if len(others) != 1 or not isinstance(others[0], Mapping):
+        return None
+    kind = others[0].get("type")
+    return others[0] if isinstance(kind, str) and kind in PLAIN_TYPES and others[0].keys() <= NULLABLE else None
+
+
+def _is_null(option: Any) -> bool:
+    return isinstance(option, Mapping) and option.get("type") == "null" and not option.keys() - ANNOTATIONS - {"type"}

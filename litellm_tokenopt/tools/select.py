@@ -1,0 +1,100 @@
+"""Which tools are sent, decided by folding over the user's turns.
+
+The first turn that says something chooses broadly, up to the limit. Later turns keep that choice, because a
+changed tool block makes the provider read everything behind it afresh. Only when the best tool for a question is
+missing does the block change, and then at once for all that the question may need; when the subject is another
+one, the tools are chosen anew (an *epoch*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from .rank import Fit
+
+TELLING_COSINE = 0.30
+"""A turn that shares no word with any tool, and is less similar than this to all of them, says nothing."""
+
+NEEDED_COSINE = 0.22
+"""Similarity from which on a tool that isn't there may be needed, where the question shares a word with it."""
+
+NEEDED_COSINE_ALONE = 0.35
+"""The same where it shares none."""
+
+TOP = 3
+"""A subject has changed when none of so many best tools is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One user turn: how it fits the tools, and the tools (indices) that had been called before it."""
+
+    fit: Fit
+    called: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Tools by their index, most wanted first, and how often they were chosen anew."""
+
+    tools: tuple[int, ...] = ()
+    epoch: int = 0
+    told: bool = False
+
+
+def capacity(protected: int, max_tools: int) -> int:
+    """How many tools may be sent: *max_tools*, but never less than half of it beside the protected ones."""
+    return max(max_tools, protected + (max_tools + 1) // 2)
+
+
+def select(turns: Sequence[Turn], fixed: frozenset[int], protected: frozenset[int], max_tools: int) -> Selection:
+    """The tools to send after *turns*.
+
+    *fixed* tools are protected in every request; *protected* ones (called, or named by `tool_choice`) in this one.
+    """
+    selection = Selection()
+    for turn in turns:
+        selection = _after(selection, turn, fixed | turn.called, max_tools)
+    return _seat(selection, fixed | protected, max_tools)
+
+
+def _after(before: Selection, turn: Turn, protected: frozenset[int], max_tools: int) -> Selection:
+    """The selection once *turn* has been heard."""
+    telling = says_something(turn.fit)
+    order = turn.fit.order()
+    if not before.tools:
+        return _seat(Selection(tools=tuple(order), told=telling), protected, max_tools)
+    kept = _seat(before, protected, max_tools)
+    if not telling or (before.told and not _is_needed(order[0], kept, turn.fit)):
+        return kept
+    if not before.told or set(order[:TOP]).isdisjoint(kept.tools):
+        anew = Selection(tools=tuple(order), epoch=kept.epoch + 1, told=True)
+        return _seat(anew, protected, max_tools)
+    return _seat(_with(kept, order[: (max_tools + 1) // 2]), protected, max_tools)
+
+
+def says_something(fit: Fit) -> bool:
+    """Whether a turn tells what the user wants, unlike a greeting."""
+    return bool(fit.words.any()) or float(fit.cosine.max()) >= TELLING_COSINE
+
+
+def _seat(selection: Selection, protected: frozenset[int], max_tools: int) -> Selection:
+    """*selection* with every protected tool, cut to what may be sent."""
+    others = [index for index in selection.tools if index not in protected]
+    room = capacity(len(protected), max_tools) - len(protected)
+    seated = protected.union(others[:room])
+    ordered = [index for index in selection.tools if index in seated]
+    return replace(selection, tools=(*ordered, *sorted(seated.difference(ordered))))
+
+
+def _is_needed(index: int, selection: Selection, fit: Fit) -> bool:
+    """Whether a tool is missing from *selection* although the turn clearly asks for it."""
+    least = NEEDED_COSINE if fit.words[index] > 0 else NEEDED_COSINE_ALONE
+    return index not in selection.tools and float(fit.cosine[index]) >= least
+
+
+def _with(selection: Selection, wanted: Sequence[int]) -> Selection:
+    """*selection* with the *wanted* tools before all others."""
+    rest = [index for index in selection.tools if index not in wanted]
+    return replace(selection, tools=(*wanted, *rest))

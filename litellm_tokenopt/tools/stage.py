@@ -1,0 +1,186 @@
+"""The stage: keep the tools that the conversation may need, and say their schemas in fewer tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import ModelUnavailable
+from ..memo import Memo
+from ..models.base import Embedder
+from ..request import ChatRequest, Tool, digest, text_of, user_turns
+from ..settings import ToolsSettings
+from ..stage import Change, Detail, Keep, Verdict
+from ..tokens import count_tools
+from .compress import compress_tool
+from .rank import HINT_TEXTS, Fit, Lexicon, fit, query_texts, tool_vectors
+from .reading import as_json, called_before, called_names, chosen_names, copied, is_fixed, name_of, summary
+from .select import Selection, Turn, capacity, select
+from .words import split_identifier
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+BLOCKS = 64
+"""Tool blocks kept in process."""
+
+FITS = 4_000
+"""Scored questions kept in process."""
+
+OFF_LOOP_CHARS = 8_000
+"""A block longer than this is read in a thread the first time: more than about 5 ms of work."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What is known of a tool block by its content alone; `shorter` holds the tools that compression gained on."""
+
+    tools: tuple[Tool, ...]
+    key: str
+    names: tuple[str | None, ...]
+    fixed: frozenset[int]
+    tokens: int
+    shorter: Mapping[int, Tool]
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        return Lexicon(self.tools)
+
+    @cached_property
+    def summaries(self) -> tuple[str, ...]:
+        return tuple(map(summary, self.tools))
+
+    @cached_property
+    def spoken_names(self) -> tuple[str, ...]:
+        return tuple(split_identifier(name or "") for name in self.names)
+
+    def named(self, names: frozenset[str]) -> frozenset[int]:
+        """Indices of the tools with one of *names*."""
+        return frozenset(index for index, name in enumerate(self.names) if name in names)
+
+
+class ToolsStage:
+    """Sends at most `max_tools` tools beside the protected ones, in their order, with compressed schemas.
+
+    Protected are the tools that the history called, that `tool_choice` names, that `always_include` lists,
+    provider-side tools, tools with the caller's ``cache_control`` mark and this package's own. Without an
+    embedding model no tool is dropped.
+    """
+
+    name = "tools"
+
+    def __init__(self, settings: ToolsSettings, embedder: Embedder) -> None:
+        self._settings = settings
+        self._embedder = embedder
+        self._always = frozenset(settings.always_include)
+        self._blocks: Memo[str, Block] = Memo(BLOCKS)
+        self._vectors: Memo[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = Memo(BLOCKS)
+        self._fits: Memo[tuple[str, str], Fit] = Memo(FITS)
+
+    async def __call__(self, request: ChatRequest) -> Verdict:
+        if not request.tools:
+            return Keep("no_tools")
+        block = await self._block(request.tools)
+        if len(block.tools) <= self._settings.max_tools and block.tokens < self._settings.min_tokens:
+            return Keep("small", detail=_detail(block, len(block.tools)))
+        selection = await self._selection(block, request)
+        if selection is None or len(selection.tools) == len(block.tools):
+            return _verdict(block, request, tuple(range(len(block.tools))), Selection(), "compressed")
+        return _verdict(block, request, tuple(sorted(selection.tools)), selection, "selected")
+
+    async def _block(self, tools: tuple[Tool, ...]) -> Block:
+        text = as_json(tools)
+        key = digest(text)
+        known = self._blocks.get(key)
+        if known is None:
+            known = await _off_loop(lambda: self._read(copied(tools), key), when=len(text) > OFF_LOOP_CHARS)
+            self._blocks.put(key, known)
+        return known
+
+    def _read(self, tools: tuple[Tool, ...], key: str) -> Block:
+        shorter = tuple(map(compress_tool, tools)) if self._settings.compress_schemas else tools
+        return Block(
+            tools=tools,
+            key=key,
+            names=tuple(map(name_of, tools)),
+            fixed=frozenset(index for index, tool in enumerate(tools) if is_fixed(tool, self._always)),
+            tokens=count_tools(tools),
+            shorter={index: tool for index, tool in enumerate(shorter) if tool is not tools[index]},
+        )
+
+    async def _selection(self, block: Block, request: ChatRequest) -> Selection | None:
+        """The tools to send; None where all of them are."""
+        named = called_names(request.messages) | chosen_names(request.tool_choice)
+        protected = block.fixed | block.named(named)
+        turns = user_turns(request.messages)
+        if not turns or len(block.tools) <= capacity(len(protected), self._settings.max_tools):
+            return None
+        try:
+            fits = await self._rank(block, [text_of(request.messages[turn].get("content")) for turn in turns])
+        except ModelUnavailable:
+            return None
+        called = map(block.named, called_before(request.messages, turns))
+        heard = [Turn(fit=found, called=names) for found, names in zip(fits, called, strict=True)]
+        return select(heard, block.fixed, protected, self._settings.max_tools)
+
+    async def _rank(self, block: Block, questions: Sequence[str]) -> list[Fit]:
+        """How each of *questions* fits the block; what is new is embedded in one call."""
+        keys = [(block.key, digest(question)) for question in questions]
+        known = {key: found for key in keys if (found := self._fits.get(key)) is not None}
+        new = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
+        if new:
+            known.update(zip(new, await self._fit(block, list(new.values())), strict=True))
+            for key in new:
+                self._fits.put(key, known[key])
+        return [known[key] for key in keys]
+
+    async def _fit(self, block: Block, questions: Sequence[str]) -> list[Fit]:
+        tools, hints = await self._tool_vectors(block)
+        texts = [query_texts(question) for question in questions]
+        vectors = await self._embedder.embed([text for group in texts for text in group])
+        cosines = vectors @ tools.T
+
+        def score() -> list[Fit]:
+            start, fits = 0, []
+            for question, group in zip(questions, texts, strict=True):
+                fits.append(fit(question, block.lexicon, cosines[start : start + len(group)], hints))
+                start += len(group)
+            return fits
+
+        return await _off_loop(score, when=len(cosines) > 20 or "lexicon" not in vars(block))
+
+    async def _tool_vectors(self, block: Block) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(vectors of the tools, cosines of the hints with them)."""
+        known = self._vectors.get(block.key)
+        if known is None:
+            count = len(block.tools)
+            vectors = await self._embedder.embed([*block.spoken_names, *block.summaries, *HINT_TEXTS])
+            tools = tool_vectors(vectors[:count], vectors[count : 2 * count])
+            known = tools, vectors[2 * count :] @ tools.T
+            self._vectors.put(block.key, known)
+        return known
+
+
+def _verdict(block: Block, request: ChatRequest, places: Sequence[int], selection: Selection, reason: str) -> Verdict:
+    """Change to the tools at *places*, each as short as it can be said; Keep where that is what came in."""
+    detail = _detail(block, len(places), selection.epoch)
+    if len(places) == len(block.tools) and not block.shorter:
+        return Keep("kept", detail=detail)
+    # Copies, because what is sent on may be changed in place on its way to the provider.
+    tools = tuple(copied(block.shorter[i]) if i in block.shorter else request.tools[i] for i in places)
+    return Change(request.with_(tools=tools), reason, detail=detail)
+
+
+def _detail(block: Block, after: int, epoch: int = 0) -> Detail:
+    return {"tools_before": len(block.tools), "tools_after": after, "epoch": epoch}
+
+
+async def _off_loop(work: Callable[[], T], *, when: bool) -> T:
+    """*work*'s result, computed in a thread if *when*."""
+    return await asyncio.to_thread(work) if when else work()

@@ -1,0 +1,71 @@
+"""Memory in front of Redis: at once in this process, alone when Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from litellm_tokenopt.cache.memory import MemoryAnswerStore
+from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
+from litellm_tokenopt.cache.tiered import TieredAnswerStore
+from litellm_tokenopt.redis.pool import RedisPool
+from litellm_tokenopt.settings import RedisSettings
+
+VECTOR = np.eye(64, dtype=np.float32)[0]
+
+
+def absent() -> RedisAnswerStore:
+    return RedisAnswerStore(RedisPool(RedisSettings(url="unix:///nowhere/redis.sock")), "test", "m")
+
+
+async def test_hit_before_redis_has_it(redis_store: RedisAnswerStore, make: SimpleNamespace) -> None:
+    """While the write to Redis is under way the same request hits already."""
+    store, entry = TieredAnswerStore(MemoryAnswerStore(10), redis_store), make.entry()
+    writing = asyncio.create_task(store.put(entry, VECTOR, 60))
+    await asyncio.sleep(0)
+    assert not writing.done()
+    assert await store.get_exact(entry.key) == entry
+    await writing
+
+
+async def test_other_workers_find_it(redis_store: RedisAnswerStore, make: SimpleNamespace) -> None:
+    """What one process stored another finds, by key and by vector."""
+    one, other = (TieredAnswerStore(MemoryAnswerStore(10), redis_store) for _ in range(2))
+    entry = make.entry()
+    await one.put(entry, VECTOR, 60)
+    assert await other.get_exact(entry.key) == entry
+    assert [hit.entry for hit in await other.search("s1", VECTOR, 5, 0.9)] == [entry]
+
+
+async def test_memory_is_short_while_redis_is_there(
+    redis_store: RedisAnswerStore, make: SimpleNamespace, clock: Any
+) -> None:
+    """The local copy lives a minute at most, and no longer than the entry."""
+    memory = MemoryAnswerStore(10, clock)
+    store = TieredAnswerStore(memory, redis_store, local_seconds=3600)
+    await store.put(make.entry(key="long"), None, 3600)
+    await store.put(make.entry(key="short"), None, 5)
+    clock.seconds += 6
+    assert (memory.peek("long") is not None, memory.peek("short")) == (True, None)
+    clock.seconds += 55
+    assert memory.peek("long") is None
+    assert await store.get_exact("long")
+
+
+async def test_alone_without_redis(make: SimpleNamespace, clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Without Redis memory answers by key and by vector for the whole time to live; said once."""
+    store, entry = TieredAnswerStore(MemoryAnswerStore(10, clock), absent()), make.entry()
+    with caplog.at_level(logging.WARNING, logger="litellm_tokenopt.cache.tiered"):
+        await store.put(entry, VECTOR, 3600)
+        clock.seconds += 3000
+        assert await store.get_exact(entry.key) == entry
+        assert [hit.entry for hit in await store.search("s1", VECTOR, 5, 0.9)] == [entry]
+        await store.drop(entry.key)
+        assert await store.get_exact(entry.key) is None
+    assert [r.name for r in caplog.records].count("litellm_tokenopt.cache.tiered") == 1
+    assert (await store.health())["reachable"] is False
