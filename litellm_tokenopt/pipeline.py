@@ -62,8 +62,9 @@ class Outcome:
 class Pipeline:
     """The stages, in their order.
 
-    *counter* makes what counts one request's tokens, before and after each stage. A request may spend *budget_seconds* in all the stages together; a stage
-    that would go beyond is dropped, and the request goes on as it was.
+    *counter* makes what counts one request's tokens, before and after each stage. A request may spend
+    *budget_seconds* in all the stages together; a stage that would go beyond is dropped, and the request goes on as
+    it was.
     """
 
     def __init__(

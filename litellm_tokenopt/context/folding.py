@@ -17,7 +17,7 @@ from .marks import RECALL_HEAD
 from .ranking import Index, spread
 from .units import Level, Unit, add, level, open_unit, part_of, tail_start, takes
 
-RECALL_TOKENS = 800
+RECALL_TOKENS = 1_200
 FAR = 1.5
 """A message goes back when what fits it best scores so much more than the latest stretch of the conversation."""
 
@@ -30,7 +30,7 @@ OWN_SHARE = 0.5
 QUESTION_RARITY, STATEMENT_RARITY = 1.0, 2.5
 """How much a left-out passage must match, in terms that stand nowhere else: less for a question."""
 
-ASKED_SHARE, REST_SHARE = 0.95, 0.5
+ASKED_SHARE, REST_SHARE = 0.85, 0.5
 """Share of the budget that an epoch fills: for a question, and when nothing in particular is asked."""
 
 REGROWTH_SHARE = 0.15
@@ -86,6 +86,7 @@ class Fold:
         self._hidden: frozenset[int] = frozenset()
         self._tokens = self._tokens_in = self._grown = 0
         self._threshold = settings.budget_tokens * settings.high_water
+        self._round_threshold = 0.0
         self._question = ""
         self._question_tokens = 0
 
@@ -137,8 +138,13 @@ class Fold:
 
     def _after_round(self) -> None:
         """A request can be sent with these results."""
-        if self._tokens - self._question_tokens > self._threshold:
-            self._epoch(self._need(self._question), self._settings.keep_last_turns, REST_SHARE)
+        if self._tokens - self._question_tokens <= max(self._threshold, self._round_threshold):
+            return
+        before = self.tally.epochs
+        threshold = self._threshold
+        self._epoch(self._need(self._question), self._settings.keep_last_turns, REST_SHARE)
+        if self.tally.epochs == before:
+            self._threshold, self._round_threshold = threshold, self._threshold
 
     @property
     def _ripe(self) -> int:
@@ -170,7 +176,6 @@ class Fold:
         found = cut(self._units, levels, scores=scores, costs=self._costs, budget_tokens=budget)
         if found.tokens < self._tokens * (1 - LEAST_GAIN):
             self._begin_anew(found)
-        self._grown = 0
         slack = max(settings.high_water - 1, LEAST_GAIN) * settings.budget_tokens
         self._threshold = max(settings.high_water * settings.budget_tokens, self._tokens + slack)
 
@@ -178,6 +183,7 @@ class Fold:
         self.items = list(found.items)
         self._tokens = found.tokens
         self._hidden = found.hidden
+        self._grown = 0
         self.tally.epochs += 1
         self.tally.messages_cut, self.tally.levels, self.tally.recalled = found.messages_cut, found.levels, 0
 

@@ -57,7 +57,6 @@ class _Mark:
     kind: Kind
 
 
-
 @dataclass(frozen=True, slots=True)
 class _Tag:
     """A tag on a line of its own: the line's span, and the tag's name."""

@@ -1,0 +1,175 @@
+"""Laws of the context stage, over generated conversations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.conversations import build, ordinary, pieces
+
+from litellm_tokenopt.context.folding import Fold
+from litellm_tokenopt.context.marks import is_own
+from litellm_tokenopt.context.stage import ContextStage
+from litellm_tokenopt.request import ChatRequest, has_cache_control, has_media
+from litellm_tokenopt.settings import ContextSettings
+from litellm_tokenopt.stage import Change, Verdict
+from litellm_tokenopt.tokens import count_messages
+
+SMALL = ContextSettings(budget_tokens=500)
+laws = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+class NotAsked:
+    """An embedder that must not be needed."""
+
+    name, dimensions = "not-asked", 1
+
+    async def embed(self, texts: Sequence[str]) -> Any:
+        raise AssertionError("the stage asked for vectors")
+
+
+def stage(chosen: ContextSettings = SMALL) -> ContextStage:
+    return ContextStage(chosen, NotAsked())
+
+
+async def send(
+    on: ContextStage, messages: Sequence[Mapping[str, Any]]
+) -> tuple[Verdict, tuple[Mapping[str, Any], ...]]:
+    request = ChatRequest(model="gpt-4o", messages=tuple(messages))
+    verdict = await on(request)
+    return verdict, verdict.request.messages if isinstance(verdict, Change) else request.messages
+
+
+def faults(messages: Sequence[Mapping[str, Any]]) -> int:
+    """Results without their call, and calls without their result."""
+    waiting: Counter[str] = Counter()
+    count = 0
+    for message in messages:
+        if message["role"] == "tool":
+            count += waiting[message["tool_call_id"]] < 1
+            waiting[message["tool_call_id"]] -= 1
+        else:
+            count += sum(waiting.values())
+            waiting = Counter(call["id"] for call in message.get("tool_calls") or ())
+    return count
+
+
+@given(pieces)
+@laws
+async def test_never_more_tokens_out_than_in(made_of: list[tuple[int, int]]) -> None:
+    """Marks and passages brought back never cost more than what they stand for."""
+    messages = build(made_of)
+    _, sent = await send(stage(), messages)
+    assert count_messages(sent) <= count_messages(messages)
+
+
+@given(pieces)
+@laws
+async def test_idempotent_and_deterministic(made_of: list[tuple[int, int]]) -> None:
+    """A request that passes twice is unchanged the second time; two workers send the same bytes."""
+    messages = build(made_of)
+    _, sent = await send(stage(), messages)
+    _, elsewhere = await send(stage(), messages)
+    _, again = await send(stage(), sent)
+    assert sent == elsewhere == again
+
+
+@given(pieces)
+@laws
+async def test_calls_and_results_stay_together(made_of: list[tuple[int, int]]) -> None:
+    """No call loses a result, and no result its call, that it had."""
+    messages = build(made_of)
+    _, sent = await send(stage(), messages)
+    assert faults(sent) <= faults(messages)
+
+
+@given(pieces)
+@laws
+async def test_order_is_kept_and_the_untouchable_untouched(made_of: list[tuple[int, int]]) -> None:
+    """What wasn't shortened is the very object that came in, in order; media and cache marks are all there."""
+    messages = build(made_of)
+    _, sent = await send(stage(), messages)
+    places = {id(message): place for place, message in enumerate(messages)}
+    order = [places[id(message)] for message in sent if id(message) in places]
+    assert order == sorted(order)
+    present = set(order)
+    for place, message in enumerate(messages):
+        if has_media(message) or has_cache_control(message) or message["role"] == "system":
+            assert place in present
+    assert all(is_own(message) for message in sent if id(message) not in places)
+
+
+@given(pieces)
+@laws
+async def test_the_last_user_turn_begins_untouched(made_of: list[tuple[int, int]]) -> None:
+    """The last user message, and what stands behind it when that is short, are sent as they came."""
+    messages = build(made_of)
+    _, sent = await send(stage(), messages)
+    users = [message for message in messages if message["role"] == "user"]
+    if users:
+        assert any(message is users[-1] for message in sent)
+
+
+@given(ordinary)
+@laws
+async def test_a_turn_is_a_prefix_of_the_next_between_epochs(made_of: list[tuple[int, int]]) -> None:
+    """For every prefix of a session: unless an epoch begins, what was sent is the beginning of what is sent next."""
+    await holds_prefix_law(build(made_of))
+
+
+@given(pieces)
+@laws
+async def test_the_prefix_law_holds_for_any_order_of_messages(made_of: list[tuple[int, int]]) -> None:
+    """Even for conversations that no API would take."""
+    await holds_prefix_law(build(made_of))
+
+
+async def holds_prefix_law(messages: list[dict[str, Any]]) -> None:
+    warm = stage()
+    before: tuple[int, tuple[Mapping[str, Any], ...]] = (0, ())
+    for end in range(1, len(messages) + 1):
+        verdict, sent = await send(warm, messages[:end])
+        epochs = int(verdict.detail.get("epochs", 0))
+        assert epochs >= before[0]
+        if epochs == before[0]:
+            assert sent[: len(before[1])] == before[1]
+        before = epochs, sent
+    assert before[1] == (await send(stage(), messages))[1]
+
+
+@given(ordinary, st.data())
+@laws
+async def test_a_branch_decides_as_if_it_were_alone(made_of: list[tuple[int, int]], data: st.DataObject) -> None:
+    """A session that goes on in two ways from one point (an edited question, a retry) gets what a new worker gives."""
+    messages = build(made_of)
+    fork = data.draw(st.integers(1, len(messages)))
+    other = [*messages[:fork], {"role": "user", "content": "Something else: what about the 2nd parcel?"}]
+    shared = stage()
+    for request in (messages[:fork], messages, other, messages):
+        assert (await send(shared, request))[1] == (await send(stage(), request))[1]
+
+
+@given(ordinary)
+@laws
+def test_epochs_are_rare(made_of: list[tuple[int, int]]) -> None:
+    """Each epoch is paid for by new text: at least a tenth of the budget has come in since the one before."""
+    body = build(made_of)[1:]
+    fold = Fold(SMALL)
+    fold.advance(body)
+    assert fold.tally.epochs <= 1 + count_messages(body) / (0.1 * SMALL.budget_tokens)
+
+
+@pytest.mark.parametrize("high_water", [1.0, 1.5, 3.0])
+@given(made_of=ordinary)
+@settings(max_examples=10, deadline=None)
+async def test_laws_hold_at_any_high_water(high_water: float, made_of: list[tuple[int, int]]) -> None:
+    """A mark at the budget itself, or far above it, changes when epochs come, not what they keep to."""
+    chosen = ContextSettings(budget_tokens=400, high_water=high_water)
+    messages = build(made_of)
+    _, sent = await send(stage(chosen), messages)
+    assert count_messages(sent) <= count_messages(messages)
+    assert (await send(stage(chosen), sent))[1] == sent

@@ -1,0 +1,211 @@
+"""What the context stage does to conversations like those of an agent and its users."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from litellm_tokenopt.context.marks import DIGEST_HEAD, RECALL_HEAD
+from litellm_tokenopt.context.stage import ContextStage
+from litellm_tokenopt.request import ChatRequest, text_of
+from litellm_tokenopt.settings import ContextSettings
+from litellm_tokenopt.stage import Change, Keep, Verdict
+from litellm_tokenopt.tokens import count_messages
+
+Body = dict[str, Any]
+
+TOPICS = (
+    "tent poles", "sleeping bags", "gas stoves", "rain jackets", "climbing ropes", "trail shoes", "head torches",
+    "water filters", "map cases", "ice axes", "camp chairs", "dry sacks", "kayak paddles", "snow shovels", "ski skins",
+)  # fmt: skip
+
+
+class NotAsked:
+    name, dimensions = "not-asked", 1
+
+    async def embed(self, texts: Sequence[str]) -> Any:
+        raise AssertionError("the stage asked for vectors")
+
+
+@pytest.fixture
+def stage() -> ContextStage:
+    return ContextStage(ContextSettings(budget_tokens=1_500), NotAsked())
+
+
+def turn(topic: str, number: int) -> list[Body]:
+    """A question, a call with its result, and an answer; about 330 tokens."""
+    rows = [
+        {"sku": f"{topic[:3].upper()}-{number:02d}{row:02d}", "units": 17 * row + number, "warehouse": "LDS1"}
+        for row in range(8)
+    ]
+    arguments = json.dumps({"topic": topic})
+    call = {"id": f"call_{number}", "type": "function", "function": {"name": "get_stock", "arguments": arguments}}
+    return [
+        {"role": "user", "content": f"How many {topic} do we have?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": f"call_{number}", "content": json.dumps(rows)},
+        {"role": "assistant", "content": f"The stock of {topic} is {sum(r['units'] for r in rows)} units in Leeds."},
+    ]
+
+
+def session(turns: int) -> list[Body]:
+    return [message for number in range(turns) for message in turn(TOPICS[number % len(TOPICS)], number)]
+
+
+async def send(on: ContextStage, messages: Sequence[Body]) -> tuple[Verdict, tuple[Mapping[str, Any], ...]]:
+    request = ChatRequest(model="gpt-4o", messages=tuple(messages))
+    verdict = await on(request)
+    return verdict, verdict.request.messages if isinstance(verdict, Change) else request.messages
+
+
+def written(messages: Sequence[Mapping[str, Any]]) -> str:
+    return "\n".join(text_of(message.get("content")) for message in messages)
+
+
+async def test_short_conversations_are_left_alone(stage: ContextStage) -> None:
+    """Under the budget there is nothing to decide."""
+    verdict, _ = await send(stage, session(2))
+    assert verdict == Keep("small")
+
+
+async def test_no_messages_are_no_trouble(stage: ContextStage) -> None:
+    """An empty request, or one of a system prompt alone, passes."""
+    for messages in ([], [{"role": "system", "content": "rules " * 9_000}]):
+        verdict, _ = await send(stage, messages)
+        assert verdict == Keep("small")
+
+
+async def test_the_system_prompt_is_neither_counted_nor_changed(stage: ContextStage) -> None:
+    """However long the rules are, they are another stage's business."""
+    rules = {"role": "system", "content": "Never give refunds over £40. " * 2_000}
+    verdict, sent = await send(stage, [rules, *session(9), {"role": "user", "content": "Thanks."}])
+    assert isinstance(verdict, Change)
+    assert sent[0] is rules
+
+
+async def test_a_long_session_is_cut_near_its_budget(stage: ContextStage) -> None:
+    """At first sight of a long conversation what is sent is about the budget, and says how it came to be."""
+    messages = [*session(30), {"role": "user", "content": "How many ice axes and camp chairs do we have?"}]
+    verdict, sent = await send(stage, messages)
+    assert isinstance(verdict, Change)
+    assert count_messages(sent) <= 1.6 * 1_500 < count_messages(messages)
+    assert verdict.detail["epochs"]
+    assert verdict.detail["messages_cut"]
+    assert sent[-1] is messages[-1]
+
+
+async def test_what_the_question_is_about_is_there(stage: ContextStage) -> None:
+    """The last question decides what is kept of the old part."""
+    told = {"role": "user", "content": "Note: courier for Skye is Hebridean Haulage, account HH-20417, pallets only."}
+    thanks = {"role": "assistant", "content": "Noted: Hebridean Haulage, account HH-20417."}
+    asked = {"role": "user", "content": "What was the account of the courier for Skye, Hebridean Haulage?"}
+    messages = [*session(6), told, thanks, *session(14), asked]
+    _, sent = await send(stage, messages)
+    assert "HH-20417" in written(sent[:-1])
+
+
+async def test_left_out_passages_come_back_at_the_tail_and_stay(stage: ContextStage) -> None:
+    """A later question brings back what it needs, just before itself, and later turns send it again."""
+    told = {"role": "user", "content": "The Rannoch pallet broke: claim CLM-7781, driver Fergus, 14 boxes crushed."}
+    messages: list[Body] = [*turn("tarps", 90), told, {"role": "assistant", "content": "Noted."}]
+    number = 0
+    while (await send(stage, [*messages, {"role": "user", "content": "Go on."}]))[0].reason != "cut":
+        messages += turn(TOPICS[number % len(TOPICS)], number)
+        number += 1
+    messages += [{"role": "user", "content": "Go on."}, {"role": "assistant", "content": "Going on."}]
+    asked = {"role": "user", "content": "Which claim did we open for the Rannoch pallet, and how many boxes broke?"}
+    _, sent = await send(stage, [*messages, asked])
+    assert "CLM-7781" in written(sent[:-1])
+    _, later = await send(stage, [*messages, asked, *turn("ropes", 80)[1:]])
+    assert later[: len(sent)] == sent
+
+
+async def test_tool_results_are_shortened_in_place_as_json(stage: ContextStage) -> None:
+    """A result of many rows keeps its call, its id and its form."""
+    rows = [{"sku": f"SKU-{n:04d}", "units": n, "aisle": f"A{n % 9}"} for n in range(400)]
+    call = {"id": "call_1", "type": "function", "function": {"name": "list_stock", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "List all stock."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "name": "list_stock", "content": json.dumps(rows)},
+        {"role": "assistant", "content": "That's the list."},
+        {"role": "user", "content": "In which aisle is SKU-0123?"},
+    ]
+    _, sent = await send(stage, messages)
+    result = next(message for message in sent if message["role"] == "tool")
+    assert (result["tool_call_id"], result["name"]) == ("call_1", "list_stock")
+    kept = json.loads(result["content"])
+    assert rows[123] in kept
+    assert any("tokens left out]" in row for row in kept if isinstance(row, str))
+
+
+async def test_a_long_tool_loop_in_one_turn_is_cut_too(stage: ContextStage) -> None:
+    """Old rounds of the current turn are background; the task and the latest round stay whole."""
+    task = {"role": "user", "content": "Count everything in the shop, topic by topic, and never skip one."}
+    messages = [task, *(message for n in range(25) for message in turn(TOPICS[n % 15], n)[1:3])]
+    verdict, sent = await send(stage, messages)
+    assert isinstance(verdict, Change)
+    assert sent[0] is task
+    assert sent[-1] is messages[-1]
+    assert count_messages(sent) <= 1.5 * 1_500 + 200
+
+
+async def test_constraints_of_the_user_survive(stage: ContextStage) -> None:
+    """What the user has laid down is not left out for being old."""
+    rule = {"role": "user", "content": "From now on you must never quote prices without VAT."}
+    messages = [*session(4), rule, {"role": "assistant", "content": "Understood."}, *session(16)]
+    _, sent = await send(stage, [*messages, {"role": "user", "content": "Good. Next."}])
+    assert "never quote prices without VAT" in written(sent)
+
+
+async def test_a_repeated_mark_of_the_model_is_not_taken_for_ours(stage: ContextStage) -> None:
+    """An assistant that quotes a mark doesn't stop the stage from working."""
+    echo = {"role": "assistant", "content": f"{RECALL_HEAD}\nIt said [… 412 tokens left out]."}
+    verdict, _ = await send(stage, [*session(12), echo, {"role": "user", "content": "And?"}])
+    assert isinstance(verdict, Change)
+
+
+async def test_own_output_passes_unchanged(stage: ContextStage) -> None:
+    """A digest at hand means: this has been through here."""
+    verdict, sent = await send(stage, [*session(20), {"role": "user", "content": "And?"}])
+    assert any(text_of(message.get("content")).startswith(DIGEST_HEAD) for message in sent)
+    assert isinstance(verdict, Change)
+    assert await send(stage, [dict(message) for message in sent]) == (Keep("kept"), sent)
+
+
+async def test_the_reason_tells_an_epoch_from_its_later_turns(stage: ContextStage) -> None:
+    """ "cut" is said once for each epoch, "stable" while its bytes are sent again."""
+    reasons = [
+        (await send(stage, session(20)[: place + 1]))[0].reason
+        for place, message in enumerate(session(20))
+        if message["role"] == "user"
+    ]
+    assert set(reasons) == {"small", "cut", "stable"}
+    assert reasons.count("stable") > reasons.count("cut")
+
+
+async def test_one_conversation_at_once_from_many_requests(stage: ContextStage) -> None:
+    """Requests of one session at the same time don't disturb each other."""
+    messages = session(40)
+    ends = [len(messages) - 4 * n - 3 for n in range(6)] * 3
+    sent = await asyncio.gather(*(send(stage, messages[:end]) for end in ends))
+    for end, (_, out) in zip(ends, sent, strict=True):
+        assert out == (await send(ContextStage(ContextSettings(budget_tokens=1_500), NotAsked()), messages[:end]))[1]
+
+
+async def test_a_later_turn_is_quick() -> None:
+    """With the turns before it at hand, a turn costs a fraction of the whole conversation."""
+    stage = ContextStage(ContextSettings(), NotAsked())
+    messages = session(160)
+    begun = time.process_time()
+    await send(stage, messages)
+    cold = time.process_time()
+    for number in range(10):
+        messages += turn(f"new boots {number}", 200 + number)
+        await send(stage, messages[:-3])
+    assert (time.process_time() - cold) / 10 < (cold - begun) / 3

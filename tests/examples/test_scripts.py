@@ -1,0 +1,72 @@
+"""Every example runs as it stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from litellm_tokenopt.evaluation.model_server import ModelServer
+from litellm_tokenopt.evaluation.proxy import Proxy
+
+ROOT = Path(__file__).parents[2]
+OFFLINE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+
+
+def run(script: str, *arguments: str, timeout: float = 120, **environment: str) -> str:
+    command = [sys.executable, str(ROOT / "examples" / script), *arguments]
+    env = os.environ | OFFLINE | environment
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=env, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_sdk_quickstart() -> None:
+    """Two wordings of a question ask the model once."""
+    assert "requests that reached the model: 1" in run("sdk_quickstart.py")
+
+
+def test_direct() -> None:
+    """The optimizer alone shrinks the first request and answers the second."""
+    first, _, second, _ = run("direct.py").splitlines()
+    before, after = (int(number.replace(",", "")) for number in re.findall(r"[\d,]+", first))
+    assert before > 3 * after
+    assert second.endswith("→ 0")
+
+
+def test_proxy_client(tmp_path: Path) -> None:
+    """The proxy with the configuration that ships answers the second call from the cache."""
+    with ModelServer() as server:
+        environment = {
+            "OPENAI_API_BASE": server.base_url,
+            "OPENAI_API_KEY": "none-needed",
+            "OTEL_EXPORTER": "console",
+            "TOKENOPT_REDIS__URL": "memory",
+        }
+        with Proxy(ROOT / "config" / "litellm_proxy.yaml", environment, log=tmp_path / "proxy.log") as proxy:
+            out = run("proxy_client.py", LITELLM_PROXY_URL=proxy.base_url, LITELLM_API_KEY=proxy.key)
+        assert len(server.recorded) == 1
+    assert out.count("x-tokenopt-cache: miss") == out.count("x-tokenopt-cache: exact") == 1
+
+
+@pytest.mark.slow
+def test_demo(tmp_path: Path) -> None:
+    """The demo with one user: fewer tokens, most facts kept, no wrong answer, and the same numbers in its files."""
+    out = run("demo.py", "--sessions", "1", "--json", "--reports", str(tmp_path), timeout=240)
+    report = json.loads(out)
+    assert report == json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert report["requests"] == 34
+    assert report["average_after"] < 0.5 * report["average_before"]
+    assert report["money"]["after"]["usd"] < 0.5 * report["money"]["before"]["usd"]
+    assert report["cache"]["exact"] >= 4
+    assert report["checks"]["answers_wrong"] == 0
+    assert report["checks"]["facts_found"] >= 0.65 * report["checks"]["facts_total"]
+    assert "34 of 34 requests are longer than 50,000 tokens" in report["notes"][0]
+    spans = [json.loads(line)["name"] for line in (tmp_path / "traces.jsonl").read_text("utf-8").splitlines()]
+    assert spans.count("tokenopt.optimize") == report["requests"]
+    assert "<svg" in (tmp_path / "report.html").read_text("utf-8")

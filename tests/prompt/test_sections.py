@@ -1,0 +1,138 @@
+"""Splitting a prompt into sections, and sections into blocks."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from litellm_tokenopt.prompt.sections import blocks, path, split
+
+LINES = st.sampled_from(
+    [
+        "# One", "## Two", "### Three", "text", "Title", "=====", "---", "", " ", "```", "```python", "~~~", "<rules>",
+        "</rules>", "<a b='c'>", "</a>", "<x/>", "- item", "  more", "1. First part", "2. Second part", "LOUD HEADING",
+        "**Bold line**", "| a | b |", "an announcement:", "\r", "naïve café 製品", "x" * 700,
+    ]
+)  # fmt: skip
+TEXTS = st.lists(LINES, max_size=30).map("\n".join) | st.text(max_size=200)
+
+
+def titles(text: str) -> list[str]:
+    return [section.title for section in split(text) if section.kind != "close"]
+
+
+@given(TEXTS)
+@settings(max_examples=300, deadline=None)
+def test_splitting_loses_nothing(text: str) -> None:
+    """The sections of any text, joined, are that text."""
+    assert "".join(section.text for section in split(text)) == text
+
+
+@given(TEXTS)
+@settings(max_examples=200, deadline=None)
+def test_blocks_lose_nothing(text: str) -> None:
+    """The blocks of any text, joined, are that text."""
+    assert "".join(blocks(text)) == text
+
+
+@given(TEXTS)
+@settings(max_examples=200, deadline=None)
+def test_parents_stand_before_their_children(text: str) -> None:
+    """Every section's parent comes before it, so a path always ends at the top."""
+    sections = split(text)
+    for i in range(len(sections)):
+        assert list(path(sections, i)) == sorted(path(sections, i))
+
+
+def test_markdown_headings_nest() -> None:
+    """A heading of a lower level hangs under the one above it."""
+    sections = split("intro\n# A\n## B\ntext\n# C\n")
+    assert [(s.title, s.parent) for s in sections] == [("", None), ("A", None), ("B", 1), ("C", None)]
+
+
+def test_underlined_headings_count() -> None:
+    """Setext headings make sections of level one and two."""
+    sections = split("intro\n\nGreat Title\n===\ntext\n\nSmaller\n---\nmore\n")
+    assert [(s.title, s.parent) for s in sections] == [("", None), ("Great Title", None), ("Smaller", 1)]
+
+
+def test_a_ruler_is_no_heading() -> None:
+    """A ruler under a paragraph or a blank line makes no section."""
+    assert titles("# A\ntext one\ntext two.\n---\n\n---\nmore\n") == ["A"]
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~~"])
+def test_code_fences_are_not_looked_into(fence: str) -> None:
+    """A comment in a code fence is no heading."""
+    assert titles(f"# A\n{fence}sh\n# not a heading\n{fence}\n## B\n") == ["A", "B"]
+
+
+def test_an_unclosed_fence_hides_nothing() -> None:
+    """A fence that is never closed is taken for text."""
+    assert titles("# A\n```\n# B\n") == ["A", "B"]
+
+
+def test_tags_make_sections_with_their_closing_tag() -> None:
+    """A pair of tags on lines of their own is a section; the closing tag knows which one it closes."""
+    sections = split("<role>\nYou help.\n</role>\n<rules>\nBe kind.\n</rules>\n")
+    assert [(s.title, s.kind, s.parent) for s in sections] == [
+        ("role", "tag", None), ("", "close", 0), ("rules", "tag", None), ("", "close", 2),
+    ]  # fmt: skip
+
+
+def test_a_tag_round_the_whole_prompt_is_looked_into() -> None:
+    """Tags inside of a wrapper tag are sections of their own."""
+    assert titles("<prompt>\n<role>\nYou help.\n</role>\n<rules>\nBe kind.\n</rules>\n</prompt>\n") == [
+        "prompt", "role", "rules",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Be good.\n\nOUTPUT FORMAT\nShort.\n\nSAFETY RULES:\nNever lie.\n",
+        "Be good.\n\n1. Output format\nShort.\n\n2. Safety rules\nNever lie.\n",
+        "Be good.\n\n**Output format**\nShort.\n\n**Safety rules:**\nNever lie.\n",
+    ],
+    ids=["capitals", "numbers", "bold"],
+)
+def test_weak_headings_count_where_there_are_no_others(text: str) -> None:
+    """ALL-CAPS lines, numbered parts and bold lines make sections of a text without markdown headings or tags."""
+    assert len(split(text)) == 3
+
+
+def test_weak_headings_do_not_break_up_markdown_sections() -> None:
+    """Under markdown headings an ALL-CAPS line is text."""
+    assert titles("# A\n\nLOUD WORDS\ntext\n\nMORE WORDS\ntext\n") == ["A"]
+
+
+def test_long_text_without_any_structure_is_cut_at_paragraphs() -> None:
+    """A text with nothing but paragraphs still has parts to choose from, named by their first words."""
+    sections = split("\n\n".join(f"Paragraph {n} says this and that. " + "word " * 60 for n in range(30)))
+    assert len(sections) > 5
+    assert all(section.title for section in sections[1:])
+
+
+def test_blocks_are_items_paragraphs_tables_and_fences() -> None:
+    """List items are single blocks with what is indented under them; tables and fences are whole."""
+    expected = ("Para.\n\n", "- one\n  more\n", "- two\n\n", "| a |\n|---|\n| 1 |\n\n", "```\nx\n\ny\n```\n")
+    assert blocks("".join(expected)) == expected
+
+
+def test_an_announcement_stays_with_what_it_announces() -> None:
+    """A paragraph that ends with a colon is one block with the paragraph after it."""
+    assert blocks("Limits are:\n\n| a |\n| 1 |\n\nEnd.\n") == ("Limits are:\n\n| a |\n| 1 |\n\n", "End.\n")
+
+
+def test_splitting_is_fast(prompt: str) -> None:
+    """100 KB are split in some milliseconds; the bound leaves room for a busy machine."""
+    text = prompt * (100_000 // len(prompt))
+    seconds = []
+    for _ in range(5):
+        start = perf_counter()
+        split(text)
+        seconds.append(perf_counter() - start)
+    assert min(seconds) < 0.05

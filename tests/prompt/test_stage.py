@@ -1,0 +1,291 @@
+"""The stage: which sections are sent, when, and what never changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from litellm_tokenopt.errors import ModelUnavailable
+from litellm_tokenopt.prompt import PromptStage
+from litellm_tokenopt.prompt.rendering import LEFT_OUT, LIST_TOKENS, REFERENCE
+from litellm_tokenopt.request import ChatRequest, is_system, text_of
+from litellm_tokenopt.settings import PromptSettings
+from litellm_tokenopt.stage import Change, Keep, Verdict
+from litellm_tokenopt.tokens import count_request, count_text
+
+Make = Callable[..., PromptStage]
+
+REFUND = "Who has to approve a refund of 250 GBP to the card?"
+COURIER = "By which courier do parcels go to Poland, and when is a lost parcel claimed?"
+CHART = "How many bars may horizontal bar charts have in the document size?"
+QUESTIONS = [
+    REFUND, COURIER, CHART, "hello", "thanks!", "", "What warranty do zips of tents have before a replacement?",
+    "May gift cards be paid out in cash after two years?", "Write a poem about the sea.", "And in Spain?",
+]  # fmt: skip
+
+
+def chat(*messages: dict[str, Any], **more: Any) -> ChatRequest:
+    return ChatRequest(model="m", messages=messages, **more)
+
+
+def system(content: Any, role: str = "system") -> dict[str, Any]:
+    return {"role": role, "content": content}
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def reply(content: str = "All right.") -> dict[str, Any]:
+    return {"role": "assistant", "content": content}
+
+
+def changed(verdict: Verdict) -> ChatRequest:
+    assert isinstance(verdict, Change)
+    assert verdict.reason == "selected"
+    return verdict.request
+
+
+def references(request: ChatRequest) -> list[str]:
+    return [text for m in request.messages if (text := text_of(m.get("content"))).startswith(REFERENCE)]
+
+
+async def sent(stage: PromptStage, request: ChatRequest) -> ChatRequest:
+    verdict = await stage(request)
+    return verdict.request if isinstance(verdict, Change) else request
+
+
+async def test_the_section_that_answers_is_sent_and_others_are_not(make_stage: Make, prompt: str) -> None:
+    """The prompt shrinks to its budget and keeps what the question is about."""
+    request = changed(await make_stage()(chat(system(prompt), user(REFUND))))
+    text = request.messages[0]["content"]
+    assert "A refund over 200 GBP needs a team lead." in text
+    assert count_text(text) <= 600
+    assert "## Safety rules\n\nNever show a customer's card number." in text
+    assert text.startswith("You are Alder")
+
+
+async def test_kept_sections_stand_in_their_order(make_stage: Make, prompt: str) -> None:
+    """What is sent is in the order of the original."""
+    text = changed(await make_stage()(chat(system(prompt), user(COURIER)))).messages[0]["content"]
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings == sorted(headings, key=prompt.index)
+
+
+async def test_what_is_left_out_is_named_in_one_short_line(make_stage: Make, prompt: str) -> None:
+    """The prompt ends with a line that names the sections that are not there."""
+    text = changed(await make_stage()(chat(system(prompt), user(REFUND)))).messages[0]["content"]
+    line = text.splitlines()[-1]
+    assert line.startswith(LEFT_OUT)
+    assert "Gift cards" in line or "Meetings" in line
+    assert count_text(line) <= LIST_TOKENS + 10
+
+
+async def test_headings_above_a_section_are_sent_with_it(make_stage: Make) -> None:
+    """A sub-section keeps the headings that it stands under, without their other text."""
+    filler = "\n\n".join(f"## Part {n}\n\n" + f"Nothing but entry {n} of the ledger. " * 12 for n in range(12))
+    stoves = f"# Stoves\n\n{'A stove burns. ' * 60}\n\n## Valves\n\nTurn the brass valve left.\n"
+    text = f"Core.\n\n# Ledger\n\n{filler}\n\n{stoves}"
+    out = changed(await make_stage(budget_tokens=300)(chat(system(text), user("Which way do I turn the brass valve?"))))
+    assert "# Stoves\n" in out.messages[0]["content"]
+    assert "## Valves\n\nTurn the brass valve left." in out.messages[0]["content"]
+
+
+async def test_closing_tags_come_with_their_opening_tags(make_stage: Make, prompt: str) -> None:
+    """A tagged section is sent with both of its tags, and one that is left out with neither."""
+    tags = "".join(f"<{name}>\n{'The ' + name + ' is checked by hand. ' * 30}\n</{name}>\n" for name in "abcdefghij")
+    text = f"Core.\n\n<boots>\nBoots are waxed twice a year.\n</boots>\n{tags}"
+    out = changed(await make_stage()(chat(system(text), user("How often are boots waxed in a year?")))).messages[0]
+    assert "<boots>\nBoots are waxed twice a year.\n</boots>\n" in out["content"]
+    assert all((f"<{n}>" in out["content"]) == (f"</{n}>" in out["content"]) for n in "abcdefghij")
+
+
+async def test_a_large_section_is_cut_to_what_is_relevant(make_stage: Make) -> None:
+    """Of a section beyond the budget the matching blocks stay, whole."""
+    items = "".join(f"- Locker {n} holds rope number {n * 3} and a spare hook.\n" for n in range(120))
+    text = f"Core.\n\n# Lockers\n\n{items}- The kayak paddle hangs at the north door.\n\n# Other\n\nNothing.\n"
+    out = changed(await make_stage()(chat(system(text), user("Where does the kayak paddle hang?")))).messages[0]
+    assert "- The kayak paddle hangs at the north door.\n" in out["content"]
+    assert "Lockers (in part)" in out["content"]
+
+
+async def test_always_include_keeps_a_section(make_stage: Make, prompt: str) -> None:
+    """Headings named in the settings stay, whatever the question."""
+    stage = make_stage(always_include=["gift"])
+    assert "Gift cards are valid" in changed(await stage(chat(system(prompt), user(REFUND)))).messages[0]["content"]
+
+
+async def test_the_last_short_paragraph_stays(make_stage: Make, prompt: str) -> None:
+    """A date or a name at the prompt's end is always sent."""
+    out = changed(await make_stage()(chat(system(f"{prompt}\n\nToday is 2026-03-17."), user(REFUND))))
+    assert "Today is 2026-03-17." in out.messages[0]["content"]
+
+
+async def test_a_greeting_gets_what_always_holds(make_stage: Make, prompt: str) -> None:
+    """With a first message that says little, the core and the sections on behaviour are sent."""
+    text = changed(await make_stage()(chat(system(prompt), user("hello")))).messages[0]["content"]
+    assert "## Output format" in text
+    assert count_text(text) <= 600
+
+
+async def test_a_later_need_goes_in_before_its_question(make_stage: Make, prompt: str) -> None:
+    """What a later question clearly needs comes as a short message just before it; the system message stays."""
+    stage = make_stage()
+    first = chat(system(prompt), user(REFUND))
+    later = chat(*first.messages, reply(), user(CHART))
+    one, two = changed(await stage(first)), changed(await stage(later))
+    assert "Bar charts are horizontal" not in one.messages[0]["content"]
+    assert two.messages[:2] == one.messages
+    assert two.messages[-1] is later.messages[-1]
+    assert two.messages[-2]["role"] == "user"
+    assert two.messages[-2]["content"].startswith(REFERENCE + "## Charts\n\nBar charts are horizontal")
+
+
+async def test_a_section_is_added_once(make_stage: Make, prompt: str) -> None:
+    """What was added for one question isn't added again for the next."""
+    messages = [system(prompt), user(REFUND), reply(), user(CHART), reply(), user(CHART + " Again, please.")]
+    assert len(references(changed(await make_stage()(chat(*messages))))) == 1
+
+
+async def test_small_talk_adds_nothing(make_stage: Make, prompt: str) -> None:
+    """A later message that says little brings no section in."""
+    messages = [system(prompt), user(REFUND), reply(), user("Thanks!")]
+    assert references(changed(await make_stage()(chat(*messages)))) == []
+
+
+async def test_detail_tells_sections_and_late_additions(make_stage: Make, prompt: str) -> None:
+    """The verdict counts sections before and after, and the turns that added some."""
+    verdict = await make_stage()(chat(system(prompt), user(REFUND), reply(), user(CHART)))
+    assert verdict.detail["sections_before"] == 13
+    assert 0 < verdict.detail["sections_after"] < 13
+    assert verdict.detail["late"] == 1
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        ([user("hi")], "no_prompt"),
+        ([system("Be kind."), user("hi")], "small"),
+        ([system(None), user("hi")], "no_prompt"),
+        ([user("hi"), system("late " * 2000)], "no_prompt"),
+    ],
+)
+async def test_nothing_to_choose_from(make_stage: Make, messages: list[dict[str, Any]], reason: str) -> None:
+    """No system message at the head, or a small one, is left alone."""
+    verdict = await make_stage()(chat(*messages))
+    assert isinstance(verdict, Keep)
+    assert verdict.reason == reason
+
+
+async def test_a_prompt_within_its_budget_is_kept(make_stage: Make, prompt: str) -> None:
+    """Nothing is left out where all of it fits."""
+    assert await make_stage(budget_tokens=9_000)(chat(system(prompt), user(REFUND))) == Keep("kept")
+
+
+async def test_cache_control_is_left_alone(make_stage: Make, prompt: str) -> None:
+    """A system message with the caller's mark, and those before it, are untouched."""
+    marked = system([{"type": "text", "text": prompt, "cache_control": {"type": "ephemeral"}}])
+    assert await make_stage()(chat(system(prompt), marked, user(REFUND))) == Keep("no_prompt")
+    out = changed(await make_stage()(chat(marked, system(prompt), user(REFUND))))
+    assert out.messages[0] is marked
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+async def test_text_blocks_are_chosen_from_and_others_stay(make_stage: Make, prompt: str, role: str) -> None:
+    """In a list of blocks the texts change, and what is no text is the very object that came in."""
+    image = {"type": "image_url", "image_url": {"url": "data:,"}}
+    half = prompt.index("## Charts")
+    blocks = [{"type": "text", "text": prompt[:half]}, image, {"type": "text", "text": prompt[half:], "extra": 1}]
+    content = changed(await make_stage()(chat(system(blocks, role), user(CHART)))).messages[0]["content"]
+    assert [part["type"] for part in content] == ["text", "image_url", "text"]
+    assert content[1] is image
+    assert content[2]["extra"] == 1
+    assert "Bar charts are horizontal" in content[2]["text"]
+
+
+async def test_repeats_and_rulers_are_not_sent_twice(make_stage: Make, prompt: str) -> None:
+    """A block that stands in a section twice is sent once, and decoration not at all."""
+    line = "- The kayak paddle hangs at the north door, beside the life vests, under the lamp of the boat house.\n"
+    text = f"{prompt}## Kayaks\n\n{line}\n---\n\n\n\n{line}"
+    out = changed(await make_stage()(chat(system(text), user("Where does the kayak paddle hang?")))).messages[0]
+    assert out["content"].count("kayak paddle") == 1
+    assert "---" not in out["content"]
+
+
+async def test_without_a_model_the_prompt_is_left_alone(prompt: str) -> None:
+    """An embedding model that can't be had leaves the prompt as it is."""
+
+    class Missing:
+        name = "missing"
+        dimensions = 3
+
+        async def embed(self, texts: object) -> Any:
+            raise ModelUnavailable("no files")
+
+    stage = PromptStage(PromptSettings(budget_tokens=600, min_tokens=500), Missing())
+    assert await stage(chat(system(prompt), user(REFUND))) == Keep("no_model")
+
+
+CONVERSATIONS = st.lists(
+    st.tuples(st.lists(st.sampled_from(QUESTIONS), min_size=1, max_size=2), st.booleans()), min_size=1, max_size=6
+)
+ENDINGS = st.sampled_from(["", "\nSession 17.", "\n\nToday is Tuesday.", "\n\n# Extra\n\nA zip is waxed once a year."])
+
+
+def requests_of(prompt: str, turns: list[tuple[list[str], bool]]) -> list[ChatRequest]:
+    """What a client sends that appends: every turn's questions, a tool call in some, then the answer."""
+    messages: list[dict[str, Any]] = [system(prompt)]
+    requests = []
+    for n, (questions, uses_tool) in enumerate(turns):
+        messages += map(user, questions)
+        requests.append(chat(*messages))
+        if uses_tool:
+            call = {"id": f"c{n}", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+            messages += [{"role": "assistant", "content": None, "tool_calls": [call]}]
+            messages += [{"role": "tool", "tool_call_id": f"c{n}", "content": "Entry 7 is open."}]
+            requests.append(chat(*messages))
+        messages.append(reply())
+    return requests
+
+
+@given(CONVERSATIONS, ENDINGS)
+@settings(max_examples=40, deadline=None)
+def test_laws_of_a_session(make_stage: Make, prompt: str, turns: list[tuple[list[str], bool]], ending: str) -> None:
+    """Turn n is a prefix of turn n+1; nothing grows; twice is once; another worker decides the same."""
+
+    async def check() -> None:
+        stage = make_stage()
+        before: tuple[Any, ...] = ()
+        for request in requests_of(prompt + ending, turns):
+            out = changed(await stage(request))
+            assert out.messages[: len(before)] == before
+            assert count_request(out) <= count_request(request)
+            assert out.messages[-1] is request.messages[-1]
+            assert await stage(out) == Keep("kept")
+            assert changed(await make_stage()(request)) == out
+            assert [m for m in request.messages if not is_system(m)] == [
+                m for m in out.messages if not is_system(m) and not text_of(m.get("content")).startswith(REFERENCE)
+            ]
+            before = out.messages
+
+    asyncio.run(check())
+
+
+@given(st.lists(st.text(max_size=300), min_size=1, max_size=4), st.sampled_from(QUESTIONS))
+@settings(max_examples=60, deadline=None)
+def test_any_text_passes(make_stage: Make, prompt: str, texts: list[str], question: str) -> None:
+    """Whatever the prompt, nothing raises, nothing grows, and a second pass changes nothing."""
+
+    async def check() -> None:
+        stage = make_stage(budget_tokens=300, min_tokens=0)
+        request = chat(*map(system, texts), system("\n\n".join([*texts, prompt, *texts])), user(question))
+        out = await sent(stage, request)
+        assert count_request(out) <= count_request(request)
+        assert await sent(stage, out) == out
+
+    asyncio.run(check())

@@ -1,0 +1,112 @@
+"""Conversations for the laws: made of a list of (kind, seed), so that Hypothesis can shrink them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+Body = dict[str, Any]
+
+WORDS = (
+    "order refund parcel courier Leeds warehouse invoice ledger deploy rollback latency queue tent footprint seam "
+    "carton stock promotion price margin Grüße naïve 東京 заказ 🙂 escalation supplier batch signature window approve cancel"
+).split()
+
+
+def prose(chance: random.Random, sentences: int) -> str:
+    lines = (
+        f"The {chance.choice(WORDS)} {chance.choice(WORDS)} of FH-{chance.randrange(10**6):06d} "
+        f"{chance.choice(('was', 'must be', 'is never'))} {chance.choice(WORDS)} at {chance.randrange(500)}.50 GBP."
+        for _ in range(sentences)
+    )
+    return " ".join(lines)
+
+
+def rows(chance: random.Random) -> str:
+    count = chance.randrange(1, 25)
+    return json.dumps([{"id": n, "sku": chance.choice(WORDS), "units": chance.randrange(999)} for n in range(count)])
+
+
+def log(chance: random.Random) -> str:
+    return "\n".join(f"2026-03-1{n % 10} {chance.choice(WORDS)} code={chance.randrange(600)}" for n in range(40))
+
+
+def user(chance: random.Random, number: int) -> list[Body]:
+    return [{"role": "user", "content": prose(chance, chance.randrange(1, 4))}]
+
+
+def question(chance: random.Random, number: int) -> list[Body]:
+    return [{"role": "user", "content": f"What was said about the {chance.choice(WORDS)} and {chance.choice(WORDS)}?"}]
+
+
+def reply(chance: random.Random, number: int) -> list[Body]:
+    return [{"role": "assistant", "content": prose(chance, chance.randrange(1, 16))}]
+
+
+def silence(chance: random.Random, number: int) -> list[Body]:
+    return [{"role": "assistant", "content": None}]
+
+
+def blocks(chance: random.Random, number: int) -> list[Body]:
+    parts = [{"type": "text", "text": prose(chance, 3)} for _ in range(chance.randrange(3))]
+    return [{"role": chance.choice(("user", "assistant")), "content": parts}]
+
+
+def media(chance: random.Random, number: int) -> list[Body]:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    return [{"role": "user", "content": [{"type": "text", "text": prose(chance, 2)}, picture]}]
+
+
+def marked(chance: random.Random, number: int) -> list[Body]:
+    text = {"type": "text", "text": prose(chance, 3), "cache_control": {"type": "ephemeral"}}
+    return [{"role": chance.choice(("user", "assistant")), "content": [text]}]
+
+
+def system(chance: random.Random, number: int) -> list[Body]:
+    return [{"role": "system", "content": prose(chance, 2)}]
+
+
+def calls(chance: random.Random, number: int) -> list[Body]:
+    """A round of one to three parallel calls with all their results, in some order."""
+    names = [f"call_{number}_{n}" for n in range(chance.randrange(1, 4))]
+    arguments = json.dumps({"query": prose(chance, 1)})
+    made = [{"id": name, "type": "function", "function": {"name": "look_up", "arguments": arguments}} for name in names]
+    said = chance.choice((None, "", prose(chance, 2)))
+    chance.shuffle(names)
+    return [{"role": "assistant", "content": said, "tool_calls": made}, *(result(chance, name) for name in names)]
+
+
+def result(chance: random.Random, name: str) -> Body:
+    text = chance.choice((rows, log))(chance)
+    content = chance.choice((text, text, text, "", None, [{"type": "text", "text": text}]))
+    return {"role": "tool", "tool_call_id": name, "content": content}
+
+
+def unanswered(chance: random.Random, number: int) -> list[Body]:
+    return calls(chance, number)[:-1]
+
+
+def orphan(chance: random.Random, number: int) -> list[Body]:
+    return [result(chance, f"nobody_{number}")]
+
+
+KINDS: tuple[Callable[[random.Random, int], list[Body]], ...] = (
+    user, question, reply, calls, calls, silence, blocks, media, marked, system, unanswered, orphan,
+)  # fmt: skip
+
+pieces = st.lists(st.tuples(st.integers(0, len(KINDS) - 1), st.integers(0, 10**6)), min_size=1, max_size=40)
+"""Any order of messages, also those that no API would take."""
+
+ordinary = st.lists(st.tuples(st.sampled_from([0, 1, 1, 2, 3, 3]), st.integers(0, 10**6)), min_size=8, max_size=40)
+"""Questions, replies and calls."""
+
+
+def build(made_of: Sequence[tuple[int, int]]) -> list[Body]:
+    messages: list[Body] = [{"role": "system", "content": "You help the staff of a shop."}]
+    for number, (kind, seed) in enumerate(made_of):
+        messages += KINDS[kind](random.Random(seed), number)
+    return messages

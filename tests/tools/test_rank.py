@@ -1,0 +1,67 @@
+"""How tools are ranked for a question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from litellm_tokenopt.tools.rank import HINT_TEXTS, Lexicon, fit, query_texts, tool_vectors
+from litellm_tokenopt.tools.reading import name_of, summary
+from litellm_tokenopt.tools.words import split_identifier
+
+
+async def ranked(question: str, tools: Any, embedder: Any) -> list[str]:
+    names = await embedder.embed([split_identifier(name_of(tool) or "") for tool in tools])
+    vectors = tool_vectors(names, await embedder.embed([summary(tool) for tool in tools]))
+    cosines = await embedder.embed(query_texts(question)) @ vectors.T
+    hints = await embedder.embed(HINT_TEXTS) @ vectors.T
+    return [name_of(tools[index]) or "" for index in fit(question, Lexicon(tools), cosines, hints).order()]
+
+
+QUESTIONS = {
+    "Will it rain in Lisbon tomorrow?": {"get_weather"},
+    "How much is 300 dollars in yen?": {"convert_currency"},
+    "Wake me at six": {"set_alarm"},
+    "Where is my package now?": {"track_parcel"},
+    "Reserve a room in Vienna for two nights and a table for four at an Italian place": {"book_hotel", "book_table"},
+    "Give the customer her money back, then write her a short mail about it": {"refund_payment", "send_email"},
+    "Who won the elections in Chile?": {"web_search"},
+    "grep the config for the port number": {"run_command"},
+}
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Any:
+    """The packaged model."""
+    from litellm_tokenopt.models.build import build_embedder
+    from litellm_tokenopt.settings import EmbedderSettings
+
+    return build_embedder(EmbedderSettings())
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_every_step_brings_its_tool_forward(question: str, catalogue: Any, minilm: Any) -> None:
+    """The tools that a question needs are among the first six of forty, also where they share no word with it."""
+    assert QUESTIONS[question] <= set((await ranked(question, catalogue, minilm))[:6])
+
+
+async def test_shared_words_decide_between_like_meanings(catalogue: Any, embedder: Any) -> None:
+    """The tool that has the question's rare words comes first."""
+    assert (await ranked("cancel the calendar event 77", catalogue, embedder))[0] == "cancel_calendar_event"
+
+
+def test_rare_words_weigh_more(catalogue: Any) -> None:
+    """A word that one tool has scores more there than a word that many have."""
+    lexicon = Lexicon(catalogue)
+    assert lexicon.score("taxi").max() > lexicon.score("customer").max() > 0
+    assert not lexicon.score("zebra").any()
+
+
+def test_tools_that_fit_alike_keep_their_order() -> None:
+    """With nothing to tell tools apart, the order is the block's own."""
+    tools = [{"type": "function", "function": {"name": "same"}}] * 5
+    flat = np.ones((1, 5), np.float32)
+    hints = np.ones((len(HINT_TEXTS), 5), np.float32)
+    assert fit("anything else", Lexicon(tools), flat, hints).order() == [0, 1, 2, 3, 4]

@@ -1,0 +1,203 @@
+"""A compressed schema accepts just what the original did."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from litellm_tokenopt.tools.compress import compress_tool
+from litellm_tokenopt.tools.schema import compress_schema
+
+
+def obj(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+def test_titles_dialect_examples_and_empty_defaults_go() -> None:
+    """Annotations that say nothing are dropped; a default that says something stays."""
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Args",
+        "type": "object",
+        "properties": {
+            "path": {"type": "string", "title": "Path", "examples": ["/a"]},
+            "limit": {"type": "integer", "default": 10, "title": "Limit"},
+            "note": {"type": "string", "default": None, "description": "The note"},
+        },
+        "required": [],
+        "additionalProperties": True,
+    }
+    assert compress_schema(schema) == obj(
+        path={"type": "string"}, limit={"type": "integer", "default": 10}, note={"type": "string"}
+    )
+
+
+def test_arguments_may_be_called_like_keywords() -> None:
+    """An argument named title, default, examples or $ref is no annotation."""
+    schema = obj(
+        **{name: {"type": "string"} for name in ("title", "default", "examples", "description", "required", "$ref")}
+    )
+    assert compress_schema(schema) == schema
+
+
+def test_values_are_not_schemas() -> None:
+    """What stands in an enum, a const or a default is data, whatever its keys are called."""
+    data = {"title": "T", "default": None, "required": []}
+    schema = {**obj(a={"enum": [data]}, b={"const": data}, c={"default": data}), "title": "Args"}
+    assert compress_schema(schema) == obj(a={"enum": [data]}, b={"const": data}, c={"default": data})
+
+
+def test_a_title_that_says_more_than_the_name_stays() -> None:
+    """With no description beside it, a telling title is all that explains an argument."""
+    schema = {**obj(q={"type": "string", "title": "Search words"}), "title": "Args"}
+    assert compress_schema(schema) == obj(q={"type": "string", "title": "Search words"})
+
+
+def test_references_are_put_in_place_where_that_is_shorter() -> None:
+    """A definition used once stands where it is used; notes beside the reference win."""
+    schema = {
+        **obj(at={"$ref": "#/$defs/Place", "description": "Where to go"}),
+        "$defs": {"Place": {"title": "Place", "description": "A place", **obj(lat={"type": "number"})}},
+    }
+    assert compress_schema(schema) == obj(at={**obj(lat={"type": "number"}), "description": "Where to go"})
+
+
+def test_recursive_definitions_stay() -> None:
+    """A tree refers to itself, so its definition can't be put in place."""
+    node = obj(value={"type": "string"}, children={"type": "array", "items": {"$ref": "#/$defs/Node"}})
+    schema = {**obj(root={"$ref": "#/$defs/Node"}, kind={"$ref": "#/$defs/Kind"}),
+              "$defs": {"Node": node, "Kind": {"enum": ["a", "b"]}}}  # fmt: skip
+    assert compress_schema(schema) == {
+        **obj(root={"$ref": "#/$defs/Node"}, kind={"enum": ["a", "b"]}),
+        "$defs": {"Node": node},
+    }
+
+
+def test_a_union_of_a_plain_type_with_null_becomes_a_list_of_types() -> None:
+    """Null stays accepted; a constrained type keeps its union, since not every provider carries that over."""
+    either = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "title": "A"}
+    bounded = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}
+    assert compress_schema(obj(a=either, b=bounded)) == obj(a={"type": ["string", "null"]}, b=bounded)
+
+
+def test_strict_tools_keep_their_form(make_tool: Any) -> None:
+    """A schema that the provider enforces loses annotations alone."""
+    either = {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "A"}
+    tool = make_tool("save", "Save it.", strict=True)
+    tool["function"]["parameters"] = {**obj(a=either), "required": ["a"], "additionalProperties": False}
+    short = compress_tool(tool)["function"]["parameters"]
+    assert short == {**obj(a={"anyOf": either["anyOf"]}), "required": ["a"], "additionalProperties": False}
+
+
+def test_forms_that_move_nothing() -> None:
+    """Anchors, foreign references and pointers into properties leave the structure alone."""
+    for reference in ("#/properties/a", "other.json", "#anchor", "#", 5):
+        schema = {**obj(a={"type": "string"}, b={"$ref": reference}), "$defs": {"X": {"type": "string"}}}
+        assert compress_schema(schema) == schema
+
+
+def test_versions_of_json_schema_that_differ_are_still_named() -> None:
+    """``$schema`` stays where a keyword's meaning hangs on it."""
+    schema = {"$schema": "http://json-schema.org/draft-07/schema#",
+              **obj(pair={"type": "array", "items": [{"type": "string"}, {"type": "number"}]})}  # fmt: skip
+    assert compress_schema(schema) == schema
+
+
+def test_very_deep_schemas_are_left_alone() -> None:
+    """Nothing is gained by failing on a schema that is nested a thousand times."""
+    schema: dict[str, Any] = {"type": "string", "title": "x"}
+    for _ in range(1000):
+        schema = {"type": "array", "items": schema}
+    assert compress_schema(schema) is schema
+
+
+@pytest.mark.parametrize(
+    "parameters", [None, [], "text", {"properties": []}, {"type": 5, "$defs": [], "required": "a"}]
+)
+def test_malformed_schemas_pass(parameters: Any, make_tool: Any) -> None:
+    """What is no schema isn't repaired, and nothing raises."""
+    tool = make_tool("odd", "Odd.", strict=1)
+    tool["function"]["parameters"] = parameters
+    assert compress_tool(tool)["function"]["parameters"] == parameters
+
+
+def test_marked_tools_are_untouched(make_tool: Any) -> None:
+    """A tool with the caller's cache mark is the very object that came in."""
+    tool = {**make_tool("a", "A  b.", ["x"]), "cache_control": {"type": "ephemeral"}}
+    assert compress_tool(tool) is tool
+
+
+NAMES = ("title", "default", "name", "repo_path", "description", "$ref", "items")
+NOTES = st.fixed_dictionaries(
+    {},
+    optional={
+        "title": st.sampled_from(["Name", "Repo Path", "Something else"]),
+        "description": st.sampled_from(["The name", "", "The size  (min 1)", "Must be set. " * 9]),
+        "default": st.sampled_from([None, 1, {}]),
+        "examples": st.just([1]),
+    },
+)
+LEAVES = st.one_of(
+    st.sampled_from(
+        [{}, {"type": "string"}, {"type": "null"}, {"type": "boolean"}, {"enum": ["a", None, {"title": "x"}]}]
+    ),
+    st.just({"type": "integer", "minimum": 1}),
+    st.just({"type": "string", "pattern": "^a", "maxLength": 3}),
+    st.sampled_from([{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/Tree"}, {"$ref": "#/$defs/B"}]),
+)
+
+
+def noted(schemas: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(lambda schema, notes: {**schema, **notes}, schemas, NOTES)
+
+
+def branches(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    objects = st.builds(
+        lambda properties, required, extra: {"type": "object", "properties": properties, **required, **extra},
+        st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+        st.sampled_from([{}, {"required": []}, {"required": ["name"]}]),
+        st.sampled_from(
+            [{}, {"additionalProperties": True}, {"additionalProperties": False}, {"additionalProperties": {}}]
+        ),
+    )
+    arrays = st.builds(lambda items: {"type": "array", "items": items}, inner)
+    nullable = st.builds(
+        lambda items, first, union: {union: [{"type": "null"}, items] if first else [items, {"type": "null"}]},
+        inner, st.booleans(), st.sampled_from(["anyOf", "oneOf"]),
+    )  # fmt: skip
+    return noted(st.one_of(objects, objects, arrays, nullable, st.builds(lambda a, b: {"allOf": [a, b]}, inner, inner)))
+
+
+SCHEMAS = st.recursive(noted(LEAVES), branches, max_leaves=6)
+ROOTS = st.builds(
+    lambda root, a, b: {
+        **root,
+        "$defs": {"A": a, "B": b, "Tree": obj(name={"type": "string"}, items={"$ref": "#/$defs/Tree"}), "Idle": {}},
+    },
+    SCHEMAS, noted(st.sampled_from([{"type": "string"}, {"$ref": "#/$defs/Tree"}])),
+    noted(st.sampled_from([{"type": "array", "items": {"$ref": "#/$defs/A"}}, {"type": "object", "title": "B"}])),
+)  # fmt: skip
+VALUES = st.recursive(
+    st.sampled_from([None, True, 0, 1, 2.5, "", "a", "abcd", {"title": "x"}]),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=250, deadline=None)
+@given(ROOTS, st.lists(VALUES, min_size=8, max_size=8), st.booleans())
+def test_a_compressed_schema_accepts_just_what_the_original_did(root: Any, values: list[Any], strict: bool) -> None:
+    """Never longer, the same calls accepted and refused, and compressing again changes nothing."""
+    before = json.dumps(root)
+    short = compress_schema(root, name="set_name", strict=strict)
+    assert json.dumps(root) == before
+    assert len(json.dumps(short)) <= len(before)
+    assert compress_schema(short, name="set_name", strict=strict) is short
+    original, compressed = Draft202012Validator(root), Draft202012Validator(short)
+    for value in (*values, dict(zip(NAMES, values, strict=False))):
+        assert original.is_valid(value) == compressed.is_valid(value)

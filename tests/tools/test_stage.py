@@ -1,0 +1,287 @@
+"""The stage as the pipeline sees it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from litellm_tokenopt.errors import ModelUnavailable
+from litellm_tokenopt.request import ChatRequest, Tool
+from litellm_tokenopt.settings import ToolsSettings
+from litellm_tokenopt.stage import Change, Keep
+from litellm_tokenopt.tokens import count_tools
+from litellm_tokenopt.tools import ToolsStage
+from litellm_tokenopt.tools.reading import name_of
+
+
+def user(text: Any) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def calls(*names: str) -> list[dict[str, Any]]:
+    """An assistant's calls of tools, with their results and a closing word."""
+    made = [
+        {"id": f"c{n}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for n, name in enumerate(names)
+    ]
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "ok"} for call in made]
+    return [
+        {"role": "assistant", "content": None, "tool_calls": made},
+        *results,
+        {"role": "assistant", "content": "Done."},
+    ]
+
+
+def ask(tools: Any, *messages: Any, **more: Any) -> ChatRequest:
+    listed = tuple(user(message) if isinstance(message, str) else message for message in messages)
+    return ChatRequest(model="m", messages=listed, tools=tuple(tools), **more)
+
+
+async def test_requests_without_tools_are_kept(make_stage: Any) -> None:
+    """Nothing to do is said as such."""
+    assert await make_stage()(ask((), "Hello")) == Keep("no_tools")
+
+
+async def test_small_blocks_are_left_alone(make_stage: Any, catalogue: Any) -> None:
+    """A few short tools pass as they are, titles and all."""
+    verdict = await make_stage()(ask(catalogue[:6], "weather"))
+    assert isinstance(verdict, Keep)
+    assert verdict.reason == "small"
+
+
+async def test_few_but_large_tools_are_compressed(make_stage: Any, catalogue: Any) -> None:
+    """Under the limit no tool goes, but the schemas are said in fewer tokens."""
+    verdict = await make_stage(max_tools=100, min_tokens=10)(ask(catalogue, "weather"))
+    assert isinstance(verdict, Change)
+    assert verdict.reason == "compressed"
+    assert count_tools(verdict.request.tools) < count_tools(catalogue)
+    assert verdict.detail == {"tools_before": 40, "tools_after": 40, "epoch": 0}
+
+
+async def test_blocks_that_cannot_shrink_are_kept(make_stage: Any, catalogue: Any) -> None:
+    """With nothing to gain, the request passes."""
+    verdict = await make_stage(max_tools=100, min_tokens=10, compress_schemas=False)(ask(catalogue, "weather"))
+    assert isinstance(verdict, Keep)
+    assert verdict.reason == "kept"
+
+
+async def test_a_question_gets_its_tools_in_their_own_order(make_stage: Any, sent: Any, catalogue: Any) -> None:
+    """Six of forty tools go on, the needed ones among them, ordered as they came."""
+    _, names = await sent(make_stage(), ask(catalogue, "Book a flight to Oslo, then translate the text of the invoice"))
+    assert {"book_flight", "translate_text"} <= set(names)
+    assert len(names) == 6
+    order = [tool["function"]["name"] for tool in catalogue]
+    assert names == sorted(names, key=order.index)
+
+
+async def test_untouched_tools_are_the_very_objects(make_stage: Any, catalogue: Any) -> None:
+    """A tool that isn't compressed isn't copied either."""
+    verdict = await make_stage(compress_schemas=False)(ask(catalogue, "weather"))
+    assert all(any(tool is original for original in catalogue) for tool in verdict.request.tools)
+
+
+async def test_called_tools_are_always_there(make_stage: Any, sent: Any, catalogue: Any) -> None:
+    """What the history called stays, though the question is about something else."""
+    request = ask(catalogue, "weather in Rome", *calls("play_music", "order_taxi"), "and the forecast?")
+    _, names = await sent(make_stage(), request)
+    assert {"play_music", "order_taxi", "get_weather"} <= set(names)
+    assert len(names) == 6
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"type": "function", "function": {"name": "play_music"}},
+        {"type": "tool", "name": "play_music"},
+        {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"function": {"name": "play_music"}}]}},
+        {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "play_music"}]},
+    ],
+)
+async def test_the_tool_that_tool_choice_names_is_there(
+    make_stage: Any, sent: Any, catalogue: Any, choice: Any
+) -> None:
+    """Whatever form names it, the request can still be fulfilled."""
+    _, names = await sent(make_stage(), ask(catalogue, "weather", tool_choice=choice))
+    assert "play_music" in names
+    assert len(names) == 6
+
+
+@pytest.mark.parametrize("choice", ["none", "auto", "required", None])
+async def test_other_tool_choices_get_the_same_tools(make_stage: Any, sent: Any, catalogue: Any, choice: Any) -> None:
+    """Switching tool_choice within a session keeps the provider's cached prefix."""
+    after, _ = await sent(make_stage(), ask(catalogue, "weather", tool_choice=choice))
+    plain, _ = await sent(make_stage(), ask(catalogue, "weather"))
+    assert after.tools == plain.tools
+
+
+async def test_listed_marked_own_and_provider_side_tools_stay(make_stage: Any, catalogue: Any, make_tool: Any) -> None:
+    """What isn't the plugin's to choose goes on untouched."""
+    search = {"type": "web_search_20250305", "name": "web_search_x"}
+    marked = {**make_tool("zebra", "Unrelated  text."), "cache_control": {"type": "ephemeral"}}
+    own = make_tool("tokenopt_recall", "Ask for what was left out.")
+    tools = (search, *catalogue, own, marked)
+    verdict = await make_stage(always_include=("play_music",))(ask(tools, "weather in Rome"))
+    after = verdict.request.tools
+    assert after[0] is search
+    assert after[-1] is marked
+    names = [tool["function"]["name"] for tool in after if "function" in tool]
+    assert {"play_music", "tokenopt_recall", "get_weather"} <= set(names)
+    assert len(after) == 7
+
+
+async def test_a_session_keeps_its_tools(make_stage: Any, catalogue: Any) -> None:
+    """Over follow-ups, assent and calls of the tools that are there, the block's bytes stay the same."""
+    stage = make_stage()
+    messages: list[Any] = [user("Find flights from Oslo to Rome"), *calls("search_flights")]
+    first = await stage(ask(catalogue, *messages[:1]))
+    for follow_up in ("Yes, please go ahead.", "Which flights are there on Friday?", "Thanks!"):
+        messages += [user(follow_up), *calls("search_flights")]
+        later = await stage(ask(catalogue, *messages))
+        assert json.dumps(later.request.tools) == json.dumps(first.request.tools)
+
+
+async def test_another_subject_brings_its_tools(make_stage: Any, sent: Any, catalogue: Any) -> None:
+    """A new subject is an epoch: its tools come in, and what was called stays."""
+    messages = (
+        user("Find flights from Oslo to Rome"),
+        *calls("search_flights"),
+        user("Refund the payment of the invoice"),
+    )
+    verdict = await make_stage()(ask(catalogue, *messages))
+    names = [tool["function"]["name"] for tool in verdict.request.tools]
+    assert {"refund_payment", "search_flights"} <= set(names)
+    assert verdict.detail["epoch"] == 1
+
+
+async def test_all_questions_are_embedded_in_one_call(make_stage: Any, embedder: Any, catalogue: Any) -> None:
+    """A long history costs one call for the tools and one for all its turns; after that, nothing."""
+    stage = make_stage(embedder)
+    request = ask(catalogue, *(f"Question about article {n}" for n in range(20)))
+    await stage(request)
+    assert embedder.calls == 2
+    await stage(request)
+    assert embedder.calls == 2
+    await stage(ask(catalogue, *request.messages, "One more about taxis"))
+    assert embedder.calls == 3
+
+
+class NoModel:
+    """An embedder whose model isn't installed."""
+
+    name = "none"
+    dimensions = 1
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        raise ModelUnavailable("not installed")
+
+
+async def test_without_a_model_no_tool_is_dropped(make_stage: Any, catalogue: Any) -> None:
+    """Schemas are compressed all the same."""
+    verdict = await make_stage(NoModel())(ask(catalogue, "weather"))
+    assert verdict.reason == "compressed"
+    assert len(verdict.request.tools) == 40
+
+
+async def test_what_happens_to_sent_tools_stays_with_them(make_stage: Any, catalogue: Any) -> None:
+    """Code behind the plugin may change tools in place; the next request doesn't see it."""
+    stage = make_stage()
+    first = await stage(ask(catalogue, "weather"))
+    expected = copy.deepcopy(first.request.tools)
+    for tool in first.request.tools:
+        tool["function"]["parameters"].clear()
+    second = await stage(ask(catalogue, "weather"))
+    assert second.request.tools == expected
+
+
+async def test_key_order_is_kept(make_stage: Any, make_tool: Any, catalogue: Any) -> None:
+    """Blocks that differ in key order alone come out each in its own."""
+    turned = [dict(reversed(tool.items())) for tool in catalogue]
+    stage = make_stage()
+    one, other = await stage(ask(catalogue, "weather")), await stage(ask(turned, "weather"))
+    assert next(iter(one.request.tools[0])) == "type"
+    assert next(iter(other.request.tools[0])) == "function"
+
+
+def odd(name: Any, **function: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, **function}}
+
+
+ODD = st.sampled_from(
+    [
+        {},
+        {"type": "function"},
+        {"type": "function", "function": None},
+        {"type": "function", "function": "x"},
+        {"type": "mcp", "server_url": "https://example.org", "cache_control": None},
+        {"type": "custom", "name": "grammar"},
+        odd(5),
+        odd("bare"),
+        odd("list", description=["a"], parameters=[]),
+        odd("true", parameters={"properties": {"a": True, "b": None}}),
+        odd("deep", parameters={"anyOf": 3, "items": [], "$ref": 1, "enum": 7}),
+        odd("größe", description="Misst 尺寸 und 🎯", parameters={"$defs": {"a": 1}}),
+    ]
+)
+QUESTIONS = st.sampled_from(
+    ["Hi", "weather in Rome", "Book a flight and a hotel", "Refund the payment", "Yes.", "", "天气怎么样", None, [{}]]
+)
+LIMITS = st.builds(
+    ToolsSettings,
+    max_tools=st.integers(1, 12),
+    min_tokens=st.sampled_from([0, 1_000]),
+    compress_schemas=st.booleans(),
+)
+
+
+def names_of(tools: Sequence[Tool]) -> list[str]:
+    return [name for tool in tools if (name := name_of(tool)) is not None]
+
+
+async def decided(limits: ToolsSettings, embedder: Any, request: ChatRequest) -> ChatRequest:
+    """What a fresh stage makes of *request*."""
+    verdict = await ToolsStage(limits, embedder)(request)
+    return verdict.request if isinstance(verdict, Change) else request
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), limits=LIMITS)
+async def test_the_laws_hold_for_any_block(
+    data: st.DataObject, limits: ToolsSettings, catalogue: Any, embedder: Any
+) -> None:
+    """Never more tools or tokens, order and protected tools kept, the same each time, stable in a second pass."""
+    tools = data.draw(st.lists(st.one_of(st.sampled_from(catalogue), ODD), max_size=25))
+    called = data.draw(st.lists(st.sampled_from(names_of(tools) or ["gone"]), max_size=4))
+    questions = data.draw(st.lists(QUESTIONS, min_size=len(called), max_size=5))
+    turns = [[user(text), *calls(*called[n : n + 1])] for n, text in enumerate(questions)]
+    request = ask(tools, *(message for turn in turns for message in turn))
+    after = await decided(limits, embedder, request)
+    assert (await decided(limits, embedder, request)).tools == after.tools
+    assert count_tools(after.tools) <= count_tools(request.tools)
+    assert len(after.tools) <= len(request.tools)
+    places = iter(names_of(tools))
+    assert all(name in places for name in names_of(after.tools))
+    assert set(called) & set(names_of(tools)) <= set(names_of(after.tools))
+    assert after.with_(tools=()) == request.with_(tools=())
+    assert (await decided(limits, embedder, after)).tools == after.tools
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(QUESTIONS.filter(bool), min_size=2, max_size=5))
+async def test_a_later_turn_does_not_rewrite_what_an_earlier_one_decided(
+    questions: list[Any], catalogue: Any, embedder: Any
+) -> None:
+    """The fold gives turn n the same tools whether or not they were decided before, in the same process or not."""
+    warm = ToolsStage(ToolsSettings(max_tools=6), embedder)
+    for count in range(1, len(questions) + 1):
+        request = ask(catalogue, *map(user, questions[:count]))
+        assert (await warm(request)).request == (
+            await ToolsStage(ToolsSettings(max_tools=6), embedder)(request)
+        ).request
