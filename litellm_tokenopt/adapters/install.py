@@ -110,4 +110,8 @@ def _install(settings: Settings) -> TokenOptCallback:
     return _installed.callback
 
 
-atexit.register(disable)
+@atexit.register
+def _send_what_waits() -> None:
+    """At exit threads take no more work, so connections are left to the system; telemetry still goes out."""
+    if _installed is not None:
+        _installed.plugin.optimizer.recorder.close()

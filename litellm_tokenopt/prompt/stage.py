@@ -8,8 +8,9 @@ request, by folding over the user's turns; memos only save the work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -152,15 +153,14 @@ class PromptStage:
         keys: Sequence[str],
         vectors: NDArray[np.float32],
     ) -> tuple[_Choice, Sequence[_Addition]]:
-        asked = _ask(found, questions, keys, vectors)
-        first = next(asked)
-        choice = self._choices.get(first.key) or self._first(prompt, found, first)
-        self._choices.put(first.key, choice)
+        asked = partial(_ask, found, questions, keys, vectors)
+        choice = self._choices.get(keys[0]) or self._first(prompt, found, asked(0))
+        self._choices.put(keys[0], choice)
         sent, room = choice.picked, choice.saved_tokens - LEAST_SAVED_TOKENS
         additions = []
-        for one in asked:
-            addition = self._additions.get(one.key) or _add(found, one, sent, room)
-            self._additions.put(one.key, addition)
+        for turn, key in enumerate(keys[1:], start=1):
+            addition = self._additions.get(key) or _add(found, asked(turn), sent, room)
+            self._additions.put(key, addition)
             sent, room = sent | addition.picked, room - addition.tokens
             additions.append(addition)
         return choice, additions
@@ -179,12 +179,11 @@ class PromptStage:
 
 
 def _ask(
-    found: Outline, questions: Sequence[str], keys: Sequence[str], vectors: NDArray[np.float32]
-) -> Iterator[_Asked]:
-    """*questions* with their relevance; *vectors* are theirs, then the sections'."""
-    sections = vectors[len(questions) :]
-    for question, key, vector in zip(questions, keys, vectors[: len(questions)], strict=True):
-        yield _Asked(question, key, rank(found, question, vector, sections))
+    found: Outline, questions: Sequence[str], keys: Sequence[str], vectors: NDArray[np.float32], turn: int
+) -> _Asked:
+    """The question of *turn* with its relevance; *vectors* are the questions', then the sections'."""
+    relevance = rank(found, questions[turn], vectors[turn], vectors[len(questions) :])
+    return _Asked(questions[turn], keys[turn], relevance)
 
 
 def _add(found: Outline, asked: _Asked, sent: Picked, room_tokens: int) -> _Addition:

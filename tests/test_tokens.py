@@ -1,0 +1,34 @@
+"""Token counts are the encoding's, however they are put together."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from litellm_tokenopt.request import ChatRequest
+from litellm_tokenopt.tokens import LONG_CHARS, RequestCounter, count_request, count_text, encoding
+
+PARAGRAPHS = st.lists(st.text(min_size=1, max_size=60) | st.sampled_from(["# Head", "- item", "…", "x=1;"]), min_size=1)
+
+
+@given(PARAGRAPHS, st.sampled_from(["\n\n", "\n", "\n \n\n", "\r\n\n"]))
+def test_counting_by_paragraph_is_exact(pieces, between):
+    """A long text has as many tokens as the encoding gives it whole."""
+    text = between.join(pieces)
+    text *= LONG_CHARS // len(text) + 1
+    assert count_text(text) == len(encoding().encode_ordinary(text))
+
+
+def test_the_counter_and_the_plain_count_agree():
+    """Whatever a message holds: text, blocks, tool calls, nothing."""
+    messages = (
+        {"role": "user", "content": "hello " * 5_000},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "f"}}]},
+        {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "done"}]},
+    )
+    request = ChatRequest(model="m", messages=messages, tools=({"type": "function", "function": {"name": "f"}},))
+    counter = RequestCounter()
+    assert asyncio.run(counter(request)) == count_request(request) > 5_000
+    assert asyncio.run(counter(request.with_(messages=messages[1:]))) < 100
