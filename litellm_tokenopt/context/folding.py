@@ -17,8 +17,8 @@ from .marks import RECALL_HEAD
 from .ranking import Index, spread
 from .units import Level, Unit, add, level, open_unit, part_of, tail_start, takes
 
-RECALL_TOKENS = 1_200
-FAR = 1.5
+RECALL_TOKENS = 800
+FAR = 1.3
 """A message goes back when what fits it best scores so much more than the latest stretch of the conversation."""
 
 RECENT_SHARE = 0.25
@@ -30,10 +30,10 @@ OWN_SHARE = 0.5
 QUESTION_RARITY, STATEMENT_RARITY = 1.0, 2.5
 """How much a left-out passage must match, in terms that stand nowhere else: less for a question."""
 
-ASKED_SHARE, REST_SHARE = 0.85, 0.5
+ASKED_SHARE, REST_SHARE = 0.85, 0.4
 """Share of the budget that an epoch fills: for a question, and when nothing in particular is asked."""
 
-REGROWTH_SHARE = 0.15
+REGROWTH_SHARE = 0.1
 """Share of the budget that must have come in since the last epoch, before a question alone makes a new one."""
 
 TAIL_SHARE = 0.4

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vector = NDArray[np.float64]
+    Matrix = NDArray[np.float64]
 
 NAME_WEIGHT, TEXT_WEIGHT, ARGUMENT_WEIGHT = 3.0, 1.0, 0.5
 """How much a word counts in a tool's name, in its description or argument names, in an argument's description."""
@@ -37,6 +38,15 @@ PART_WEIGHT = 0.5
 
 HINT_WEIGHT = 0.3
 """Weight of what a question's form asks for, see `HINTS`."""
+
+SEEDS = 6
+"""So many best tools are taken for themselves; the others also for belonging to them."""
+
+KIN_WEIGHT = 0.5
+"""Weight of belonging to the best tools, beside a tool's own score (both in standard deviations)."""
+
+SENT_BONUS = 1.0
+"""What a tool that is sent already has ahead of the others when the block must change (standard deviations)."""
 
 NAME_SHARE = 0.35
 """Share of a tool's name in its vector; the rest is its summary."""
@@ -84,16 +94,46 @@ class Fit:
     """How a question fits the tools of a block; each vector has an entry for each tool.
 
     `score` compares tools with each other (standard deviations); `cosine` is each tool's similarity with the
-    question or its closest clause; `words` is its BM25 score for the whole question.
+    question or its closest clause; `words` is its BM25 score for the whole question; `kinship` is that of the
+    block's tools with each other.
     """
 
     score: Vector
     cosine: Vector
     words: Vector
+    kinship: Matrix
 
     def order(self) -> list[int]:
         """Indices of the tools, best first; the earlier one where two are equal."""
         order: list[int] = (-self.score).argsort(kind="stable").tolist()
+        return order
+
+    def broad_order(self) -> list[int]:
+        """The same, but behind the best few those come forward that belong to them."""
+        import numpy as np
+
+        order = self.order()
+        seeds, rest = order[:SEEDS], order[SEEDS:]
+        weights = np.maximum(self.score[seeds], 0.0)
+        kin = weights @ self.kinship[seeds] / max(float(weights.sum()), 1e-9)
+        blended = (self.score + KIN_WEIGHT * _standard(kin)).round(6)
+        return [*seeds, *sorted(rest, key=lambda index: (-blended[index], index))]
+
+    def near(self, called: Iterable[int], sent: Iterable[int]) -> list[int]:
+        """Indices of the tools: the question's best, then those that belong to the *called* ones.
+
+        What was *sent* stays unless it is far off.
+        """
+        import numpy as np
+
+        here, weights = list(sent), np.zeros(len(self.score))
+        weights[here] += 1.0
+        weights[list(called)] += 2.0
+        wanted = _standard(self.kinship @ weights)
+        wanted[here] += SENT_BONUS
+        best = [index for index in self.order()[:SEEDS] if index in here]
+        wanted[best] = float(wanted.max()) + 1.0
+        order: list[int] = (-wanted.round(6)).argsort(kind="stable").tolist()
         return order
 
 
@@ -157,7 +197,13 @@ def tool_vectors(names: NDArray[np.float32], summaries: NDArray[np.float32]) -> 
     return NAME_SHARE * names + (1 - NAME_SHARE) * summaries
 
 
-def fit(question: str, lexicon: Lexicon, cosines: NDArray[np.float32], hint_cosines: NDArray[np.float32]) -> Fit:
+def fit(
+    question: str,
+    lexicon: Lexicon,
+    cosines: NDArray[np.float32],
+    hint_cosines: NDArray[np.float32],
+    kinship: Matrix,
+) -> Fit:
     """Score every tool for *question*.
 
     *cosines* has a row for each of `query_texts(question)`, *hint_cosines* one for each of `HINT_TEXTS`; their
@@ -170,7 +216,7 @@ def fit(question: str, lexicon: Lexicon, cosines: NDArray[np.float32], hint_cosi
     for (form, text), cosine in zip(HINTS, hint_cosines, strict=True):
         if form.search(texts[0]):
             total = total + HINT_WEIGHT * _blend(cosine, lexicon.score(text)).clip(min=0)
-    return Fit(total.round(6), _best(list(cosines)), lexical[0])
+    return Fit(total.round(6), _best(list(cosines)), lexical[0], kinship)
 
 
 def _best(rows: Sequence[NDArray[np.floating]]) -> Vector:

@@ -82,12 +82,11 @@ def called_names(messages: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(names)
 
 
-def called_before(messages: Sequence[Mapping[str, Any]], turns: Sequence[int]) -> Iterator[frozenset[str]]:
-    """For each of *turns* (indices of messages, ascending), the names of the tools called before it."""
-    names: frozenset[str] = frozenset()
-    for start, end in zip((0, *turns), turns, strict=False):
-        names |= called_names(messages[start:end])
-        yield names
+def calls_after(messages: Sequence[Mapping[str, Any]], turns: Sequence[int]) -> Iterator[tuple[frozenset[str], ...]]:
+    """For each of *turns* (indices of messages, ascending), the names of the tools that each message after it calls."""
+    for start, end in zip(turns, (*turns[1:], len(messages)), strict=True):
+        calls = (called_names(messages[at : at + 1]) for at in range(start, end))
+        yield tuple(filter(None, calls))
 
 
 def _old_call(message: Mapping[str, Any]) -> str | None:

@@ -59,6 +59,13 @@ def compress_schema(schema: Schema, *, name: str = "", strict: bool = False) -> 
     *name* is the tool's: descriptions that say no more than it and the argument's own name go. *strict* schemas
     (which a provider enforces, and only in certain forms) lose annotations alone.
     """
+    while (shorter := _shorter(schema, name, strict)) is not schema:
+        schema = shorter
+    return schema
+
+
+def _shorter(schema: Schema, name: str, strict: bool) -> Schema:
+    """One round of compression, which may open the way for another; the very object where nothing is gained."""
     try:
         candidates = [_strip(schema, name)]
         if not strict and _is_movable(schema):
@@ -187,8 +194,11 @@ def _needs_dialect(schema: Schema) -> bool:
 def _is_movable(schema: Schema) -> bool:
     """Whether parts of a schema may be moved: every reference points to a definition at its top."""
     everywhere = list(_nested(schema))
-    return not any(inner.keys() & UNMOVABLE for inner in everywhere) and all(
-        _target(schema, inner["$ref"]) is not None for inner in everywhere if "$ref" in inner
+    well_formed = all(isinstance(schema.get(key, {}), Mapping) for key in DEFINITIONS)
+    return (
+        well_formed
+        and not any(inner.keys() & UNMOVABLE for inner in everywhere)
+        and all(_target(schema, inner["$ref"]) is not None for inner in everywhere if "$ref" in inner)
     )
 
 

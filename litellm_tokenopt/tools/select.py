@@ -16,10 +16,10 @@ from .rank import Fit
 TELLING_COSINE = 0.30
 """A turn that shares no word with any tool, and is less similar than this to all of them, says nothing."""
 
-NEEDED_COSINE = 0.22
+NEEDED_COSINE = 0.35
 """Similarity from which on a tool that isn't there may be needed, where the question shares a word with it."""
 
-NEEDED_COSINE_ALONE = 0.35
+NEEDED_COSINE_ALONE = 0.45
 """The same where it shares none."""
 
 TOP = 3
@@ -28,10 +28,10 @@ TOP = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One user turn: how it fits the tools, and the tools (indices) that had been called before it."""
+    """One user turn: how it fits the tools, and the tools (indices) that each message after it called."""
 
     fit: Fit
-    called: frozenset[int]
+    calls: tuple[frozenset[int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,25 +51,37 @@ def capacity(protected: int, max_tools: int) -> int:
 def select(turns: Sequence[Turn], fixed: frozenset[int], protected: frozenset[int], max_tools: int) -> Selection:
     """The tools to send after *turns*.
 
-    *fixed* tools are protected in every request; *protected* ones (called, or named by `tool_choice`) in this one.
+    *fixed* tools are protected in every request; *protected* ones (named by `tool_choice`, or called before the first
+    turn) in this one.
     """
-    selection = Selection()
+    selection, seated = Selection(), fixed
     for turn in turns:
-        selection = _after(selection, turn, fixed | turn.called, max_tools)
-    return _seat(selection, fixed | protected, max_tools)
+        selection = _after(selection, turn.fit, seated, max_tools)
+        for called in turn.calls:
+            seated |= called
+            selection = _called(selection, turn.fit, seated, max_tools)
+    return _seat(selection, seated | protected, max_tools)
 
 
-def _after(before: Selection, turn: Turn, protected: frozenset[int], max_tools: int) -> Selection:
-    """The selection once *turn* has been heard."""
-    telling = says_something(turn.fit)
-    order = turn.fit.order()
+def _called(before: Selection, fit: Fit, protected: frozenset[int], max_tools: int) -> Selection:
+    """The selection once *protected* tools were called: where that changes it, at once for all that belongs to them."""
+    if protected <= set(before.tools):
+        return before
+    near = replace(before, tools=tuple(fit.near(protected, before.tools)))
+    return _seat(near, protected, max_tools)
+
+
+def _after(before: Selection, fit: Fit, protected: frozenset[int], max_tools: int) -> Selection:
+    """The selection once a turn has been heard."""
+    telling = says_something(fit)
+    order = fit.order()
     if not before.tools:
-        return _seat(Selection(tools=tuple(order), told=telling), protected, max_tools)
+        return _seat(Selection(tools=tuple(fit.broad_order()), told=telling), protected, max_tools)
     kept = _seat(before, protected, max_tools)
-    if not telling or (before.told and not _is_needed(order[0], kept, turn.fit)):
+    if not telling or (before.told and not _is_needed(order[0], kept, fit)):
         return kept
     if not before.told or set(order[:TOP]).isdisjoint(kept.tools):
-        anew = Selection(tools=tuple(order), epoch=kept.epoch + 1, told=True)
+        anew = Selection(tools=tuple(fit.broad_order()), epoch=kept.epoch + 1, told=True)
         return _seat(anew, protected, max_tools)
     return _seat(_with(kept, order[: (max_tools + 1) // 2]), protected, max_tools)
 

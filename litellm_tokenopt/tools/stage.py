@@ -16,8 +16,9 @@ from ..settings import ToolsSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import count_tools
 from .compress import compress_tool
+from .family import kinship
 from .rank import HINT_TEXTS, Fit, Lexicon, fit, query_texts, tool_vectors
-from .reading import as_json, called_before, called_names, chosen_names, copied, is_fixed, name_of, summary
+from .reading import as_json, called_names, calls_after, chosen_names, copied, is_fixed, name_of, summary
 from .select import Selection, Turn, capacity, select
 from .words import split_identifier
 
@@ -51,6 +52,10 @@ class Block:
     @cached_property
     def lexicon(self) -> Lexicon:
         return Lexicon(self.tools)
+
+    @cached_property
+    def kinship(self) -> NDArray[np.float64]:
+        return kinship(self.tools)
 
     @cached_property
     def summaries(self) -> tuple[str, ...]:
@@ -125,8 +130,8 @@ class ToolsStage:
             fits = await self._rank(block, [text_of(request.messages[turn].get("content")) for turn in turns])
         except ModelUnavailable:
             return None
-        called = map(block.named, called_before(request.messages, turns))
-        heard = [Turn(fit=found, called=names) for found, names in zip(fits, called, strict=True)]
+        calls = calls_after(request.messages, turns)
+        heard = [Turn(fit=f, calls=tuple(map(block.named, c))) for f, c in zip(fits, calls, strict=True)]
         return select(heard, block.fixed, protected, self._settings.max_tools)
 
     async def _rank(self, block: Block, questions: Sequence[str]) -> list[Fit]:
@@ -149,7 +154,7 @@ class ToolsStage:
         def score() -> list[Fit]:
             start, fits = 0, []
             for question, group in zip(questions, texts, strict=True):
-                fits.append(fit(question, block.lexicon, cosines[start : start + len(group)], hints))
+                fits.append(fit(question, block.lexicon, cosines[start : start + len(group)], hints, block.kinship))
                 start += len(group)
             return fits
 

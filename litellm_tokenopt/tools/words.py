@@ -19,7 +19,7 @@ SMALL_TALK = frozenset(
     for word in re.findall(
         r"\w+",
         """
-    after again ask assist back because before best better both bye cannot cheers confirm detail down each either
+    after again ahead ask assist back because before best better both bye cannot cheers confirm detail down each either
     else fine first further gave get give given go going gonna good goodbye got great guess hello help hey hi hmm
     information keep kind know last let like ll look make many maybe mean might mind mine most much must need new
     nice nor off ok okay once one only other over own per perfect perhaps possible proceed quite re really right

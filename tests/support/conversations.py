@@ -13,7 +13,7 @@ Body = dict[str, Any]
 
 WORDS = (
     "order refund parcel courier Leeds warehouse invoice ledger deploy rollback latency queue tent footprint seam "
-    "carton stock promotion price margin Grüße naïve 東京 заказ 🙂 escalation supplier batch signature window approve cancel"
+    "carton stock promotion price margin Grüße naïve 東京 заказ 🙂 supplier batch signature window approve cancel"
 ).split()
 
 

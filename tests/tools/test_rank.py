@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from litellm_tokenopt.tools.family import kinship
 from litellm_tokenopt.tools.rank import HINT_TEXTS, Lexicon, fit, query_texts, tool_vectors
 from litellm_tokenopt.tools.reading import name_of, summary
 from litellm_tokenopt.tools.words import split_identifier
@@ -17,7 +18,9 @@ async def ranked(question: str, tools: Any, embedder: Any) -> list[str]:
     vectors = tool_vectors(names, await embedder.embed([summary(tool) for tool in tools]))
     cosines = await embedder.embed(query_texts(question)) @ vectors.T
     hints = await embedder.embed(HINT_TEXTS) @ vectors.T
-    return [name_of(tools[index]) or "" for index in fit(question, Lexicon(tools), cosines, hints).order()]
+    return [
+        name_of(tools[index]) or "" for index in fit(question, Lexicon(tools), cosines, hints, kinship(tools)).order()
+    ]
 
 
 QUESTIONS = {
@@ -64,4 +67,4 @@ def test_tools_that_fit_alike_keep_their_order() -> None:
     tools = [{"type": "function", "function": {"name": "same"}}] * 5
     flat = np.ones((1, 5), np.float32)
     hints = np.ones((len(HINT_TEXTS), 5), np.float32)
-    assert fit("anything else", Lexicon(tools), flat, hints).order() == [0, 1, 2, 3, 4]
+    assert fit("anything else", Lexicon(tools), flat, hints, kinship(tools)).order() == [0, 1, 2, 3, 4]

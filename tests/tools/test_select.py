@@ -17,7 +17,7 @@ def turn(*wanted: int, size: int = 30, called: frozenset[int] = NONE, cosine: fl
     score, near, words = np.zeros(size), np.zeros(size), np.zeros(size)
     for rank, index in enumerate(wanted):
         score[index], near[index], words[index] = 10 - rank, cosine, float(cosine > 0)
-    return Turn(fit=Fit(score, near, words), called=called)
+    return Turn(fit=Fit(score, near, words, np.zeros((size, size))), calls=(called,) if called else ())
 
 
 SMALL_TALK = turn()
@@ -70,7 +70,7 @@ def test_after_a_greeting_the_first_question_chooses() -> None:
 
 def test_called_tools_stay_through_an_epoch() -> None:
     """What the history called is there, whatever is asked now."""
-    after = select([turn(20, 25), turn(9, 10, 11, called=frozenset({25}))], NONE, frozenset({25}), 4)
+    after = select([turn(20, 25, called=frozenset({25})), turn(9, 10, 11)], NONE, frozenset({25}), 4)
     assert set(after.tools) == {9, 10, 11, 25}
 
 

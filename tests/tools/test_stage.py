@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from litellm_tokenopt.errors import ModelUnavailable
 from litellm_tokenopt.request import ChatRequest, Tool
-from litellm_tokenopt.settings import ToolsSettings
 from litellm_tokenopt.stage import Change, Keep
 from litellm_tokenopt.tokens import count_tools
 from litellm_tokenopt.tools import ToolsStage
@@ -233,11 +232,12 @@ ODD = st.sampled_from(
 QUESTIONS = st.sampled_from(
     ["Hi", "weather in Rome", "Book a flight and a hotel", "Refund the payment", "Yes.", "", "天气怎么样", None, [{}]]
 )
-LIMITS = st.builds(
-    ToolsSettings,
-    max_tools=st.integers(1, 12),
-    min_tokens=st.sampled_from([0, 1_000]),
-    compress_schemas=st.booleans(),
+LIMITS = st.fixed_dictionaries(
+    {
+        "max_tools": st.integers(1, 12),
+        "min_tokens": st.sampled_from([0, 1_000]),
+        "compress_schemas": st.booleans(),
+    }
 )
 
 
@@ -245,16 +245,15 @@ def names_of(tools: Sequence[Tool]) -> list[str]:
     return [name for tool in tools if (name := name_of(tool)) is not None]
 
 
-async def decided(limits: ToolsSettings, embedder: Any, request: ChatRequest) -> ChatRequest:
-    """What a fresh stage makes of *request*."""
-    verdict = await ToolsStage(limits, embedder)(request)
+async def decided(stage: ToolsStage, request: ChatRequest) -> ChatRequest:
+    verdict = await stage(request)
     return verdict.request if isinstance(verdict, Change) else request
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), limits=LIMITS)
 async def test_the_laws_hold_for_any_block(
-    data: st.DataObject, limits: ToolsSettings, catalogue: Any, embedder: Any
+    data: st.DataObject, limits: dict[str, Any], catalogue: Any, make_stage: Any
 ) -> None:
     """Never more tools or tokens, order and protected tools kept, the same each time, stable in a second pass."""
     tools = data.draw(st.lists(st.one_of(st.sampled_from(catalogue), ODD), max_size=25))
@@ -262,26 +261,22 @@ async def test_the_laws_hold_for_any_block(
     questions = data.draw(st.lists(QUESTIONS, min_size=len(called), max_size=5))
     turns = [[user(text), *calls(*called[n : n + 1])] for n, text in enumerate(questions)]
     request = ask(tools, *(message for turn in turns for message in turn))
-    after = await decided(limits, embedder, request)
-    assert (await decided(limits, embedder, request)).tools == after.tools
+    after = await decided(make_stage(**limits), request)
+    assert (await decided(make_stage(**limits), request)).tools == after.tools
     assert count_tools(after.tools) <= count_tools(request.tools)
     assert len(after.tools) <= len(request.tools)
     places = iter(names_of(tools))
     assert all(name in places for name in names_of(after.tools))
     assert set(called) & set(names_of(tools)) <= set(names_of(after.tools))
     assert after.with_(tools=()) == request.with_(tools=())
-    assert (await decided(limits, embedder, after)).tools == after.tools
+    assert (await decided(make_stage(**limits), after)).tools == after.tools
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(QUESTIONS.filter(bool), min_size=2, max_size=5))
-async def test_a_later_turn_does_not_rewrite_what_an_earlier_one_decided(
-    questions: list[Any], catalogue: Any, embedder: Any
-) -> None:
-    """The fold gives turn n the same tools whether or not they were decided before, in the same process or not."""
-    warm = ToolsStage(ToolsSettings(max_tools=6), embedder)
+@given(questions=st.lists(QUESTIONS, min_size=2, max_size=5))
+async def test_what_was_decided_before_does_not_matter(questions: list[Any], catalogue: Any, make_stage: Any) -> None:
+    """A stage that has seen the earlier turns sends the same as one that starts afresh."""
+    warm = make_stage()
     for count in range(1, len(questions) + 1):
         request = ask(catalogue, *map(user, questions[:count]))
-        assert (await warm(request)).request == (
-            await ToolsStage(ToolsSettings(max_tools=6), embedder)(request)
-        ).request
+        assert await decided(warm, request) == await decided(make_stage(), request)

@@ -1,0 +1,69 @@
+"""Which tools belong together: they take the same identifiers, share words in their names, or stand side by side.
+
+A task needs more tools than its first sentence names: to change a booking one looks up the customer and the booking.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..request import Tool
+from .reading import argument_texts, name_of
+from .words import split_identifier, terms
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float64]
+
+ARGUMENTS_WEIGHT, NAMES_WEIGHT, PLACE_WEIGHT = 1.0, 0.5, 0.5
+NEAR = 4.0
+"""Places apart at which standing side by side has lost most of its meaning."""
+
+
+LOOKUP_FACTOR = 1.5
+"""How much more a tool that looks things up belongs to the others: one reads before one writes."""
+
+_LOOKUPS = frozenset({"get", "list", "find", "search", "read", "fetch", "lookup", "describe", "show", "query", "check"})
+
+
+def kinship(tools: Sequence[Tool]) -> Matrix:
+    """How much each tool (column) is wanted where another (row) is, shape (tools, tools); 0 on the diagonal."""
+    import numpy as np
+
+    arguments = _similarity([Counter(name for name, _ in argument_texts(tool)) for tool in tools])
+    names = _similarity([Counter(terms(name_of(tool) or "")) for tool in tools])
+    places = np.arange(len(tools))
+    apart = np.abs(places[:, None] - places[None, :])
+    found = ARGUMENTS_WEIGHT * arguments + NAMES_WEIGHT * names + PLACE_WEIGHT * np.exp(-apart / NEAR)
+    found *= np.where([_looks_up(tool) for tool in tools], LOOKUP_FACTOR, 1.0)
+    np.fill_diagonal(found, 0.0)
+    return np.asarray(found)
+
+
+def _similarity(documents: Sequence[Mapping[str, int]]) -> Matrix:
+    """The cosine of each two of *documents*, rare words counting more and those that most have not at all."""
+    import numpy as np
+
+    columns = {word: at for at, word in enumerate(sorted(_words(documents)))}
+    frequencies = Counter(word for document in documents for word in document)
+    table = np.zeros((len(documents), max(1, len(columns))))
+    for row, document in enumerate(documents):
+        for word in document:
+            table[row, columns[word]] = math.log(len(documents) / frequencies[word])
+    lengths = np.linalg.norm(table, axis=1, keepdims=True)
+    unit = table / np.where(lengths > 0, lengths, 1.0)
+    return np.asarray(unit @ unit.T)
+
+
+def _looks_up(tool: Tool) -> bool:
+    words = split_identifier(name_of(tool) or "").lower().split()
+    return bool(words) and words[0] in _LOOKUPS
+
+
+def _words(documents: Iterable[Mapping[str, int]]) -> set[str]:
+    return {word for document in documents for word in document}
