@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from ..request import OWN_TOOL_PREFIX, Tool, forced_tool, tool_calls
@@ -11,8 +12,9 @@ from .words import split_identifier
 
 T = TypeVar("T")
 
-DESCRIPTION_WORDS = 60
-"""Words of a description that go into a tool's embedding: about what a small model reads well."""
+DESCRIPTION_WORDS = 20
+ARGUMENT_NAMES = 4
+"""What goes into a tool's embedding of its description and arguments: more costs time, and finds no more."""
 
 
 def function_of(tool: Tool) -> Mapping[str, Any]:
@@ -50,7 +52,7 @@ def summary(tool: Tool) -> str:
     """A tool in one short line, for its embedding: name, start of the description, argument names."""
     name = split_identifier(name_of(tool) or "")
     described = " ".join(description_of(tool).split()[:DESCRIPTION_WORDS])
-    arguments = ", ".join(split_identifier(argument) for argument, _ in argument_texts(tool))
+    arguments = ", ".join(split_identifier(name) for name, _ in islice(argument_texts(tool), ARGUMENT_NAMES))
     return f"{name}: {described} ({arguments})" if arguments else f"{name}: {described}"
 
 
