@@ -16,10 +16,10 @@ from .rank import Fit
 TELLING_COSINE = 0.30
 """A turn that shares no word with any tool, and is less similar than this to all of them, says nothing."""
 
-NEEDED_COSINE = 0.32
+NEEDED_COSINE = 0.35
 """Similarity from which on a tool that isn't there may be needed, where the question shares a word with it."""
 
-NEEDED_COSINE_ALONE = 0.42
+NEEDED_COSINE_ALONE = 0.45
 """The same where it shares none."""
 
 TOP = 3
