@@ -130,7 +130,7 @@ def _checks(report: Report) -> Grid:
     rows = (
         ("facts that the answers rest on, still there", f"{checks.facts_found:,}/{checks.facts_total:,}"),
         ("tools that the turns need, still there", f"{checks.tools_found:,}/{checks.tools_total:,}"),
-        ("wrong answers", f"{checks.answers_wrong:,}/{checks.answers_total:,}"),
+        ("wrong answers from the cache", f"{checks.answers_wrong:,}/{checks.answers_total:,}"),
     )
     return Grid("What the answers need", ("", "count"), rows)
 

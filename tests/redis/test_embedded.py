@@ -85,8 +85,11 @@ def test_the_folder_is_this_process_s_and_is_not_made_yet(monkeypatch: pytest.Mo
     folder = server_folder()
     assert f"-{os.getpid()}-" in folder.name
     assert server_folder() == folder
-    assert not folder.exists()
     assert FOLDER_VARIABLE not in os.environ
+    # In a process of its own, because this one may have started a server for other tests.
+    code = "from litellm_tokenopt.redis.embedded import server_folder; print(server_folder().exists())"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert asked.stdout.strip() == "False"
 
 
 def test_a_long_temporary_path_is_avoided(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
