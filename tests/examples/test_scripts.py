@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from litellm_tokenopt.evaluation.model_server import ModelServer
 from litellm_tokenopt.evaluation.proxy import Proxy
 
@@ -54,7 +52,6 @@ def test_proxy_client(tmp_path: Path) -> None:
     assert out.count("x-tokenopt-cache: miss") == out.count("x-tokenopt-cache: exact") == 1
 
 
-@pytest.mark.slow
 def test_demo(tmp_path: Path) -> None:
     """The demo with one user: fewer tokens, most facts kept, no wrong answer, and the same numbers in its files."""
     out = run("demo.py", "--sessions", "1", "--json", "--reports", str(tmp_path), timeout=240)
