@@ -146,17 +146,6 @@ def tool_name(tool: Tool) -> str | None:
     return None
 
 
-def tool_description(tool: Tool) -> str:
-    function = tool.get("function") or {}
-    return str(function.get("description") or "")
-
-
-def tool_schema(tool: Tool) -> Mapping[str, Any]:
-    """The JSON schema of a function tool's arguments; empty when it takes none."""
-    parameters = (tool.get("function") or {}).get("parameters")
-    return parameters if isinstance(parameters, Mapping) else {}
-
-
 def forced_tool(tool_choice: Any) -> str | None:
     """The tool that `tool_choice` names, if it names one."""
     if not isinstance(tool_choice, Mapping):
