@@ -28,6 +28,16 @@ NEAR = 4.0
 LOOKUP_FACTOR = 1.5
 """How much more a tool that looks things up belongs to the others: one reads before one writes."""
 
+_PEOPLE = frozenset({"user", "customer", "account", "profile", "member", "client", "guest", "patient", "employee"})
+
+HELPER_WEIGHT = 1.0
+"""How much a tool that serves any task belongs to every other: see `_helps`."""
+
+_HELPERS = frozenset(
+    {"think", "reason", "reflect", "plan", "scratchpad", "calculate", "calculator", "calc", "compute", "evaluate"}
+)
+"""Whole names of tools that serve any task: to think aloud, to do sums."""
+
 _LOOKUPS = frozenset({"get", "list", "find", "search", "read", "fetch", "lookup", "describe", "show", "query", "check"})
 
 
@@ -41,6 +51,7 @@ def kinship(tools: Sequence[Tool]) -> Matrix:
     apart = np.abs(places[:, None] - places[None, :])
     found = ARGUMENTS_WEIGHT * arguments + NAMES_WEIGHT * names + PLACE_WEIGHT * np.exp(-apart / NEAR)
     found *= np.where([_looks_up(tool) for tool in tools], LOOKUP_FACTOR, 1.0)
+    found += HELPER_WEIGHT * np.array(list(map(_helps, tools)))
     np.fill_diagonal(found, 0.0)
     return np.asarray(found)
 
@@ -61,8 +72,18 @@ def _similarity(documents: Sequence[Mapping[str, int]]) -> Matrix:
 
 
 def _looks_up(tool: Tool) -> bool:
-    words = split_identifier(name_of(tool) or "").lower().split()
+    words = _name_words(tool)
     return bool(words) and words[0] in _LOOKUPS
+
+
+def _helps(tool: Tool) -> bool:
+    """Whether *tool* serves any task: a general helper, or one that looks up whom it is about."""
+    whole = (name_of(tool) or "").lower() in _HELPERS
+    return whole or (_looks_up(tool) and not _PEOPLE.isdisjoint(_name_words(tool)[1:2]))
+
+
+def _name_words(tool: Tool) -> list[str]:
+    return split_identifier(name_of(tool) or "").lower().split()
 
 
 def _words(documents: Iterable[Mapping[str, int]]) -> set[str]:

@@ -42,7 +42,7 @@ HINT_WEIGHT = 0.3
 SEEDS = 6
 """So many best tools are taken for themselves; the others also for belonging to them."""
 
-KIN_WEIGHT = 0.5
+KIN_WEIGHT = 0.75
 """Weight of belonging to the best tools, beside a tool's own score (both in standard deviations)."""
 
 SENT_BONUS = 1.0
@@ -129,7 +129,7 @@ class Fit:
         here, weights = list(sent), np.zeros(len(self.score))
         weights[here] += 1.0
         weights[list(called)] += 2.0
-        wanted = _standard(self.kinship @ weights)
+        wanted = _standard(weights @ self.kinship)
         wanted[here] += SENT_BONUS
         best = [index for index in self.order()[:SEEDS] if index in here]
         wanted[best] = float(wanted.max()) + 1.0

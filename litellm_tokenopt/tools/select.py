@@ -83,7 +83,9 @@ def _after(before: Selection, fit: Fit, protected: frozenset[int], max_tools: in
     if not before.told or set(order[:TOP]).isdisjoint(kept.tools):
         anew = Selection(tools=tuple(fit.broad_order()), epoch=kept.epoch + 1, told=True)
         return _seat(anew, protected, max_tools)
-    return _seat(_with(kept, order[: (max_tools + 1) // 2]), protected, max_tools)
+    wanted = order[: (max_tools + 1) // 2]
+    near = fit.near(wanted, kept.tools)
+    return _seat(_with(replace(kept, tools=tuple(near)), wanted), protected, max_tools)
 
 
 def says_something(fit: Fit) -> bool:

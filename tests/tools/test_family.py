@@ -1,0 +1,48 @@
+"""Which tools belong together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litellm_tokenopt.tools.family import kinship
+
+
+def tool(name: str, *arguments: str) -> dict[str, Any]:
+    properties = {argument: {"type": "string"} for argument in arguments}
+    return {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": properties}}}
+
+
+TOOLS = [
+    tool("update_order", "order_id", "address"),
+    tool("draw_picture", "prompt"),
+    tool("play_music", "title"),
+    tool("send_fax", "number"),
+    tool("get_order", "order_id"),
+    tool("get_customer_details", "customer_id"),
+    tool("calculate", "expression"),
+    tool("calculate_orbit", "planet"),
+]
+UPDATE, DRAW, _, _, GET, CUSTOMER, CALCULATE, ORBIT = range(len(TOOLS))
+
+
+def test_tools_that_take_the_same_identifier_belong_together() -> None:
+    """Whoever changes an order looks the order up."""
+    wanted = kinship(TOOLS)[UPDATE]
+    assert wanted[GET] > wanted[DRAW]
+
+
+def test_looking_up_is_wanted_by_those_that_write_rather_than_the_other_way_round() -> None:
+    """One reads before one writes."""
+    wanted = kinship(TOOLS)
+    assert wanted[UPDATE, GET] > wanted[GET, UPDATE]
+
+
+def test_sums_and_the_look_up_of_the_person_belong_to_every_task() -> None:
+    """They're used whatever the task is, and so come with it rather than late."""
+    wanted = kinship(TOOLS)[DRAW]
+    assert min(wanted[CALCULATE], wanted[CUSTOMER]) > wanted[ORBIT]
+
+
+def test_nothing_belongs_to_itself() -> None:
+    """The diagonal is zero."""
+    assert not kinship(TOOLS).diagonal().any()
