@@ -131,7 +131,7 @@ class Fit:
         weights[list(called)] += 2.0
         wanted = _standard(weights @ self.kinship)
         wanted[here] += SENT_BONUS
-        best = [index for index in self.order()[:SEEDS] if index in here]
+        best = [index for index in self.order()[:SEEDS] if index in here and self.score[index] > 0]
         wanted[best] = float(wanted.max()) + 1.0
         order: list[int] = (-wanted.round(6)).argsort(kind="stable").tolist()
         return order
