@@ -133,8 +133,9 @@ class Fit:
         wanted[here] += SENT_BONUS
         best = [index for index in self.order()[:SEEDS] if index in here and self.score[index] > 0]
         wanted[best] = float(wanted.max()) + 1.0
-        order: list[int] = (-wanted.round(6)).argsort(kind="stable").tolist()
-        return order
+        rounded = wanted.round(6)
+        places = {index: place for place, index in enumerate(here)}
+        return sorted(range(len(rounded)), key=lambda index: (-rounded[index], places.get(index, len(here)), index))
 
 
 class Lexicon:
