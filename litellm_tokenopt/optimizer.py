@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
+    from .cache.manager import SemanticCacheManager
     from .models.base import Embedder
     from .redis.pool import RedisPool
 
@@ -130,16 +131,23 @@ class _Parts:
         name = build_embedder(settings.embedder, hosted=embed).name
         shared = RedisVectorStore(self.pool, settings.redis.prefix, name, settings.cache.ttl_seconds)
         self.embedder = build_embedder(settings.embedder, shared=shared if self.pool.enabled else None, hosted=embed)
+        self.cache = _cache(settings, self.pool, self.embedder)
         self.pipeline = Pipeline(
-            _stages(settings, self.pool, self.embedder),
+            _stages(settings, self.cache, self.embedder),
             counter=RequestCounter,
             budget_seconds=settings.time_budget_seconds,
         )
         self.empty = Pipeline((), counter=RequestCounter)
 
 
-def _stages(settings: Settings, pool: RedisPool, embedder: Embedder) -> list[Stage]:
+def _cache(settings: Settings, pool: RedisPool, embedder: Embedder) -> SemanticCacheManager:
     from .cache.build import build_store
+    from .cache.manager import SemanticCacheManager
+
+    return SemanticCacheManager(settings.cache, build_store(settings, pool, embedder), embedder)
+
+
+def _stages(settings: Settings, cache: SemanticCacheManager, embedder: Embedder) -> list[Stage]:
     from .cache.stage import CacheStage
     from .context.stage import ContextStage
     from .prompt.stage import PromptStage
@@ -147,7 +155,7 @@ def _stages(settings: Settings, pool: RedisPool, embedder: Embedder) -> list[Sta
 
     stages: list[Stage] = []
     if settings.cache.enabled:
-        stages.append(CacheStage(settings.cache, build_store(settings, pool, embedder), embedder))
+        stages.append(CacheStage(cache))
     if settings.tools.enabled:
         stages.append(ToolsStage(settings.tools, embedder))
     if settings.prompt.enabled:

@@ -55,9 +55,9 @@ def scope_of(request: ChatRequest, settings: CacheSettings, embedder_name: str) 
     return Scope(id=digest(*parts), question=text_of(last.get("content")), similar=not after)
 
 
-def entry_key(scope: Scope, question: str) -> str:
-    """The key of the answer to *question*, in its exact form, within *scope*."""
-    return digest(scope.id, question)
+def entry_key(scope: str, question: str) -> str:
+    """The key of the answer to *question*, in its exact form, within the scope of this id."""
+    return digest(scope, question)
 
 
 def _tenant(request: ChatRequest, settings: CacheSettings) -> str:

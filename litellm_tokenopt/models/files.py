@@ -13,7 +13,7 @@ from typing import Any
 from . import minilm
 
 WEIGHTS = "model.safetensors"
-EXPORT_FORMAT = 1
+EXPORT_FORMAT = 2
 EXPORT_FILE = "export.json"
 EXPORTABLE_MODULES = ("Transformer", "Pooling", "Normalize")
 EXPORTABLE_TYPES = frozenset({"bert", "camembert", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta"})

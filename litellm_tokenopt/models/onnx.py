@@ -49,11 +49,22 @@ class Graph:
 
     def _vector(self, text: str) -> Any:
         """One text a run: dynamic quantisation would else let a text's vector depend on its neighbours."""
+        return self.session.run(["vector"], self._input(text))[0][0]
+
+    def states(self, text: str) -> NDArray[np.float32]:
+        """The tokens' states after two thirds of the layers, shape (tokens, dimensions)."""
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.only_execute_path_to_fetches = True
+        states: NDArray[np.float32] = self.session.run(["states"], self._input(text), options)[0][0]
+        return states
+
+    def _input(self, text: str) -> dict[str, Any]:
         import numpy as np
 
         readable = text[: self.max_characters].encode("utf-8", "replace").decode()
-        ids = np.array([self.tokenizer.encode(readable).ids], np.int64)
-        return self.session.run(None, {"input_ids": ids})[0][0]
+        return {"input_ids": np.array([self.tokenizer.encode(readable).ids], np.int64)}
 
 
 def load_graph(folder: Path) -> Graph:

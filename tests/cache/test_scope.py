@@ -87,7 +87,7 @@ def test_the_question_alone_is_outside() -> None:
     one, two = scope(BASE), scope(other)
     assert one.id == two.id
     assert (one.question, two.question) == ("What is this?", "What is that?")
-    assert entry_key(one, one.question) != entry_key(two, two.question)
+    assert entry_key(one.id, one.question) != entry_key(two.id, two.question)
 
 
 @pytest.mark.parametrize("name", sorted(NOT_SHAPING))

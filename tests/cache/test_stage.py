@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from litellm_tokenopt.cache.manager import SIMILAR_MAX_CHARS, SemanticCacheManager
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
-from litellm_tokenopt.cache.stage import SIMILAR_MAX_CHARS, CacheStage
+from litellm_tokenopt.cache.stage import CacheStage
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.request import ChatRequest, Controls, Tenant
 from litellm_tokenopt.settings import CacheSettings, RedisSettings
@@ -24,7 +25,7 @@ class Cache:
     def __init__(self, embedder: Any, clock: Any, make: SimpleNamespace, store: Any = None, **settings: Any) -> None:
         self.make = make
         store = store or MemoryAnswerStore(100, clock)
-        self.stage: Stage = CacheStage(CacheSettings(**settings), store, embedder, clock=clock)
+        self.stage: Stage = CacheStage(SemanticCacheManager(CacheSettings(**settings), store, embedder, clock=clock))
 
     async def ask(self, question: Any = "What is a llama?", *before: tuple[str, str], **more: Any) -> Verdict:
         return await self.stage(self.make.request(question, *before, **more))

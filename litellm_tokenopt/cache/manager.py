@@ -1,0 +1,154 @@
+"""The answer cache itself: look a question up, store an answer, and decide which answers may be shared."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UnavailableError
+from ..models.base import Embedder
+from ..request import Reply
+from ..settings import CacheSettings
+from .normalise import normalise
+from .scope import entry_key
+from .stores import AnswerStore, Entry, Hit
+from .veto import veto
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+CANDIDATES = 5
+SIMILAR_MAX_CHARS = 1_000
+"""Longer questions are answered by their exact repeats alone: an embedder reads no more than about this much."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """What `check` found. `entry` is None for a miss; `reason` is one of few words.
+
+    exact and semantic for hits; miss and ``veto:…`` for misses. `similarity` is the cosine with the
+    nearest question that was compared. `vector` is
+    the question's, where it was made.
+    """
+
+    reason: str
+    entry: Entry | None = None
+    similarity: float = 0.0
+    vector: NDArray[np.float32] | None = None
+
+
+class SemanticCacheManager:
+    """Answers by question, within scopes that share nothing.
+
+    `check` and `store` take a question and the scope it was asked in: a text that must be equal before two questions
+    may share an answer (tenant, model, system prompt, …). *clock* gives Unix seconds.
+    """
+
+    def __init__(
+        self,
+        settings: CacheSettings,
+        store: AnswerStore,
+        embedder: Embedder,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.answers = store
+        self.embedder = embedder
+        self._clock = clock
+
+    async def check(
+        self, question: str, *, scope: str = "", similar: bool = True, max_age_seconds: float | None = None
+    ) -> Lookup:
+        """The answer to *question*, or to one that asks the same, not older than *max_age_seconds*.
+
+        Without *similar* only the literal repeat is looked up. Raises `UnavailableError` where a model or store that
+        is needed can't be had.
+        """
+        entry = await self.answers.get_exact(self.key(question, scope))
+        if entry is not None and self._young(entry, max_age_seconds):
+            return Lookup(reason="exact", entry=entry, similarity=1.0)
+        if not (similar and self.may_be_similar(question)):
+            return Lookup(reason="miss")
+        vector = (await self.embedder.embed([normalise(question)]))[0]
+        hits = await self.answers.search(scope, vector, CANDIDATES, self.settings.threshold)
+        return await self._chosen(question, [hit for hit in hits if self._young(hit.entry, max_age_seconds)], vector)
+
+    async def store(
+        self,
+        question: str,
+        reply: Reply | str,
+        *,
+        scope: str = "",
+        similar: bool = True,
+        ttl_seconds: float | None = None,
+        model: str = "",
+        vector: NDArray[np.float32] | None = None,
+    ) -> str:
+        """Keep *reply* as the answer to *question* for *ttl_seconds* (the setting's where None); returns its key.
+
+        *vector* is the question's, where that's known. Raises `UnavailableError`.
+        """
+        if isinstance(reply, str):
+            reply = Reply(text=reply, finish="stop", has_tool_calls=False, payload={"text": reply})
+        entry = Entry(
+            key=self.key(question, scope), scope=scope, question=question, payload=reply.payload, text=reply.text,
+            finish=reply.finish, created=self._clock(), model=model,
+        )  # fmt: skip
+        if vector is None and similar and self.may_be_similar(question):
+            vector = await self._vector(question)
+        await self.answers.put(entry, vector, self.settings.ttl_seconds if ttl_seconds is None else ttl_seconds)
+        return entry.key
+
+    async def invalidate(self, key: str) -> None:
+        """Remove the entry under *key*. Raises `UnavailableError`."""
+        await self.answers.drop(key)
+
+    async def health(self) -> Mapping[str, Any]:
+        """How the store does; never raises for one out of reach."""
+        return await self.answers.health()
+
+    def key(self, question: str, scope: str) -> str:
+        """The key of the answer to *question* within *scope*: equal for what is typed differently at most."""
+        return entry_key(scope, question if self.settings.max_wrong_rate == 0 else normalise(question))
+
+    def may_be_similar(self, question: str) -> bool:
+        """Whether *question* may be answered by what answered another one."""
+        return self.settings.max_wrong_rate > 0 and len(question) <= SIMILAR_MAX_CHARS
+
+    def age(self, entry: Entry) -> float:
+        """Seconds since *entry* was stored."""
+        return max(0.0, self._clock() - entry.created)
+
+    async def _chosen(self, question: str, hits: Sequence[Hit], vector: NDArray[np.float32]) -> Lookup:
+        """The nearest answer that nothing speaks against; else why the nearest one was refused."""
+        refused: Lookup | None = None
+        for hit in hits:
+            found = await self._judged(question, hit, vector)
+            if found.entry is not None:
+                return found
+            refused = refused or found
+        return refused or Lookup(reason="miss", vector=vector)
+
+    async def _judged(self, question: str, hit: Hit, vector: NDArray[np.float32]) -> Lookup:
+        objection = veto(question, hit.entry.question)
+        if objection is not None:
+            return Lookup(reason=f"veto:{objection}", similarity=hit.similarity, vector=vector)
+        return Lookup(reason="semantic", entry=hit.entry, similarity=hit.similarity, vector=vector)
+
+    async def _vector(self, question: str) -> NDArray[np.float32] | None:
+        try:
+            vectors = await self.embedder.embed([normalise(question)])
+        except UnavailableError:
+            return None
+        vector: NDArray[np.float32] = vectors[0]
+        return vector
+
+    def _young(self, entry: Entry, max_age_seconds: float | None) -> bool:
+        return max_age_seconds is None or self.age(entry) <= max_age_seconds
