@@ -1,4 +1,4 @@
-"""Fewer tokens, a smaller bill and quicker answers from LiteLLM, with the same answers.
+"""Fewer tokens, a smaller bill and quicker answers from LiteLLM.
 
 In Python: ``litellm_tokenopt.enable({...})``. In LiteLLM's proxy: ``litellm_settings: {callbacks:
 ["litellm_tokenopt.callback"]}``. Nothing heavy is imported before the first request.

@@ -141,10 +141,11 @@ class _Parts:
 
 
 def _cache(settings: Settings, pool: RedisPool, embedder: Embedder) -> SemanticCacheManager:
-    from .cache.build import build_store
+    from .cache.build import build_store, build_verifier
     from .cache.manager import SemanticCacheManager
 
-    return SemanticCacheManager(settings.cache, build_store(settings, pool, embedder), embedder)
+    store, verifier = build_store(settings, pool, embedder), build_verifier(settings)
+    return SemanticCacheManager(settings.cache, store, embedder, verifier)
 
 
 def _stages(settings: Settings, cache: SemanticCacheManager, embedder: Embedder) -> list[Stage]:

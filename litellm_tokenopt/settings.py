@@ -75,7 +75,12 @@ class CacheSettings(_Section):
     threshold: Fraction = Field(0.85, description="Least cosine similarity of two questions that may share an answer.")
     ttl_seconds: Annotated[int, Field(ge=1)] = Field(86_400, description="How long an answer is kept.")
     max_wrong_rate: Fraction = Field(
-        0.01, description="Share of wrong answers that is allowed; 0 serves literal repeats alone."
+        0.01,
+        description="Share of look-alike questions that may get a wrong answer, as calibrated on questions of other "
+        "origin; 0 serves literal repeats alone.",
+    )
+    verifier: Literal["auto", "rules"] = Field(
+        "auto", description="auto: rules and a trained model compare similar questions | rules: rules alone."
     )
     share: Literal["key", "team", "user", "global"] = Field(
         "user", description="Who may share answers: one API key, team or end user (user), or everybody (global)."

@@ -1,12 +1,15 @@
-"""The store of answers that the settings ask for."""
+"""The store of answers and the verifier that the settings ask for."""
 
 from __future__ import annotations
 
 from ..models.base import Embedder
+from ..models.build import build_pair_model
+from ..models.pairs import calibration
 from ..redis.pool import RedisPool
 from ..settings import Settings
 from .memory import MemoryAnswerStore
 from .stores import AnswerStore
+from .verifier import PairVerifier, RuleVerifier, Verifier
 
 
 def build_store(settings: Settings, pool: RedisPool, embedder: Embedder) -> AnswerStore:
@@ -18,3 +21,11 @@ def build_store(settings: Settings, pool: RedisPool, embedder: Embedder) -> Answ
     from .tiered import TieredAnswerStore
 
     return TieredAnswerStore(memory, RedisAnswerStore(pool, settings.redis.prefix, embedder.name))
+
+
+def build_verifier(settings: Settings) -> Verifier:
+    """The trained verifier, or the rules alone where that is set or the model's packages are missing."""
+    model = build_pair_model(settings.embedder) if settings.cache.verifier == "auto" else None
+    if model is None:
+        return RuleVerifier()
+    return PairVerifier(model, calibration(), settings.cache.max_wrong_rate)

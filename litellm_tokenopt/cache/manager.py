@@ -15,7 +15,7 @@ from ..settings import CacheSettings
 from .normalise import normalise
 from .scope import entry_key
 from .stores import AnswerStore, Entry, Hit
-from .veto import veto
+from .verifier import RuleVerifier, Verifier
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,14 +32,16 @@ SIMILAR_MAX_CHARS = 1_000
 class Lookup:
     """What `check` found. `entry` is None for a miss; `reason` is one of few words.
 
-    exact and semantic for hits; miss and ``veto:…`` for misses. `similarity` is the cosine with the
-    nearest question that was compared. `vector` is
+    exact and semantic for hits; miss, ``veto:…`` and unverified for misses. `similarity` is the cosine with the
+    nearest question that was compared, `confidence` the verifier's probability that both ask the same (None where it
+    wasn't asked). `vector` is
     the question's, where it was made.
     """
 
     reason: str
     entry: Entry | None = None
     similarity: float = 0.0
+    confidence: float | None = None
     vector: NDArray[np.float32] | None = None
 
 
@@ -55,12 +57,14 @@ class SemanticCacheManager:
         settings: CacheSettings,
         store: AnswerStore,
         embedder: Embedder,
+        verifier: Verifier | None = None,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
         self.answers = store
         self.embedder = embedder
+        self._verifier = verifier or RuleVerifier()
         self._clock = clock
 
     async def check(
@@ -137,10 +141,14 @@ class SemanticCacheManager:
         return refused or Lookup(reason="miss", vector=vector)
 
     async def _judged(self, question: str, hit: Hit, vector: NDArray[np.float32]) -> Lookup:
-        objection = veto(question, hit.entry.question)
-        if objection is not None:
-            return Lookup(reason=f"veto:{objection}", similarity=hit.similarity, vector=vector)
-        return Lookup(reason="semantic", entry=hit.entry, similarity=hit.similarity, vector=vector)
+        judged = await self._verifier.judge(question, hit.entry.question)
+        return Lookup(
+            reason=judged.objection or "semantic",
+            entry=None if judged.objection else hit.entry,
+            similarity=hit.similarity,
+            confidence=judged.confidence,
+            vector=vector,
+        )
 
     async def _vector(self, question: str) -> NDArray[np.float32] | None:
         try:

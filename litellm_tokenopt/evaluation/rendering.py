@@ -65,9 +65,15 @@ def _totals(report: Report) -> Grid:
         ("requests", f"{report.requests:,}", f"{report.requests_at_model:,}", fewer),
         ("input tokens", f"{report.tokens_before:,}", f"{report.tokens_after:,}", change),
         ("tokens per request, on average", f"{report.average_before:,.0f}", f"{report.average_after:,.0f}", change),
+        ("… of those that reached the model", "", *_at_model(report)),
         ("time added, p50 / p95", "", f"{report.added_ms_p50:,.1f} / {report.added_ms_p95:,.1f} ms", ""),
     )
     return Grid(report.title, ("", "as asked", "sent to the model", ""), rows)
+
+
+def _at_model(report: Report) -> tuple[str, str]:
+    average = report.tokens_after / report.requests_at_model if report.requests_at_model else 0.0
+    return f"{average:,.0f}", _percent_less(saved(report.average_before, average))
 
 
 def _percent_less(percent: float) -> str:

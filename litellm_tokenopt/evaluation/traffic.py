@@ -256,12 +256,12 @@ def _again(ask: Ask, kind: Kind, turn: Turn) -> Ask:
 
 
 def checks_of(exchanges: Iterable[Exchange]) -> Checks:
-    """Facts and tools that reached the model, and answers that are not the turn's own."""
+    """Facts and tools that reached the model, and answers from the cache that are not the turn's own."""
     found: dict[str, int] = dict.fromkeys(("facts", "all_facts", "tools", "all_tools", "wrong", "answers"), 0)
     faults: list[str] = []
     for exchange in exchanges:
         _add_kept(exchange, found, faults)
-        if exchange.is_last:
+        if exchange.is_last and not exchange.at_model:
             wrong = exchange.said.message.get("content") != exchange.ask.turn.answer
             found["answers"] += 1
             found["wrong"] += wrong

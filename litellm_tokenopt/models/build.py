@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..errors import ModelUnavailable
 from ..settings import EmbedderSettings
+from . import minilm
 from .base import Embedder
 from .files import WEIGHTS, cache_folder, find_model, is_exported, sha256_of
 from .hosted import EmbedFunction, HostedEmbedder
 from .memoised import MemoisedEmbedder, VectorStore
 from .onnx import OnnxEmbedder
+from .pairs import PairModel
 from .sentence import SentenceTransformerEmbedder
 
 if TYPE_CHECKING:
@@ -72,6 +74,13 @@ def build_embedder(
     """
     inner = _hosted(settings, hosted) if settings.backend == "litellm" else _local(settings)
     return MemoisedEmbedder(inner, settings.memo_entries, shared)
+
+
+def build_pair_model(settings: EmbedderSettings) -> PairModel | None:
+    """The packaged pair model, whichever embedder is set; None where the local packages are missing. Loads nothing."""
+    files = find_model(minilm.NAME)
+    onnx = OnnxEmbedder(files, cache_folder(settings.cache_dir), settings.threads) if files else None
+    return PairModel(onnx) if onnx and _works(onnx) else None
 
 
 def check(settings: EmbedderSettings) -> None:

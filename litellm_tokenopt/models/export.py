@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelUnavailable
-from .files import EXPORT_FILE, EXPORT_FORMAT, WEIGHTS, ModelFiles, is_exported, sha256_of
+from . import minilm
+from .files import EXPORT_FILE, EXPORT_FORMAT, PAIR_WEIGHTS, WEIGHTS, ModelFiles, is_exported, sha256_of
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
+PAIR_GRAPH = "pairs.onnx"
 TIMEOUT_SECONDS = 900
 LEAST_AGREEMENT = 0.97
 CHECK_TEXTS = (
@@ -96,6 +98,17 @@ def export_here(folder: Path, place: Path, weights_sha256: str) -> None:
     }
     (place / EXPORT_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     _check(place, expected)
+    if weights_sha256 == minilm.WEIGHTS_SHA256:
+        _export_pairs(folder, place / PAIR_GRAPH)
+
+
+def _export_pairs(folder: Path, path: Path) -> None:
+    """Write the pair model, which is trained for the packaged model alone."""
+    from .pair_module import load_pair_module
+    from .quantise import write_pair_graph
+
+    model = _load(folder)
+    write_pair_graph(load_pair_module(model[0].auto_model, PAIR_WEIGHTS), model.tokenizer, path)
 
 
 def _load(folder: Path) -> Any:

@@ -13,7 +13,8 @@ from typing import Any
 from . import minilm
 
 WEIGHTS = "model.safetensors"
-EXPORT_FORMAT = 2
+PAIR_WEIGHTS = Path(__file__).parent / "weights" / "pairs.npz"
+EXPORT_FORMAT = 3
 EXPORT_FILE = "export.json"
 EXPORTABLE_MODULES = ("Transformer", "Pooling", "Normalize")
 EXPORTABLE_TYPES = frozenset({"bert", "camembert", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta"})

@@ -127,6 +127,13 @@ class OnnxEmbedder:
             raise ModelUnavailable(f"the files of {self.files.name} are missing: {packages.INSTALL}")
         packages.require(packages.EXPORTING, f"exporting {self.files.name}, once,")
 
+    def exported(self) -> Path:
+        """The folder of the export, made first if need be. Blocks; raises `ModelUnavailable`."""
+        self.check()
+        if not is_exported(self.folder):
+            self._export()
+        return self.folder
+
     def warmup(self) -> Path:
         """Export if need be, load, and return the export's folder. Blocks; raises `ModelUnavailable`."""
         self._graph.wait()
@@ -144,11 +151,9 @@ class OnnxEmbedder:
         return ThreadPoolExecutor(self._threads, thread_name_prefix="tokenopt-embed")
 
     def _load(self) -> Graph:
-        self.check()
-        if not is_exported(self.folder):
-            self._export()
+        folder = self.exported()
         try:
-            return load_graph(self.folder)
+            return load_graph(folder)
         except Exception as error:
             raise ModelUnavailable(f"the export in {self.folder} can't be loaded: {error}") from error
 

