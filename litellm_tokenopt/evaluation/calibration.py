@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import json
 import math
+import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ..cache.verifier import DOUBTS
 from ..cache.veto import veto
 from ..models.build import build_embedder, build_pair_model
 from ..models.pairs import CALIBRATION
+from ..models.training.rewording import reword
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 HELDOUT = Path(__file__).parents[1] / "models" / "training" / "data" / "pairs_heldout.jsonl"
 WRONG_RATES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+LIGHT = 2
+"""Light rewordings of each question."""
+
 STEPS = 60
 """Limits that are tried for each of the two kinds of pairs."""
 
@@ -45,13 +50,17 @@ class Judged:
 
 
 def read_pairs(path: Path) -> list[tuple[str, str, bool]]:
-    """All pairs of every group in *path*: rewordings with each other, and each of them with each look-alike."""
-    pairs = []
+    """The pairs of every group in *path*: rewordings with each other, and the question with each look-alike.
+
+    Each question also comes as often again typed a little differently, since that is how most questions come again.
+    """
+    chance, pairs = random.Random(0), []
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         same = [row["ask"], *row["same"]]
         pairs += [(a, b, True) for a, b in itertools.combinations(same, 2)]
-        pairs += [(a, other, False) for a in same for _, other in row["other"]]
+        pairs += [(a, reword(a, chance), True) for a in same for _ in range(LIGHT)]
+        pairs += [(row["ask"], other, False) for _, other in row["other"]]
     return pairs
 
 
@@ -89,11 +98,14 @@ def platt(judged: Sequence[Judged]) -> tuple[float, float]:
     return float(slope), float(offset)
 
 
-def limits(judged: Sequence[Judged], wrong_rate: float) -> dict[str, Any]:
-    """The two limits that serve the most pairs that ask the same, while at most *wrong_rate* of the others pass."""
-    free = [pair for pair in judged if pair.objection is None]
-    doubted = [pair for pair in judged if pair.objection in DOUBTS]
-    allowed = wrong_rate * sum(not pair.same for pair in judged)
+def limits(every: Sequence[Judged], near: Sequence[Judged], wrong_rate: float) -> dict[str, Any]:
+    """The two limits that serve the most pairs that ask the same, while at most *wrong_rate* of the others pass.
+
+    Shares are of *every* pair; only the *near* ones, similar enough, can be served.
+    """
+    free = [pair for pair in near if pair.objection is None]
+    doubted = [pair for pair in near if pair.objection in DOUBTS]
+    allowed = wrong_rate * sum(not pair.same for pair in every)
     best = (-1.0, math.inf, math.inf, 0.0)
     for a in _tried(free):
         for b in _tried(doubted)[1:]:
@@ -103,13 +115,13 @@ def limits(judged: Sequence[Judged], wrong_rate: float) -> dict[str, Any]:
             served, wrong = sum(passed), len(passed) - sum(passed)
             if wrong <= allowed and served > best[0]:
                 best = (served, a, b, wrong)
-    total = max(1, sum(pair.same for pair in judged))
+    total = max(1, sum(pair.same for pair in every))
     return {
         "wrong_rate": wrong_rate,
         "free": None if best[1] == -math.inf else round(best[1], 4),
         "doubted": round(best[2], 4),
         "served": round(best[0] / total, 4),
-        "wrong": round(best[3] / max(1, len(judged) - total), 4),
+        "wrong": round(best[3] / max(1, len(every) - total), 4),
     }
 
 
@@ -134,13 +146,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     threshold = Settings().cache.threshold
     every = asyncio.run(judge(read_pairs(options.pairs)))
-    judged = [pair for pair in every if pair.similarity >= threshold]
-    slope, offset = platt(judged)
-    rows = [limits(judged, rate) for rate in WRONG_RATES]
+    near = [pair for pair in every if pair.similarity >= threshold]
+    slope, offset = platt(near)
+    rows = [limits(every, near, rate) for rate in WRONG_RATES]
     facts = {
         "slope": round(slope, 4),
         "offset": round(offset, 4),
-        "pairs": {"same": sum(p.same for p in judged), "different": sum(not p.same for p in judged)},
+        "pairs": {"same": sum(pair.same for pair in every), "different": sum(not pair.same for pair in every)},
         "similarity_from": threshold,
         "limits": rows,
     }

@@ -54,8 +54,8 @@ class Money:
 class Checks:
     """What must not be lost: facts and tools that the answers need, and the answers themselves.
 
-    `answers_total` counts the answers that came from the cache; `facts_total` each fact of each request that held it and
-    reached the model; `tools_total` likewise.
+    `answers_total` counts the answers that came from the cache, `facts_total` each fact of each request that held it
+    and reached the model, `tools_total` likewise.
     """
 
     facts_found: int

@@ -1,0 +1,77 @@
+"""Who is believed about a candidate: the rules, then the model, within the allowed share of wrong answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+
+from litellm_tokenopt.cache.verifier import PairVerifier, RuleVerifier
+from litellm_tokenopt.errors import ModelUnavailable
+from litellm_tokenopt.models.pairs import Calibration, Limits, calibration
+
+CALIBRATION = Calibration(1.0, 0.0, (0.01, 0.05), (Limits(-1.0, 2.0), Limits(-math.inf, 1.0)))
+SAME = ("How do I cancel my order?", "How can I cancel an order?")
+OTHER_WORDS = ("How do I cancel my order?", "What do I press so that my order is called off?")
+OTHER_NUMBER = ("How do I pay 100 dollars?", "How do I pay 900 dollars?")
+
+
+class Says:
+    """A model that gives every pair one logit, or none."""
+
+    def __init__(self, logit: float | None) -> None:
+        self.logit = logit
+        self.asked = 0
+
+    async def logits(self, asked: str, others: Sequence[str]) -> list[float]:
+        self.asked += 1
+        if self.logit is None:
+            raise ModelUnavailable("no model")
+        return [self.logit] * len(others)
+
+
+@pytest.mark.parametrize(
+    ("pair", "logit", "objection"),
+    [
+        (SAME, 0.0, None),
+        (SAME, -1.5, "unverified"),
+        (OTHER_WORDS, 2.5, None),
+        (OTHER_WORDS, 1.5, "veto:words"),
+        (OTHER_NUMBER, 9.0, "veto:number"),
+    ],
+)
+async def test_the_model_is_believed_within_limits(pair: tuple[str, str], logit: float, objection: str | None) -> None:
+    """What the rules let through needs little, what they doubt needs more, and what is certain isn't asked."""
+    verifier = PairVerifier(Says(logit), CALIBRATION, max_wrong_rate=0.01)
+    assert (await verifier.judge(*pair)).objection == objection
+
+
+async def test_pairs_that_need_no_comparison_get_none() -> None:
+    """Where the allowed share is met by rules alone, the model's time is saved."""
+    model = Says(9.0)
+    assert (await PairVerifier(model, CALIBRATION, max_wrong_rate=0.05).judge(*SAME)).objection is None
+    assert model.asked == 0
+
+
+async def test_below_the_least_calibrated_rate_nothing_similar_is_served() -> None:
+    """A share that was never reached in calibration can't be promised."""
+    verifier = PairVerifier(Says(9.0), CALIBRATION, max_wrong_rate=0.001)
+    assert (await verifier.judge(*SAME)).objection == "unverified"
+
+
+async def test_without_the_model_the_rules_decide(caplog: pytest.LogCaptureFixture) -> None:
+    """They're the same rules as those of the verifier without a model; the outage is logged once."""
+    verifier = PairVerifier(Says(None), CALIBRATION, max_wrong_rate=0.01)
+    for pair in (SAME, OTHER_WORDS, OTHER_NUMBER):
+        assert await verifier.judge(*pair) == await RuleVerifier().judge(*pair)
+    assert len(caplog.records) == 1
+
+
+def test_more_wrong_answers_allowed_never_serve_less() -> None:
+    """The packaged limits for doubted pairs fall as the allowed share rises, and every share keeps its promise."""
+    packaged = calibration()
+    doubted = [limits.doubted for limits in packaged.limits]
+    assert doubted == sorted(doubted, reverse=True) or packaged.limits[0].free > packaged.limits[1].free
+    assert list(packaged.wrong_rates) == sorted(packaged.wrong_rates)
+    assert packaged.probability(-5) < 0.2 < 0.8 < packaged.probability(5)
