@@ -7,8 +7,8 @@ came in.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import litellm
@@ -17,7 +17,9 @@ from litellm.caching.in_memory_cache import InMemoryCache
 from litellm.types.caching import CACHED_STREAM_EVENTS_KEY
 
 from ..replies import events_from_message
-from .plugin import Call, Plugin
+from .calls import KEY_PREFIX, Call
+from .plugin import Plugin
+from .portal import PortalClosed
 
 OUR_CALL_TYPES: tuple[Any, ...] = (
     "completion",
@@ -53,13 +55,14 @@ class DeliveryCache(Cache):
             )
 
     def get_cache_key(self, **kwargs: Any) -> str:
-        call = self._plugin.call_of(kwargs)
-        if self.operator is not None and (call is None or call.operator_cache):
-            return str(self.operator.get_cache_key(**_original(call, kwargs)))
-        return f"tokenopt:{kwargs.get('litellm_call_id')}"
+        """Our own key for a call that may be decided on (even before it is); an operator's for all else."""
+        ours = getattr(kwargs.get("litellm_logging_obj"), "call_type", None) in OUR_CALL_TYPES
+        if self.operator is not None and not ours:
+            return str(self.operator.get_cache_key(**kwargs))
+        return self._plugin.calls.ticket(kwargs) or f"{KEY_PREFIX}{kwargs.get('litellm_call_id')}"
 
     def get_cache(self, dynamic_cache_object: Any = None, **kwargs: Any) -> Any:
-        call = self._plugin.call_of(kwargs)
+        call = self._plugin.calls.of(kwargs)
         if call is not None and call.payload is not None:
             return replay(call, kwargs)
         if self._asks_operator(call, kwargs):
@@ -67,7 +70,7 @@ class DeliveryCache(Cache):
         return None
 
     async def async_get_cache(self, dynamic_cache_object: Any = None, **kwargs: Any) -> Any:
-        call = self._plugin.call_of(kwargs)
+        call = self._plugin.calls.of(kwargs)
         if call is not None and call.payload is not None:
             return replay(call, kwargs)
         if self._asks_operator(call, kwargs):
@@ -75,18 +78,19 @@ class DeliveryCache(Cache):
         return None
 
     def add_cache(self, result: Any, **kwargs: Any) -> None:
-        call = self._plugin.call_of(kwargs)
+        call = self._plugin.calls.of(kwargs)
         self._plugin.after(call, result)
         if self._asks_operator(call, kwargs):
             self.operator.add_cache(result, **_original(call, kwargs))  # type: ignore[union-attr]
 
     async def async_add_cache(self, result: Any, dynamic_cache_object: Any = None, **kwargs: Any) -> None:
-        call = self._plugin.call_of(kwargs)
+        call = self._plugin.calls.of(kwargs)
         stored = self._plugin.after(call, result)
         if self._asks_operator(call, kwargs):
             await self.operator.async_add_cache(result, dynamic_cache_object, **_original(call, kwargs))  # type: ignore[union-attr]
         if stored is not None:
-            await asyncio.wrap_future(stored)
+            with suppress(PortalClosed):
+                await self._plugin.portal.result(stored)
 
     async def async_add_cache_pipeline(self, result: Any, dynamic_cache_object: Any = None, **kwargs: Any) -> None:
         if self.operator is not None:
@@ -100,8 +104,11 @@ class DeliveryCache(Cache):
 
 
 def _original(call: Call | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """*kwargs* with the request as it came in."""
-    return {**kwargs, **call.border.native_kwargs} if call is not None else dict(kwargs)
+    """*kwargs* with the request as it came in, and without our own key: an operator's cache makes its own."""
+    given = {**kwargs, **call.border.native_kwargs} if call is not None else dict(kwargs)
+    if str(given.get("cache_key")).startswith(KEY_PREFIX):
+        del given["cache_key"]
+    return given
 
 
 def replay(call: Call, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -64,7 +64,7 @@ class TokenOptCallback(CustomLogger):
         """``x-tokenopt-*`` on the proxy's responses, streams included."""
         if not self.plugin.settings.telemetry.headers:
             return None
-        call = self.plugin.last_call(data)
+        call = self.plugin.calls.last(data)
         return headers(call.outcome) if call is not None else None
 
 

@@ -51,7 +51,13 @@ class Installation:
         add_routes(self.plugin)
 
     def remove(self) -> None:
-        """Restore LiteLLM as it was."""
+        """Restore LiteLLM as it was; calls under way pass on as they are."""
+        try:
+            self.plugin.close()
+        finally:
+            self._restore()
+
+    def _restore(self) -> None:
         for interposer in reversed(self.interposers):
             interposer.restore()
         for name in _CALLBACK_LISTS:
@@ -61,13 +67,15 @@ class Installation:
         if isinstance(litellm.cache, DeliveryCache) and litellm.cache._plugin is self.plugin:
             litellm.cache = litellm.cache.operator
         remove_routes()
-        self.plugin.close()
 
 
 def keep_slot(plugin: Plugin) -> None:
     """Put our delivery into ``litellm.cache``, in front of a cache that an operator has set (perhaps since)."""
-    if plugin.settings.cache.enabled and not isinstance(litellm.cache, DeliveryCache):
-        litellm.cache = DeliveryCache(plugin, litellm.cache)
+    if not plugin.settings.cache.enabled or isinstance(litellm.cache, DeliveryCache):
+        return
+    with _lock:
+        if not plugin.portal.closed and not isinstance(litellm.cache, DeliveryCache):
+            litellm.cache = DeliveryCache(plugin, litellm.cache)
 
 
 def enable(settings: Settings | Mapping[str, Any] | str | PathLike[str] | None = None) -> Any:

@@ -14,8 +14,9 @@ from types import CellType
 from typing import Any
 
 from ..request import Surface
+from .calls import Call
 from .delivery import replay
-from .plugin import Call, Plugin
+from .plugin import Plugin
 
 logger = logging.getLogger("litellm_tokenopt")
 
@@ -67,7 +68,7 @@ class Interposer:
     async def _async_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         assert self._original is not None
         if not args:  # the hook has seen it
-            return self._captured(self._plugin.call_of(kwargs), await self._original(**kwargs))
+            return self._captured(self._plugin.calls.of(kwargs), await self._original(**kwargs))
         try:
             bound = self._bound(args, kwargs)
             call = await self._plugin.before(bound, self._surface)
