@@ -7,12 +7,12 @@ the very object that came in gives back its native original, and the rest is reb
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .request import ChatRequest, Controls, Message, Surface, Tenant, Tool, digest
+from .caller import HEADER_OPTIONS, headers_of, own_metadata, tenant_of
+from .request import ChatRequest, Controls, Message, Surface, Tool
 
 Kwargs: TypeAlias = Mapping[str, Any]
 Native: TypeAlias = dict[str, Any]
@@ -22,14 +22,13 @@ AT = "_tokenopt_at"
 
 SYSTEM_AT = -1
 _TRANSPORT = frozenset(
-    "api_key background cache caching client default_headers extra_headers fallbacks headers input "
-    "instructions litellm_metadata max_retries messages metadata mock_response model num_retries organization "
-    "original_function prompt_cache_key prompt_cache_retention request_timeout safety_identifier service_tier "
-    "shared_session store stream stream_options system timeout tool_choice tools user".split()
+    "api_key background cache caching client fallbacks input instructions litellm_metadata max_retries messages "
+    "metadata mock_delay mock_response mock_timeout mock_tool_calls model num_retries original_function "
+    "prompt_cache_key prompt_cache_retention request_timeout safety_identifier service_tier shared_session store "
+    "stream stream_options system timeout tool_choice tools user".split()
 )
-_SERVER = frozenset({"api_base", "base_url", "api_version", "custom_llm_provider"})
-_TENANT_KEY = re.compile(r"tenant|user|team|org|account|customer", re.I)
-_PROXY_KEY = re.compile(r"^user_api_key")
+_SERVER = frozenset({"api_base", "base_url", "api_version", "custom_llm_provider", "organization"})
+_MOCKS = ("mock_response", "mock_tool_calls", "mock_timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,8 @@ def border_of(kwargs: Kwargs, surface: Surface) -> Border | None:
         tools=tuple(tools),
         tool_choice=kwargs.get("tool_choice"),
         surface=surface,
-        tenant=_tenant(kwargs, metadata),
+        tenant=tenant_of(kwargs, metadata, surface),
+        metadata=own_metadata(metadata, surface),
         controls=_controls(kwargs, metadata),
         options=_options(kwargs, metadata),
     )
@@ -355,22 +355,6 @@ _OUT: Mapping[Surface, Any] = {"chat": _chat_out, "messages": _messages_out, "re
 # --- who, and what else ---------------------------------------------------------------------------------------
 
 
-def _tenant(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Tenant:
-    """The proxy says who calls; in the SDK it's ``user`` and whatever the caller wrote into metadata."""
-    user = kwargs.get("user") or kwargs.get("safety_identifier")
-    if metadata.get("user_api_key_hash") or metadata.get("user_api_key"):
-        return Tenant(
-            key=_text(metadata.get("user_api_key_hash") or metadata.get("user_api_key")),
-            team=_text(metadata.get("user_api_key_team_id")),
-            user=_text(metadata.get("user_api_key_user_id")),
-            end_user=_text(metadata.get("user_api_key_end_user_id") or user or metadata.get("user_id")),
-        )
-    own = {k: str(v) for k, v in metadata.items() if _TENANT_KEY.search(k) and not _PROXY_KEY.match(k)}
-    written = json.dumps(own, sort_keys=True) if own else None
-    key = kwargs.get("api_key")
-    return Tenant(key=digest(key) if isinstance(key, str) else None, team=written, user=_text(user))
-
-
 def _text(value: Any) -> str | None:
     return str(value) if value not in (None, "") else None
 
@@ -384,6 +368,7 @@ def _controls(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Controls:
     off = kwargs.get("caching") is False and "model_group" not in metadata
     return Controls(
         bypass=own.get("bypass") is True,
+        mocked=any(kwargs.get(name) for name in _MOCKS),
         no_cache=cache.get("no-cache") is True or off,
         no_store=cache.get("no-store") is True or off,
         ttl_seconds=_number(cache.get("ttl")),
@@ -398,7 +383,10 @@ def _number(value: Any) -> float | None:
 
 def _options(kwargs: Kwargs, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """What else shapes the answer. Outside a router, the address of the model server is part of that."""
-    options = {name: value for name, value in kwargs.items() if value is not None and name not in _TRANSPORT}
+    skipped = _TRANSPORT.union(HEADER_OPTIONS)
+    options = {name: value for name, value in kwargs.items() if value is not None and name not in skipped}
+    if headers := headers_of(kwargs):
+        options["headers"] = headers
     if "model_group" in metadata:
         options = {name: value for name, value in options.items() if name not in _SERVER}
     return options

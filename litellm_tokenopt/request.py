@@ -33,9 +33,13 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controls:
-    """What the caller asked of this one request: LiteLLM's `cache={…}` and `metadata={"tokenopt": {…}}`."""
+    """What the caller asked of this one request: LiteLLM's `cache={…}` and `metadata={"tokenopt": {…}}`.
+
+    `mocked`: LiteLLM is to make the answer up (``mock_response`` and its like).
+    """
 
     bypass: bool = False
+    mocked: bool = False
     no_cache: bool = False
     no_store: bool = False
     ttl_seconds: float | None = None
@@ -48,7 +52,8 @@ class ChatRequest:
     """One request to a model, independent of LiteLLM.
 
     `messages` and `tools` are in OpenAI's chat form (`tools` may hold provider-side tools, which have no
-    ``function``). `options` holds every other argument that shapes the answer (temperature, response_format, …).
+    ``function``). `options` holds every other argument that shapes the answer (temperature, response_format, …);
+    its ``headers`` are digests. `metadata` is what the caller wrote there about itself.
     """
 
     model: str
@@ -57,6 +62,7 @@ class ChatRequest:
     tool_choice: Any = None
     surface: Surface = "chat"
     tenant: Tenant = Tenant()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     controls: Controls = Controls()
     options: Mapping[str, Any] = field(default_factory=dict)
 

@@ -83,7 +83,13 @@ class CacheSettings(_Section):
         "auto", description="auto: rules and a trained model compare similar questions | rules: rules alone."
     )
     share: Literal["key", "team", "user", "global"] = Field(
-        "user", description="Who may share answers: one API key, team or end user (user), or everybody (global)."
+        "user",
+        description="Who may share answers: one team, API key or end user (user), or everybody (global). Where a "
+        "request has no team, its key counts; where it has no key, its user. What callers write into metadata must "
+        "be equal too, unless global; names of traces, sessions, times and tags aside.",
+    )
+    ignore_metadata: tuple[str, ...] = Field(
+        (), description="More names in callers' metadata, or of headers, that don't change answers."
     )
     max_entries_in_process: Count = Field(2_000, description="Answers kept in process, beside Redis.")
     max_answer_bytes: Count = Field(262_144, description="Longer answers are not stored.")

@@ -203,7 +203,7 @@ def test_message_objects_of_litellm_are_read_and_given_back():
 
 
 def test_tenants_are_told_apart():
-    """The proxy's key, the SDK's user, and what a caller writes into metadata each make another tenant."""
+    """The proxy's key and the SDK's user and key each make another tenant."""
     base = {"model": "m", "messages": [ASK]}
     tenants = {
         border_of({**base, **more}, "chat").request.tenant  # type: ignore[union-attr]
@@ -211,14 +211,13 @@ def test_tenants_are_told_apart():
             {},
             {"user": "ann"},
             {"user": "bob"},
-            {"metadata": {"tenant_id": "acme"}},
             {"api_key": "one"},
             {"metadata": {"user_api_key_hash": "k1"}},
             {"metadata": {"user_api_key_hash": "k1", "user_api_key_team_id": "t"}},
             {"litellm_metadata": {"user_api_key_hash": "k2"}},
         ]
     }
-    assert len(tenants) == 8
+    assert len(tenants) == 7
 
 
 def test_controls_are_litellms_own():
@@ -240,3 +239,12 @@ def test_what_shapes_the_answer_is_kept_and_transport_is_not():
     border = border_of({"model": "m", "messages": [ASK], **kwargs}, "chat")
     assert border is not None
     assert border.request.options == {"temperature": 0.2, "top_q": 1}
+
+
+@pytest.mark.parametrize("mock", [{"mock_response": "a"}, {"mock_tool_calls": [{}]}, {"mock_timeout": True}])
+def test_a_mocked_call_is_known(mock):
+    """What LiteLLM makes up is marked, and is no option."""
+    border = border_of({"model": "m", "messages": [ASK], **mock}, "chat")
+    assert border is not None
+    assert border.request.controls.mocked
+    assert border.request.options == {}

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "litellm_tokenopt"
 LAYERS = [
     {"errors", "memo"},
     {"settings", "request"},
+    {"caller"},
     {"stage", "tokens", "lexical", "convert", "replies"},
     {"models", "redis"},
     {"cache", "tools", "prompt", "context"},

@@ -29,8 +29,8 @@ from .traces import trace_parent
 logger = logging.getLogger("litellm_tokenopt")
 
 _READ = frozenset(
-    "api_base api_key base_url cache caching custom_llm_provider input instructions litellm_metadata messages metadata "
-    "model system tool_choice tools user".split()
+    "api_base api_key base_url cache caching custom_llm_provider headers input instructions litellm_metadata messages "
+    "metadata mock_response mock_timeout model system tool_choice tools user".split()
 )
 """Arguments of LiteLLM's own that conversion reads all the same."""
 

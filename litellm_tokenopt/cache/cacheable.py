@@ -25,10 +25,12 @@ _TIME_BOUND = re.compile(
 def lookup_refusal(request: ChatRequest) -> str | None:
     """Why *request* has nothing to do with the cache at all; None when it may be answered or stored.
 
-    One of: bypass, no_question, several_answers, live_tool, time_bound.
+    One of: bypass, mock, no_question, several_answers, live_tool, time_bound.
     """
     if request.controls.bypass:
         return "bypass"
+    if request.controls.mocked:
+        return "mock"
     question = last_question(request.messages)
     if not question.strip():
         return "no_question"

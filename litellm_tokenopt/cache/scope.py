@@ -47,7 +47,7 @@ def scope_of(request: ChatRequest, settings: CacheSettings, embedder_name: str) 
         _optional(request.controls.namespace),
         canonical(request.tool_choice),
         _tools(request.tools),
-        _options(request.options),
+        _options(request.options, settings),
         _messages(before),
         _frame(last),
         _messages(after),
@@ -61,22 +61,34 @@ def entry_key(scope: str, question: str) -> str:
 
 
 def _tenant(request: ChatRequest, settings: CacheSettings) -> str:
+    """Whose answers they are, and what the caller says about itself; where an owner is unknown, the next narrower."""
+    if settings.share == "global":
+        return canonical(["global"])
     tenant = request.tenant
-    whose: dict[str, tuple[str | None, ...]] = {
-        "key": (tenant.key,),
+    owners = {
         "team": (tenant.team,),
+        "key": (tenant.key,),
         "user": (tenant.key, tenant.team, tenant.user, tenant.end_user),
-        "global": (),
     }
-    return canonical([settings.share, whose[settings.share]])
+    asked = {"team": ("team", "key"), "key": ("key",), "user": ()}[settings.share]
+    owner = next((name for name in asked if owners[name] != (None,)), "user")
+    return canonical([settings.share, owner, owners[owner], _counting(request.metadata, settings)])
+
+
+def _counting(named: Mapping[str, Any], settings: CacheSettings) -> dict[str, Any]:
+    """What is left without the names that don't change answers."""
+    ignored = {name.lower() for name in settings.ignore_metadata}
+    return {name: value for name, value in named.items() if name.lower() not in ignored}
 
 
 def _optional(text: str | None) -> str:
     return canonical(text)
 
 
-def _options(options: Mapping[str, Any]) -> str:
-    return canonical({name: value for name, value in options.items() if name not in NOT_SHAPING})
+def _options(options: Mapping[str, Any], settings: CacheSettings) -> str:
+    shaping = {name: value for name, value in options.items() if name not in NOT_SHAPING}
+    headers = shaping.pop("headers", {})
+    return canonical([shaping, _counting(headers, settings)])
 
 
 def _tools(tools: tuple[Tool, ...]) -> str:

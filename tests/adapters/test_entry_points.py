@@ -217,3 +217,28 @@ def test_many_calls_at_once_lose_nothing(server, loop, on):
     assert loop.run(all_at_once()) == first
     assert len({text for text, _ in first}) == 100
     assert len(server.bodies) == seen
+
+
+def test_what_a_mock_says_is_nobodys_answer(on, server):
+    """A mocked reply is not kept, and a kept one doesn't take a mock's place."""
+    asked = question()
+    assert (
+        completion(model=OPENAI, mock_response="MOCKED", **chat(asked, server)).choices[0].message.content == "MOCKED"
+    )
+    real = completion(model=OPENAI, **chat(asked, server)).choices[0].message.content
+    assert real != "MOCKED"
+    assert (
+        completion(model=OPENAI, mock_response="MOCKED", **chat(asked, server)).choices[0].message.content == "MOCKED"
+    )
+    assert completion(model=OPENAI, **chat(asked, server)).choices[0].message.content == real
+
+
+@pytest.mark.parametrize(
+    "more", [lambda x: {"metadata": {"client": x}}, lambda x: {"headers": {"X-Tenant": x}}], ids=["metadata", "headers"]
+)
+def test_callers_that_name_themselves_share_nothing(more, on, server):
+    """Metadata and headers of the caller's own part answers; the same ones find them again."""
+    asked, seen = question(), len(server.bodies)
+    for caller in ("ann", "bob", "ann"):
+        completion(model=OPENAI, **chat(asked, server), **more(caller))
+    assert len(server.bodies) - seen == 2

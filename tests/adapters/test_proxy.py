@@ -124,6 +124,15 @@ def test_another_key_of_the_proxy_is_another_tenant(client, server):
     assert len(server.bodies) - seen == 2
 
 
+@pytest.mark.parametrize("ask", [chat, responses], ids=["chat", "responses"])
+def test_tenants_in_a_bodys_metadata_share_nothing(ask, client, server):
+    """One key serves several tenants of its own; ids of traces in the same place don't part them."""
+    asked, seen = question(), len(server.bodies)
+    for tenant, trace in (("A", "1"), ("B", "2"), ("A", "3")):
+        ask(client, asked, extra_body={"metadata": {"tenant_id": tenant, "trace_id": trace}})
+    assert len(server.bodies) - seen == 2
+
+
 def test_health_says_how_each_part_is(proxy):
     """200 with a body for Redis and the embedder, without a key."""
     with urllib.request.urlopen(f"{proxy.url}/tokenopt/health") as response:

@@ -15,6 +15,7 @@ from litellm_tokenopt.request import ChatRequest, Controls
     ("reason", "changes"),
     [
         ("bypass", {"controls": Controls(bypass=True)}),
+        ("mock", {"controls": Controls(mocked=True)}),
         ("no_question", {"messages": ({"role": "system", "content": "x"},)}),
         ("no_question", {"messages": ({"role": "user", "content": " \n"},)}),
         ("no_question", {"messages": ({"role": "user", "content": None},)}),

@@ -60,6 +60,9 @@ CHANGES = {
     "no namespace": BASE.with_(controls=Controls()),
     "temperature": BASE.with_(options={**BASE.options, "temperature": 0.1}),
     "format": BASE.with_(options={"temperature": 0}),
+    "headers": BASE.with_(options={**BASE.options, "headers": {"x-tenant": "1"}}),
+    "organization": BASE.with_(options={**BASE.options, "organization": "o"}),
+    "metadata": BASE.with_(metadata={"client": "a"}),
     "unknown option": BASE.with_(options={**BASE.options, "frobnicate": True}),
     **{
         f"tenant {name}": BASE.with_(tenant=Tenant(**{**OURS, name: value}))
@@ -112,6 +115,48 @@ def test_share_says_whose_answers(share: str, counts: set[str]) -> None:
     for name in ("key", "team", "user", "end_user"):
         other = BASE.with_(tenant=Tenant(**{**OURS, name: "x"}))
         assert (scope(other, share).id != scope(BASE, share).id) == (name in counts)
+
+
+@pytest.mark.parametrize(
+    ("share", "unknown", "owner"),
+    [
+        ("team", ("team",), "key"),
+        ("team", ("team", "key"), "user"),
+        ("team", ("team", "key", "user"), "end_user"),
+        ("key", ("key",), "user"),
+        ("key", ("key",), "team"),
+        ("user", ("user", "end_user"), "key"),
+        ("user", ("user", "key"), "end_user"),
+    ],
+)
+def test_an_unknown_owner_gives_way_to_a_narrower(share: str, unknown: tuple[str, ...], owner: str) -> None:
+    """Requests without a team, a key or a user are not all one caller's."""
+    known = {**OURS, **dict.fromkeys(unknown)}
+    one, two = (scope(BASE.with_(tenant=Tenant(**{**known, owner: name})), share) for name in "ab")
+    assert one.id != two.id
+
+
+def test_a_keys_name_is_no_teams() -> None:
+    """What one kind of owner shares, another of the same name doesn't get."""
+    assert scope(BASE.with_(tenant=Tenant(team="x")), "team").id != scope(BASE.with_(tenant=Tenant(key="x")), "team").id
+
+
+@pytest.mark.parametrize("share", ["key", "team", "user"])
+def test_callers_metadata_counts(share: str) -> None:
+    """Whatever a caller says of itself must be equal, but for what the settings ignore."""
+    one, two = (BASE.with_(metadata={"client": name, "site": {"id": 1}}) for name in "ab")
+    assert scope(one, share).id != scope(two, share).id
+    assert scope(one, "global").id == scope(two, "global").id
+    ignoring = CacheSettings(share=share, ignore_metadata=("Client",))
+    assert scope_of(one, ignoring, "m") == scope_of(two, ignoring, "m")
+
+
+def test_ignored_names_hold_for_headers() -> None:
+    """A header that means nothing to the model can be left out too."""
+    one, two = (BASE.with_(options={"headers": {"x-shard": name}}) for name in "ab")
+    assert scope(one).id != scope(two).id
+    ignoring = CacheSettings(ignore_metadata=("X-Shard",))
+    assert scope_of(one, ignoring, "m") == scope_of(two, ignoring, "m")
 
 
 def test_tool_results_make_it_exact() -> None:
