@@ -30,6 +30,10 @@ _TRANSPORT = frozenset(
 _SERVER = frozenset({"api_base", "base_url", "api_version", "custom_llm_provider"})
 _TENANT_KEY = re.compile(r"tenant|user|team|org|account|customer", re.I)
 _PROXY_KEY = re.compile(r"^user_api_key")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+MAX_TAGS, MAX_TAG_CHARS = 32, 128
+"""How many tags of a request are read, and how much of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +393,15 @@ def _controls(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Controls:
         ttl_seconds=_number(cache.get("ttl")),
         namespace=_text(cache.get("namespace")),
         max_age_seconds=_number(age),
+        tags=_tags(own.get("tags")),
     )
+
+
+def _tags(given: Any) -> tuple[str, ...]:
+    """Each text of a list once, in order, without control characters and space at its ends; at most `MAX_TAGS`."""
+    texts = [text for text in given if isinstance(text, str)] if isinstance(given, (list, tuple)) else []
+    plain = (_CONTROL.sub(" ", text).strip()[:MAX_TAG_CHARS].strip() for text in texts)
+    return tuple(dict.fromkeys(filter(None, plain)))[:MAX_TAGS]
 
 
 def _number(value: Any) -> float | None:

@@ -33,7 +33,10 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controls:
-    """What the caller asked of this one request: LiteLLM's `cache={…}` and `metadata={"tokenopt": {…}}`."""
+    """What the caller asked of this one request: LiteLLM's `cache={…}` and `metadata={"tokenopt": {…}}`.
+
+    `tags` are written on the answer if it's cached; answers are found and removed by them.
+    """
 
     bypass: bool = False
     no_cache: bool = False
@@ -41,6 +44,7 @@ class Controls:
     ttl_seconds: float | None = None
     namespace: str | None = None
     max_age_seconds: float | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

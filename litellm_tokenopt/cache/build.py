@@ -6,6 +6,7 @@ from ..models.base import Embedder
 from ..redis.pool import RedisPool
 from ..settings import Settings
 from .memory import MemoryAnswerStore
+from .packing import Packer
 from .stores import AnswerStore
 
 
@@ -17,4 +18,7 @@ def build_store(settings: Settings, pool: RedisPool, embedder: Embedder) -> Answ
     from .redisvl_store import RedisAnswerStore
     from .tiered import TieredAnswerStore
 
-    return TieredAnswerStore(memory, RedisAnswerStore(pool, settings.redis.prefix, embedder.name))
+    key = settings.cache.encryption_key
+    packer = Packer(None if key is None else key.get_secret_value())
+    shared = RedisAnswerStore(pool, settings.redis.prefix, embedder.name, packer=packer, index=settings.cache.index)
+    return TieredAnswerStore(memory, shared)
