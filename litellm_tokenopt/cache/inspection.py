@@ -16,10 +16,16 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 
 
 def conditions_of(typed: Mapping[str, str | None]) -> dict[str, Any]:
-    """The manager's arguments for what was *typed* under the names `CONDITIONS`; ValueError for a wrong age."""
-    given = {name: typed[name] for name in CONDITIONS if typed.get(name) is not None}
+    """The manager's arguments for what was *typed* under the names `CONDITIONS`.
+
+    Raises ValueError for an empty text, which could mean nothing or everything, and for a wrong age.
+    """
+    given = {name: text for name in CONDITIONS if (text := typed.get(name)) is not None}
+    empty = [name for name, text in given.items() if not text.strip()]
+    if empty:
+        raise ValueError(f"{empty[0]} is empty: name one, or leave it out")
     age = given.pop("older_than", None)
-    return given if age is None else {**given, "older_than_seconds": seconds_of(age)}
+    return dict(given) if age is None else {**given, "older_than_seconds": seconds_of(age)}
 
 
 def seconds_of(text: str) -> float:

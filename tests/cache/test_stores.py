@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from litellm_tokenopt.cache import redisvl_store
 from litellm_tokenopt.cache.stores import AnswerStore, Selection
 
 
@@ -168,11 +169,13 @@ async def test_removed_is_found_neither_way(tagged: AnswerStore) -> None:
     assert len(await tagged.search("s1", unit(0, 1), 5, 0.9)) == 1
 
 
-async def test_remove_many(store: AnswerStore, make: SimpleNamespace) -> None:
-    """More entries than fit one batch are all removed, the others stay."""
+async def test_remove_many(store: AnswerStore, make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More entries than fit one batch are all listed and removed, the others stay."""
+    monkeypatch.setattr(redisvl_store, "BATCH", 20)
     await asyncio.gather(*(store.put(make.entry(key=f"k{n}", tags=(str(n % 7 > 0),)), None, 60) for n in range(90)))
-    assert await store.remove(Selection(tag="True")) == 77 - 1
-    assert len(await store.select(Selection(), 100)) == 14
+    assert len(await store.select(Selection(tag="True"), 50)) == 50
+    assert await store.remove(Selection(tag="True")) == 77
+    assert len(await store.select(Selection(), 100)) == 13
 
 
 async def test_holdings(tagged: AnswerStore) -> None:
