@@ -9,10 +9,10 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import __version__
 from .errors import InputError, TokenOptError
@@ -20,6 +20,8 @@ from .errors import InputError, TokenOptError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .cache.manager import SemanticCacheManager
+    from .cache.stores import Entry
     from .evaluation.replay import Replayed
     from .pipeline import Outcome
 
@@ -30,7 +32,10 @@ examples:
   tokenopt replay requests.jsonl                    what would it have saved on your own requests?
   tokenopt replay requests.jsonl --html report.html --model claude-sonnet-4-5
   tokenopt explain request.json                     what happens to this one request, stage by stage?
+  tokenopt cache drop --tag docs-v1                 take answers out of the cache that are right no longer
 """
+
+T = TypeVar("T")
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -61,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_explain(commands)
     _add_doctor(commands)
     _add_warmup(commands)
+    _add_cache(commands)
     return parser
 
 
@@ -94,6 +100,30 @@ def _add_doctor(commands: Any) -> None:
 
 def _add_warmup(commands: Any) -> None:
     _command(commands, _warmup, "make the embedding model ready before the first request")
+
+
+def _add_cache(commands: Any) -> None:
+    summary = "look at the cached answers, and take some out"
+    parser: argparse.ArgumentParser = commands.add_parser("cache", help=summary, description=summary)
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    listing = _command(actions, _list, "the newest entries, or those that the conditions hold for")
+    listing.add_argument("--limit", type=_positive, default=50, metavar="N", help="at most N entries (50)")
+    dropping = _command(actions, _drop, "remove the entries that every condition given holds for")
+    dropping.add_argument("--all", action="store_true", help="remove every entry")
+    for action in (listing, dropping):
+        _add_conditions(action)
+    showing = _command(actions, _show, "one entry, with its answer")
+    showing.add_argument("key", metavar="KEY")
+    for action in (listing, dropping, showing, _command(actions, _stats, "how much is kept, and how old it is")):
+        action.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_conditions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--key", metavar="KEY", help="the entry under this key")
+    parser.add_argument("--tag", metavar="TAG", help="with this tag (metadata.tokenopt.tags of the request)")
+    parser.add_argument("--model", metavar="M", help="answered by this model")
+    parser.add_argument("--tenant", metavar="T", help="with this in its label: team:blue, user:ann, key:1f3870be274f")
+    parser.add_argument("--older-than", metavar="AGE", help="stored at least so long ago: 90 (seconds), 15m, 12h, 7d")
 
 
 def _positive(text: str) -> int:
@@ -259,6 +289,138 @@ def _warmup(options: argparse.Namespace) -> int:
         return OK
     print(f"{settings.model}: ready; {describe(settings).get('export_bytes', 0) / 2**20:.0f} MiB in {folder}")
     return OK
+
+
+# --- cache ----------------------------------------------------------------------------------------------------
+
+
+def _list(options: argparse.Namespace) -> int:
+    """List cached answers, newest first."""
+    from .cache.inspection import described
+
+    async def ask(cache: SemanticCacheManager) -> list[dict[str, Any]]:
+        entries = await cache.entries(**_conditions(options), limit=options.limit)
+        return [described(entry, cache.age(entry)) for entry in entries]
+
+    found = _with_cache(options.settings, ask)
+    if options.json:
+        _print_json(found)
+    else:
+        _print_entries(found)
+    return OK
+
+
+def _show(options: argparse.Namespace) -> int:
+    """Show one cached answer."""
+    from .cache.inspection import described
+
+    async def ask(cache: SemanticCacheManager) -> tuple[Entry, float]:
+        for entry in await cache.entries(key=options.key, limit=1):
+            return entry, cache.age(entry)
+        raise InputError(f"no answer that can be read is kept under the key {options.key}")
+
+    entry, age = _with_cache(options.settings, ask)
+    values = described(entry, age)
+    if options.json:
+        _print_json({**values, "payload": entry.payload})
+    else:
+        for name in ("key", "model", "tenant", "tags", "age_seconds", "finish"):
+            print(f"{name:<12} {_shown(values[name])}")
+        print(f"\n{entry.question}\n\n{entry.text}")
+    return OK
+
+
+def _drop(options: argparse.Namespace) -> int:
+    """Remove cached answers: those for which every condition given holds, or --all."""
+    conditions = _conditions(options)
+    if bool(conditions) == options.all:
+        raise InputError("name what to remove: --key, --tag, --model, --tenant, --older-than, or --all without these")
+
+    async def ask(cache: SemanticCacheManager) -> int:
+        return await (cache.clear() if options.all else cache.invalidate(**conditions))
+
+    removed = _with_cache(options.settings, ask)
+    if options.json:
+        _print_json({"removed": removed})
+    else:
+        print(f"{removed:,} removed")
+    return OK
+
+
+def _stats(options: argparse.Namespace) -> int:
+    """Say how many answers are kept, how large and how old."""
+    from dataclasses import asdict
+
+    async def ask(cache: SemanticCacheManager) -> dict[str, Any]:
+        return asdict(await cache.stats())
+
+    stats = _with_cache(options.settings, ask)
+    if options.json:
+        _print_json(stats)
+        return OK
+    print(f"{stats['entries']:,} entries, {stats['bytes'] / 2**20:,.1f} MiB")
+    if stats["entries"]:
+        print(f"stored from {_age(stats['oldest_seconds'])} to {_age(stats['newest_seconds'])} ago")
+    for model, entries in stats["by_model"].items():
+        print(f"{entries:>9,}  {model}")
+    return OK
+
+
+def _with_cache(settings: str | None, ask: Callable[[SemanticCacheManager], Awaitable[T]]) -> T:
+    """What *ask* finds in the cache that the processes with these settings share."""
+    from .optimizer import TokenOptimizer
+
+    async def run() -> T:
+        async with TokenOptimizer(settings) as optimizer:
+            if not optimizer.parts.pool.enabled:
+                raise InputError(
+                    f"redis.url is {optimizer.settings.redis.url}, and no Redis is used: each process keeps its "
+                    "answers in its own memory, out of reach from here. Name a shared one with --settings FILE"
+                )
+            return await ask(optimizer.parts.cache)
+
+    return asyncio.run(run())
+
+
+def _conditions(options: argparse.Namespace) -> dict[str, Any]:
+    from .cache.inspection import conditions_of
+
+    try:
+        return conditions_of(vars(options))
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_entries(found: Sequence[dict[str, Any]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("key", no_wrap=True, min_width=32)
+    for head in ("age", "model", "tenant", "tags"):
+        table.add_column(head, overflow="fold")
+    table.add_column("question", no_wrap=True, overflow="ellipsis")
+    for values in found:
+        shown = (values["key"], _age(values["age_seconds"]), values["model"], values["tenant"], values["tags"])
+        question = " ".join(values["question"].split())
+        table.add_row(*(Text(_shown(value)) for value in (*shown, question)))
+    _console().print(table)
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _age(seconds: float) -> str:
+    """Seconds in the largest unit of which there are two: ``95m``, ``3d``."""
+    units = ((86_400, "d"), (3_600, "h"), (60, "m"))
+    size, unit = next((pair for pair in units if seconds >= 2 * pair[0]), (1, "s"))
+    return f"{seconds // size:.0f}{unit}"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ the very object that came in gives back its native original, and the rest is reb
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -29,6 +30,10 @@ _TRANSPORT = frozenset(
 )
 _SERVER = frozenset({"api_base", "base_url", "api_version", "custom_llm_provider", "organization"})
 _MOCKS = ("mock_response", "mock_tool_calls", "mock_timeout")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+MAX_TAGS, MAX_TAG_CHARS = 32, 128
+"""How many tags of a request are read, and how much of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +379,15 @@ def _controls(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Controls:
         ttl_seconds=_number(cache.get("ttl")),
         namespace=_text(cache.get("namespace")),
         max_age_seconds=_number(age),
+        tags=_tags(own.get("tags")),
     )
+
+
+def _tags(given: Any) -> tuple[str, ...]:
+    """Each text of a list once, in order, without control characters and space at its ends; at most `MAX_TAGS`."""
+    texts = [text for text in given if isinstance(text, str)] if isinstance(given, (list, tuple)) else []
+    plain = (_CONTROL.sub(" ", text).strip()[:MAX_TAG_CHARS].strip() for text in texts)
+    return tuple(dict.fromkeys(filter(None, plain)))[:MAX_TAGS]
 
 
 def _number(value: Any) -> float | None:

@@ -35,7 +35,8 @@ class Tenant:
 class Controls:
     """What the caller asked of this one request: LiteLLM's `cache={…}` and `metadata={"tokenopt": {…}}`.
 
-    `mocked`: LiteLLM is to make the answer up (``mock_response`` and its like).
+    `mocked`: LiteLLM is to make the answer up (``mock_response`` and its like). `tags` are written on the answer if
+    it's cached; answers are found and removed by them.
     """
 
     bypass: bool = False
@@ -45,6 +46,7 @@ class Controls:
     ttl_seconds: float | None = None
     namespace: str | None = None
     max_age_seconds: float | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,14 @@ variables ``TOKENOPT_<STAGE>__<FIELD>`` (``TOKENOPT_REDIS__URL=embedded``), whic
 
 from __future__ import annotations
 
+import base64
+import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from .errors import SettingsError
 
@@ -32,6 +34,22 @@ def _redis_url(url: str) -> str:
     if url in ("auto", "embedded", "memory") or url.startswith(REDIS_SCHEMES):
         return url
     raise ValueError("allowed: auto, embedded, memory, redis://…, rediss://… or unix://…")
+
+
+def _fernet_key(key: SecretStr) -> SecretStr:
+    """*key* if it's one: 32 bytes in URL-safe base64, and the package that uses it is there."""
+    try:
+        size = len(base64.urlsafe_b64decode(key.get_secret_value()))
+    except ValueError:
+        size = 0
+    if size != 32:
+        raise ValueError(
+            "allowed: 32 random bytes in URL-safe base64, as `python -c 'import base64, os; "
+            "print(base64.urlsafe_b64encode(os.urandom(32)).decode())'` makes them"
+        )
+    if importlib.util.find_spec("cryptography") is None:
+        raise ValueError("it needs a package: pip install 'litellm-tokenopt[encryption]'")
+    return key
 
 
 class RedisSettings(_Section):
@@ -93,6 +111,16 @@ class CacheSettings(_Section):
     )
     max_entries_in_process: Count = Field(2_000, description="Answers kept in process, beside Redis.")
     max_answer_bytes: Count = Field(262_144, description="Longer answers are not stored.")
+    index: Literal["auto", "flat", "hnsw"] = Field(
+        "auto",
+        description="The vector index in Redis: flat (exact) | hnsw (approximate, faster when large) | auto (flat; "
+        "hnsw once there are more than 50,000 answers when a process starts).",
+    )
+    encryption_key: Annotated[SecretStr, AfterValidator(_fernet_key)] | None = Field(
+        None,
+        description="A Fernet key (os.environ/NAME): questions and answers are encrypted in Redis. Vectors, which tell "
+        "what a question is about, tenants, tags and models stay readable. An answer under another key is dropped.",
+    )
 
 
 class ToolsSettings(_Section):
@@ -255,6 +283,8 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _shown(path: str, value: Any) -> str:
-    """*value* for an error message; a URL's password stays out of logs."""
+    """*value* for an error message; keys and a URL's password stay out of logs."""
+    if path.endswith("_key"):
+        return "'…'"
     shown = repr(value)
     return f"{shown.split('@')[0].split('://')[0]}://…'" if path.endswith("url") and "@" in shown else shown

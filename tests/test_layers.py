@@ -31,6 +31,7 @@ HOMES = {
     "redisvl": {"cache"},
     "opentelemetry": {"telemetry", "evaluation"},
     "redis": {"redis", "cache"},
+    "cryptography": {"cache"},
     "torch": {"models"},
     "onnxruntime": {"models"},
 }

@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UnavailableError
+
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+
     from .plugin import Plugin
 
 HEALTH_PATH = "/tokenopt/health"
+CACHE_PATH = "/tokenopt/cache"
+ENTRIES_PATH = "/tokenopt/cache/entries"
+ENTRIES_LISTED, ENTRIES_LISTED_MOST = 100, 1_000
 
 
 def add_routes(plugin: Plugin) -> None:
-    """Serve ``GET /tokenopt/health``, if the proxy runs in this process. Needs no key, like LiteLLM's liveliness."""
+    """Serve the plugin's routes, if the proxy runs in this process.
+
+    ``GET /tokenopt/health`` needs no key, like LiteLLM's liveliness. With the proxy's admin key:
+    ``GET /tokenopt/cache`` (how much is kept), ``GET /tokenopt/cache/entries`` and ``DELETE /tokenopt/cache``, both
+    with conditions as parameters (key, tag, model, tenant, older_than: 90, 15m, 12h, 7d), the former with limit, the
+    latter with ``all=true`` in place of conditions. Without Redis they speak of the worker's own memory.
+    """
     server = sys.modules.get("litellm.proxy.proxy_server")
     app = getattr(server, "app", None)
     if app is None:
         return
     remove_routes()
-    from starlette.requests import Request
+    # In front, since the proxy ends with routes that match any path.
+    app.router.routes[:0] = [_health_route(plugin), *_cache_routes(plugin)]
+
+
+def remove_routes() -> None:
+    """Take the plugin's routes off again."""
+    app = getattr(sys.modules.get("litellm.proxy.proxy_server"), "app", None)
+    if app is not None:
+        ours = {HEALTH_PATH, CACHE_PATH, ENTRIES_PATH}
+        app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) not in ours]
+
+
+def _health_route(plugin: Plugin) -> Any:
     from starlette.responses import JSONResponse
     from starlette.routing import Route
 
@@ -28,12 +56,87 @@ def add_routes(plugin: Plugin) -> None:
         body: dict[str, Any] = {"status": "ok" if healthy else "degraded", "mode": plugin.settings.mode, "parts": parts}
         return JSONResponse(body, status_code=200 if healthy else 503)
 
-    # In front, since the proxy ends with routes that match any path.
-    app.router.routes.insert(0, Route(HEALTH_PATH, health, methods=["GET"]))
+    return Route(HEALTH_PATH, health, methods=["GET"])
 
 
-def remove_routes() -> None:
-    """Take the plugin's routes off again."""
-    app = getattr(sys.modules.get("litellm.proxy.proxy_server"), "app", None)
-    if app is not None:
-        app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) != HEALTH_PATH]
+# --- the answer cache -----------------------------------------------------------------------------------------
+
+
+def _cache_routes(plugin: Plugin) -> list[Any]:
+    served = (
+        (CACHE_PATH, "GET", _stats),
+        (ENTRIES_PATH, "GET", _entries),
+        (CACHE_PATH, "DELETE", _remove),
+    )
+    return [_admin_route(plugin, *route) for route in served]
+
+
+Answering = Callable[["Plugin", Mapping[str, str]], Awaitable[Any]]
+
+
+def _admin_route(plugin: Plugin, path: str, method: str, answer: Answering) -> Any:
+    """A route for the proxy's admins alone, which gives what *answer* makes of the query's parameters."""
+    from fastapi import Depends, HTTPException
+    from fastapi.routing import APIRoute
+    from litellm.proxy._types import LitellmUserRoles, UserAPIKeyAuth
+    from litellm.proxy.auth.user_api_key_auth import user_api_key_auth
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+
+    async def serve(request: Request, user: UserAPIKeyAuth) -> JSONResponse:
+        if user.user_role != LitellmUserRoles.PROXY_ADMIN:
+            raise HTTPException(403, {"error": f"only a proxy admin may ask for {path}"})
+        try:
+            return JSONResponse(await plugin.portal.wait(_work(plugin, answer, request.query_params)))
+        except ValueError as error:
+            raise HTTPException(400, {"error": str(error)}) from None
+        except UnavailableError as error:
+            raise HTTPException(503, {"error": str(error)}) from None
+
+    # Names of this function's own imports: as texts they could not be looked up.
+    serve.__annotations__ = {"request": Request, "user": UserAPIKeyAuth}
+    serve.__defaults__ = (Depends(user_api_key_auth),)
+    return APIRoute(path, serve, methods=[method], include_in_schema=False, response_model=None)
+
+
+async def _work(plugin: Plugin, answer: Answering, query: Mapping[str, str]) -> Any:
+    return await answer(plugin, query)
+
+
+async def _stats(plugin: Plugin, _: Mapping[str, str]) -> dict[str, Any]:
+    return asdict(await plugin.optimizer.parts.cache.stats())
+
+
+async def _entries(plugin: Plugin, query: Mapping[str, str]) -> dict[str, Any]:
+    from ..cache.inspection import described
+
+    cache = plugin.optimizer.parts.cache
+    found = await cache.entries(**_conditions(query, "limit"), limit=_limit(query.get("limit")))
+    return {"entries": [described(entry, cache.age(entry)) for entry in found]}
+
+
+async def _remove(plugin: Plugin, query: Mapping[str, str]) -> dict[str, Any]:
+    conditions = _conditions(query, "all")
+    everything = query.get("all") == "true"
+    if everything == bool(conditions):
+        raise ValueError("name what to remove: key, tag, model, tenant, older_than, or all=true without these")
+    cache = plugin.optimizer.parts.cache
+    return {"removed": await (cache.clear() if everything else cache.invalidate(**conditions))}
+
+
+def _conditions(query: Mapping[str, str], other: str) -> dict[str, Any]:
+    """The conditions in *query*; ValueError for a parameter that is none, and is not *other*."""
+    from ..cache.inspection import CONDITIONS, conditions_of
+
+    unknown = sorted(set(query) - {*CONDITIONS, other})
+    if unknown:
+        raise ValueError(f"{unknown[0]} is no parameter; allowed: {', '.join((*CONDITIONS, other))}")
+    return conditions_of(query)
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return ENTRIES_LISTED
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= ENTRIES_LISTED_MOST):
+        raise ValueError(f"limit is {text!r}; 1 to {ENTRIES_LISTED_MOST} is allowed")
+    return int(text)

@@ -8,6 +8,7 @@ from ..models.pairs import calibration
 from ..redis.pool import RedisPool
 from ..settings import Settings
 from .memory import MemoryAnswerStore
+from .packing import Packer
 from .stores import AnswerStore
 from .verifier import PairVerifier, RuleVerifier, Verifier
 
@@ -20,7 +21,10 @@ def build_store(settings: Settings, pool: RedisPool, embedder: Embedder) -> Answ
     from .redisvl_store import RedisAnswerStore
     from .tiered import TieredAnswerStore
 
-    return TieredAnswerStore(memory, RedisAnswerStore(pool, settings.redis.prefix, embedder.name))
+    key = settings.cache.encryption_key
+    packer = Packer(None if key is None else key.get_secret_value())
+    shared = RedisAnswerStore(pool, settings.redis.prefix, embedder.name, packer=packer, index=settings.cache.index)
+    return TieredAnswerStore(memory, shared)
 
 
 def build_verifier(settings: Settings) -> Verifier:

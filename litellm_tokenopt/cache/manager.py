@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from ..request import Reply
 from ..settings import CacheSettings
 from .normalise import normalise
 from .scope import entry_key
-from .stores import AnswerStore, Entry, Hit
+from .stores import AnswerStore, Entry, Hit, Selection
 from .verifier import RuleVerifier, Verifier
+from .veto import veto
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +28,26 @@ logger = logging.getLogger(__name__)
 CANDIDATES = 5
 SIMILAR_MAX_CHARS = 1_000
 """Longer questions are answered by their exact repeats alone: an embedder reads no more than about this much."""
+
+SAME_QUESTION = 0.995
+"""Questions at least as near as this are one entry, if no veto stands between them."""
+
+JITTER = 0.05
+"""At most so much of its time to live an entry goes early, so that what was stored together doesn't expire together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheStats:
+    """What a cache holds: entries, their bytes (indexes aside), entries by model, and ages in seconds.
+
+    The ages are None where nothing is held.
+    """
+
+    entries: int
+    bytes: int
+    by_model: Mapping[str, int]
+    oldest_seconds: float | None
+    newest_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,26 +115,83 @@ class SemanticCacheManager:
         similar: bool = True,
         ttl_seconds: float | None = None,
         model: str = "",
+        tenant: str = "",
+        tags: Sequence[str] = (),
         vector: NDArray[np.float32] | None = None,
     ) -> str:
         """Keep *reply* as the answer to *question* for *ttl_seconds* (the setting's where None); returns its key.
 
-        *vector* is the question's, where that's known. Raises `UnavailableError`.
+        *vector* is the question's, where that's known; *model*, *tenant* and *tags* are to find the entry by. The
+        answer takes the place of those to almost the same wording. Its time is up to `JITTER` shorter, by its key.
+        Raises `UnavailableError`.
         """
         if isinstance(reply, str):
             reply = Reply(text=reply, finish="stop", has_tool_calls=False, payload={"text": reply})
         entry = Entry(
             key=self.key(question, scope), scope=scope, question=question, payload=reply.payload, text=reply.text,
-            finish=reply.finish, created=self._clock(), model=model,
+            finish=reply.finish, created=self._clock(), model=model, tenant=tenant, tags=tuple(tags),
         )  # fmt: skip
         if vector is None and similar and self.may_be_similar(question):
             vector = await self._vector(question)
-        await self.answers.put(entry, vector, self.settings.ttl_seconds if ttl_seconds is None else ttl_seconds)
+        same = [] if vector is None else await self._same(entry, vector)
+        seconds = self.settings.ttl_seconds if ttl_seconds is None else ttl_seconds
+        await self.answers.put(entry, vector, jittered(seconds, entry.key))
+        for key in same:
+            await self.answers.drop(key)
         return entry.key
 
-    async def invalidate(self, key: str) -> None:
-        """Remove the entry under *key*. Raises `UnavailableError`."""
-        await self.answers.drop(key)
+    async def invalidate(
+        self,
+        *,
+        key: str | None = None,
+        tag: str | None = None,
+        model: str | None = None,
+        tenant: str | None = None,
+        older_than_seconds: float | None = None,
+    ) -> int:
+        """Remove the entries for which every condition given holds; how many there were.
+
+        *tenant* is a part of an entry's label (``team:blue``), or several between blanks. In Redis, and in this
+        process, they are gone when this returns; another process may give a copy of its own for
+        `tiered.ASK_SECONDS` more. Raises ValueError where no condition is given or one is empty, and
+        `UnavailableError` where the store can't be reached: some may be gone then.
+        """
+        if (key, tag, model, tenant, older_than_seconds) == (None,) * 5:
+            raise ValueError("no condition is given: name a key, tag, model, tenant or age, or clear the cache")
+        return await self.answers.remove(self._selection(key, tag, model, tenant, older_than_seconds))
+
+    async def clear(self) -> int:
+        """Remove every entry; how many there were. As `invalidate` otherwise."""
+        return await self.answers.remove(Selection())
+
+    async def entries(
+        self,
+        *,
+        key: str | None = None,
+        tag: str | None = None,
+        model: str | None = None,
+        tenant: str | None = None,
+        older_than_seconds: float | None = None,
+        limit: int = 100,
+    ) -> list[Entry]:
+        """At most *limit* of the entries for which every condition given holds (as in `invalidate`), newest first.
+
+        In Redis, if there is one: what this process alone keeps while Redis is away is not among them. Raises
+        ValueError for an empty condition, `UnavailableError`.
+        """
+        return await self.answers.select(self._selection(key, tag, model, tenant, older_than_seconds), limit)
+
+    async def stats(self) -> CacheStats:
+        """How much is held, and how old it is. Raises `UnavailableError`."""
+        held = await self.answers.holdings()
+        now = self._clock()
+        return CacheStats(
+            entries=sum(one.entries for one in held),
+            bytes=sum(one.bytes for one in held),
+            by_model={one.model: one.entries for one in sorted(held, key=lambda one: (-one.entries, one.model))},
+            oldest_seconds=max((max(0.0, now - one.oldest) for one in held), default=None),
+            newest_seconds=min((max(0.0, now - one.newest) for one in held), default=None),
+        )
 
     async def health(self) -> Mapping[str, Any]:
         """How the store does; never raises for one out of reach."""
@@ -129,6 +208,21 @@ class SemanticCacheManager:
     def age(self, entry: Entry) -> float:
         """Seconds since *entry* was stored."""
         return max(0.0, self._clock() - entry.created)
+
+    def _selection(
+        self, key: str | None, tag: str | None, model: str | None, tenant: str | None, older: float | None
+    ) -> Selection:
+        until = None if older is None else self._clock() - older
+        return Selection(key=key, tag=tag, model=model, tenant=tenant, created_until=until)
+
+    async def _same(self, entry: Entry, vector: NDArray[np.float32]) -> list[str]:
+        """Keys of other entries for the question of *entry*, worded almost alike."""
+        near = await self.answers.search(entry.scope, vector, CANDIDATES, SAME_QUESTION)
+        return [
+            hit.entry.key
+            for hit in near
+            if hit.entry.key != entry.key and veto(entry.question, hit.entry.question) is None
+        ]
 
     async def _chosen(self, question: str, hits: Sequence[Hit], vector: NDArray[np.float32]) -> Lookup:
         """The nearest answer that nothing speaks against; else why the nearest one was refused."""
@@ -160,3 +254,8 @@ class SemanticCacheManager:
 
     def _young(self, entry: Entry, max_age_seconds: float | None) -> bool:
         return max_age_seconds is None or self.age(entry) <= max_age_seconds
+
+
+def jittered(seconds: float, key: str) -> float:
+    """*seconds* less a part of up to `JITTER` that follows from *key*."""
+    return seconds * (1.0 - JITTER * zlib.crc32(key.encode()) / 2**32)

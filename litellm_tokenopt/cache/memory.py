@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .stores import Entry, Hit
+from ..request import canonical
+from .stores import Entry, Hit, Holdings, Selection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +57,23 @@ class MemoryAnswerStore:
         with self._lock:
             self._remove(key)
 
+    async def select(self, selection: Selection, limit: int) -> list[Entry]:
+        found = sorted((kept.entry for kept in self._meant(selection)), key=lambda entry: -entry.created)
+        return found[:limit]
+
+    async def remove(self, selection: Selection) -> int:
+        with self._lock:
+            meant = [kept.entry.key for kept in self._live() if selection.holds(kept.entry)]
+            for key in meant:
+                self._remove(key)
+        return len(meant)
+
+    async def holdings(self) -> list[Holdings]:
+        by_model: dict[str, list[_Kept]] = {}
+        for kept in self._meant(Selection()):
+            by_model.setdefault(kept.entry.model, []).append(kept)
+        return [_held(model, of_model) for model, of_model in by_model.items()]
+
     async def health(self) -> Mapping[str, Any]:
         return {"store": "memory", "reachable": True, "entries": len(self._kept), "max_entries": self._max_entries}
 
@@ -73,6 +91,20 @@ class MemoryAnswerStore:
                 self._shelves.setdefault(entry.scope, _Shelf(len(vector))).add(entry.key, vector)
             while len(self._kept) > self._max_entries:
                 self._remove(next(iter(self._kept)))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._kept.clear()
+            self._shelves.clear()
+
+    def _meant(self, selection: Selection) -> list[_Kept]:
+        with self._lock:
+            return [kept for kept in self._live() if selection.holds(kept.entry)]
+
+    def _live(self) -> Iterable[_Kept]:
+        now = self._clock()
+        return (kept for kept in self._kept.values() if kept.expires > now)
 
     def _fresh(self, key: str) -> Entry | None:
         kept = self._kept.get(key)
@@ -92,6 +124,19 @@ class MemoryAnswerStore:
         shelf.remove(key)
         if not shelf.keys:
             del self._shelves[kept.entry.scope]
+
+
+def _held(model: str, kept: list[_Kept]) -> Holdings:
+    created = [one.entry.created for one in kept]
+    size = sum(map(_size, kept))
+    return Holdings(model=model, entries=len(kept), bytes=size, oldest=min(created), newest=max(created))
+
+
+def _size(kept: _Kept) -> int:
+    """About how many bytes an entry is; text is counted in characters."""
+    entry = kept.entry
+    vector = 0 if kept.vector is None else kept.vector.nbytes
+    return len(entry.question) + len(entry.text) + len(canonical(entry.payload)) + vector
 
 
 class _Shelf:

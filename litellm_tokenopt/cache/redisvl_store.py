@@ -2,53 +2,72 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-import importlib
-import json
 import logging
 import re
-import zlib
-from collections.abc import Iterable, Mapping
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..redis.pool import RedisPool
+from .catalogue import Catalogue
+from .fields import ENTRY, SCOPE, VECTOR, hash_of, vector_bytes
+from .indexes import VectorIndexes, is_missing
+from .packing import Packer
 from .scope import FORMAT_VERSION
-from .stores import Entry, Hit
+from .stores import Entry, Hit, Holdings, Selection
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from redis.asyncio import Redis
-    from redisvl.index import AsyncSearchIndex
+
+    from .indexes import Choice
 
 logger = logging.getLogger(__name__)
 
-SCOPE, VECTOR, ENTRY = "scope", "vector", "entry"
-COMPRESSION_LEVEL = 1
+BATCH = 500
 
 
 class RedisAnswerStore:
-    """One hash per answer, under ``{prefix}:answer:…``, that one vector index covers.
+    """One hash per answer, under ``{prefix}:answer:…``, that a vector index and a catalogue cover.
 
     Composes `AsyncSearchIndex`: RedisVL's `SemanticCache` connects in its constructor, and a hit renews its TTL.
-    An entry that can't be read is a miss, and is dropped. Raises `RedisUnavailable`.
+    An entry that a look-up can't read, because it's broken or sealed with another key than *packer*'s, is a miss, and
+    is dropped. *index* is `VectorIndexes`' choice. Raises `RedisUnavailable`.
     """
 
-    def __init__(self, pool: RedisPool, prefix: str, embedder_name: str) -> None:
+    def __init__(
+        self,
+        pool: RedisPool,
+        prefix: str,
+        embedder_name: str,
+        *,
+        packer: Packer | None = None,
+        index: Choice = "auto",
+    ) -> None:
         self._pool = pool
         # No colon within: one index's prefix must not begin another's. (The scope holds the name as it is.)
         plain_name = re.sub(r"[^\w.-]", "_", embedder_name)
         self._begin = f"{prefix}:answer:v{FORMAT_VERSION}:{plain_name}:"
-        self._dimensions_ready: set[int] = set()
+        self._generation_name = f"{prefix}:answer-generation:v{FORMAT_VERSION}:{plain_name}"
+        self._packer = packer or Packer()
+        self._indexes = VectorIndexes(pool, self._begin, index)
+        self._catalogue = Catalogue(pool, self._begin)
+        self._generation = ""
+
+    @property
+    def generation(self) -> str:
+        """What the last `get_exact` found: another text after every `remove` by any process, empty before."""
+        return self._generation
 
     async def get_exact(self, key: str) -> Entry | None:
-        name = self._name(key)
-        data = await self._pool.call(lambda client: _fetch(client, name))
+        names = (self._name(key), self._generation_name)
+        data, generation = await self._pool.call(lambda client: _fetch_with(client, *names))
+        self._generation = (generation or b"").decode()
         return await self._read_or_drop(key, data)
 
     async def search(self, scope: str, vector: NDArray[np.float32], k: int, threshold: float) -> list[Hit]:
-        await self._ready(len(vector))
+        await self._indexes.ready(len(vector))
 
         async def find(client: Redis) -> list[tuple[str, float, bytes | None]]:
             return await self._nearest(client, scope, vector, k)
@@ -62,11 +81,9 @@ class RedisAnswerStore:
         return hits
 
     async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
-        fields: dict[Any, Any] = {SCOPE: entry.scope, ENTRY: _pack(entry)}
         if vector is not None:
-            await self._ready(len(vector))
-            fields[VECTOR] = vector.astype("<f4").tobytes()
-        name = self._name(entry.key)
+            await self._indexes.ready(len(vector))
+        fields, name = hash_of(entry, self._packer.pack(entry), vector), self._name(entry.key)
 
         async def store(client: Redis) -> None:
             # One transaction: an entry without its TTL would stay for ever.
@@ -79,12 +96,37 @@ class RedisAnswerStore:
         await self._pool.call(store)
 
     async def drop(self, key: str) -> None:
-        name = self._name(key)
+        await self._unlink([self._name(key)])
 
-        async def remove(client: Redis) -> None:
-            await client.delete(name)
+    async def select(self, selection: Selection, limit: int) -> list[Entry]:
+        if selection.key is not None:
+            return [entry for entry in await self._readable([self._name(selection.key)]) if selection.holds(entry)]
+        found: list[Entry] = []
+        offset = 0
+        while len(found) < limit and (names := await self._catalogue.newest(selection, offset, min(BATCH, limit))):
+            found += [entry for entry in await self._readable(names) if selection.holds(entry)]
+            offset += len(names)
+        return found[:limit]
 
-        await self._pool.call(remove)
+    async def remove(self, selection: Selection) -> int:
+        removed = await self._remove_one(selection.key, selection) if selection.key else await self._remove(selection)
+        await self._pool.call(lambda client: client.set(self._generation_name, secrets.token_hex(8)))
+        return removed
+
+    async def _remove_one(self, key: str, selection: Selection) -> int:
+        if selection != Selection(key=key) and not await self.select(selection, 1):
+            return 0
+        return await self._unlink([self._name(key)])
+
+    async def _remove(self, selection: Selection) -> int:
+        removed = kept = 0
+        while names := await self._catalogue.some(selection, kept, BATCH):
+            gone = await self._unlink(names)
+            removed, kept = removed + gone, kept + len(names) - gone
+        return removed
+
+    async def holdings(self) -> list[Holdings]:
+        return await self._catalogue.holdings()
 
     async def health(self) -> Mapping[str, Any]:
         return {"store": "redis", **await self._pool.health()}
@@ -92,23 +134,30 @@ class RedisAnswerStore:
     def _name(self, key: str) -> str:
         return self._begin + key
 
+    async def _readable(self, names: Sequence[str]) -> list[Entry]:
+        """The entries of those hashes that are there; what can't be read stays, for who has the key to it."""
+        stored = await self._pool.call(lambda client: _fetch_all(client, names))
+        keys = [name.removeprefix(self._begin) for name in names]
+        there = [self._packer.unpack(key, data) for key, data in zip(keys, stored, strict=True) if data is not None]
+        readable = [entry for entry in there if entry is not None]
+        if len(readable) < len(there):
+            logger.warning("%d answers can't be read: broken, or sealed with another key", len(there) - len(readable))
+        return readable
+
+    async def _unlink(self, names: Sequence[str]) -> int:
+        async def remove(client: Redis) -> int:
+            return int(await client.unlink(*names))
+
+        return await self._pool.call(remove)
+
     async def _read_or_drop(self, key: str, data: bytes | None) -> Entry | None:
         if data is None:
             return None
-        entry = _unpack(key, data)
+        entry = self._packer.unpack(key, data)
         if entry is None:
             logger.warning("dropped an unreadable answer from Redis (key %s)", key)
             await self.drop(key)
         return entry
-
-    async def _ready(self, dimensions: int) -> None:
-        """See to it that the index for vectors of so many *dimensions* is there; once a process."""
-        if dimensions in self._dimensions_ready:
-            return
-        # RedisVL takes half a second to import: not on the event loop.
-        await asyncio.to_thread(importlib.import_module, "redisvl.index")
-        await self._pool.call(lambda client: _create(self._index(client, dimensions)))
-        self._dimensions_ready.add(dimensions)
 
     async def _nearest(
         self, client: Redis, scope: str, vector: NDArray[np.float32], k: int
@@ -119,19 +168,17 @@ class RedisAnswerStore:
         from redisvl.query.filter import Tag
 
         query = VectorQuery(
-            vector=vector.astype("<f4").tobytes(),
+            vector=vector_bytes(vector),
             vector_field_name=VECTOR,
             filter_expression=Tag(SCOPE) == scope,
             num_results=k,
         )
-        index = self._index(client, len(vector))
         try:
-            rows = await index.query(query)
+            rows = await self._indexes.searched(client, len(vector)).query(query)
         except RedisVLError as error:
-            if not _index_is_missing(error):
+            if not is_missing(error):
                 raise
-            # The server was emptied or restarted.
-            await _create(index)
+            await self._indexes.restore(client, len(vector))
             return []
         names = [str(row["id"]) for row in rows]
         stored = await _fetch_all(client, names)
@@ -140,23 +187,14 @@ class RedisAnswerStore:
             for name, row, data in zip(names, rows, stored, strict=True)
         ]
 
-    def _index(self, client: Redis, dimensions: int) -> AsyncSearchIndex:
-        from redisvl.index import AsyncSearchIndex
-        from redisvl.schema import IndexSchema
 
-        vector = {"dims": dimensions, "algorithm": "flat", "datatype": "float32", "distance_metric": "cosine"}
-        schema = IndexSchema.from_dict(
-            {
-                "index": {"name": f"{self._begin}{dimensions}", "prefix": self._begin, "storage_type": "hash"},
-                "fields": [{"name": SCOPE, "type": "tag"}, {"name": VECTOR, "type": "vector", "attrs": vector}],
-            }
-        )
-        return AsyncSearchIndex(schema, redis_client=client)
-
-
-async def _fetch(client: Redis, name: str) -> bytes | None:
-    found: Any = await client.hget(name, ENTRY)
-    return bytes(found) if found is not None else None
+async def _fetch_with(client: Redis, name: str, other: str) -> tuple[bytes | None, bytes | None]:
+    """The entry in the hash *name*, and the value of *other*; one round trip."""
+    async with client.pipeline(transaction=False) as pipeline:
+        pipeline.hget(name, ENTRY)
+        pipeline.get(other)
+        entry, value = await pipeline.execute()
+    return entry, value
 
 
 async def _fetch_all(client: Redis, names: Iterable[str]) -> list[bytes | None]:
@@ -164,39 +202,3 @@ async def _fetch_all(client: Redis, names: Iterable[str]) -> list[bytes | None]:
         for name in names:
             pipeline.hget(name, ENTRY)
         return list(await pipeline.execute())
-
-
-async def _create(index: AsyncSearchIndex) -> None:
-    """Create *index* unless it's there, or another worker creates it at the same moment."""
-    from redisvl.exceptions import RedisVLError
-
-    try:
-        await index.create()
-    except RedisVLError:
-        if not await index.exists():
-            raise
-
-
-def _index_is_missing(error: BaseException) -> bool:
-    """Whether a search failed for want of its index; servers word it differently."""
-    cause: BaseException | None = error
-    while cause is not None:
-        text = str(cause).lower()
-        if "no such index" in text or "unknown index" in text or ("index" in text and "not found" in text):
-            return True
-        cause = cause.__cause__
-    return False
-
-
-def _pack(entry: Entry) -> bytes:
-    kept = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
-    return zlib.compress(json.dumps(kept, separators=(",", ":")).encode("ascii"), COMPRESSION_LEVEL)
-
-
-def _unpack(key: str, data: bytes) -> Entry | None:
-    """The entry packed in *data*; None when it isn't one, or not that of *key*."""
-    try:
-        entry = Entry(**json.loads(zlib.decompress(data)))
-    except (zlib.error, ValueError, TypeError):
-        return None
-    return entry if entry.key == key and isinstance(entry.payload, dict) else None

@@ -12,7 +12,7 @@ from ..memo import Memo
 from ..request import ChatRequest, Message, Tool, canonical, digest, is_text_part, text_of, user_turns
 from ..settings import CacheSettings
 
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
 """Part of every scope, key and index name: raise it when what is stored, or how it's compared, changes."""
 
 NOT_SHAPING = frozenset({"stream", "stream_options", "timeout", "request_timeout", "num_retries", "max_retries"})

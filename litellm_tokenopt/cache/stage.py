@@ -10,6 +10,7 @@ from ..errors import UnavailableError
 from ..request import ChatRequest, Reply
 from ..stage import Answer, Keep, Verdict
 from .cacheable import lookup_refusal, reply_refusal
+from .labels import tenant_label
 from .manager import Lookup, SemanticCacheManager
 from .scope import Scope, scope_of
 from .stores import Entry
@@ -28,6 +29,8 @@ class StoreReply:
     manager: SemanticCacheManager
     scope: Scope
     model: str
+    tenant: str
+    tags: tuple[str, ...]
     ttl_seconds: float
     vector: NDArray[np.float32] | None
 
@@ -39,7 +42,7 @@ class StoreReply:
         try:
             await self.manager.store(
                 self.scope.question, reply, scope=self.scope.id, similar=self.scope.similar,
-                ttl_seconds=self.ttl_seconds, model=self.model, vector=self.vector,
+                ttl_seconds=self.ttl_seconds, model=self.model, tenant=self.tenant, tags=self.tags, vector=self.vector,
             )  # fmt: skip
         except UnavailableError as error:
             logger.debug("reply not stored: %s", error)
@@ -88,8 +91,9 @@ class CacheStage:
         if controls.no_store or ttl_seconds <= 0:
             return None
         return StoreReply(
-            manager=self._manager, scope=scope, model=request.model, ttl_seconds=ttl_seconds, vector=vector
-        )
+            manager=self._manager, scope=scope, model=request.model, tenant=tenant_label(request.tenant),
+            tags=controls.tags, ttl_seconds=ttl_seconds, vector=vector,
+        )  # fmt: skip
 
     def _failed(self, error: UnavailableError) -> None:
         if not self._failing:

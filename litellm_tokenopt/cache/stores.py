@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Entry:
     """A stored answer: `payload` is the surface's JSON, `created` in Unix seconds, `question` as it was asked.
 
-    `text` and `finish` are the reply's, so that it can be given again as it came.
+    `text` and `finish` are the reply's, so that it can be given again as it came. `tenant` says whose request
+    it answered (`labels.tenant_label`), `tags` what the caller wrote on it.
     """
 
     key: str
@@ -26,6 +27,8 @@ class Entry:
     finish: str | None
     created: float
     model: str
+    tenant: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,48 @@ class Hit:
 
     entry: Entry
     similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which entries are meant: those for which every condition given holds; all where none is.
+
+    `tenant` is one part of an entry's label or several between blanks, `created_until` in Unix seconds. Raises
+    ValueError for an empty text, which would mean either nothing or everything.
+    """
+
+    key: str | None = None
+    tag: str | None = None
+    model: str | None = None
+    tenant: str | None = None
+    created_until: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str) and not value.strip():
+                raise ValueError(f"{field.name} is empty: name one, or leave it out")
+
+    def holds(self, entry: Entry) -> bool:
+        """Whether *entry* is meant."""
+        return (
+            self.key in (None, entry.key)
+            and self.model in (None, entry.model)
+            and (self.tag is None or self.tag in entry.tags)
+            and (self.tenant is None or set(self.tenant.split()) <= set(entry.tenant.split()))
+            and (self.created_until is None or entry.created <= self.created_until)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """How much is kept of one model's answers: their number, their bytes (indexes aside), and Unix seconds."""
+
+    model: str
+    entries: int
+    bytes: int
+    oldest: float
+    newest: float
 
 
 class AnswerStore(Protocol):
@@ -58,6 +103,27 @@ class AnswerStore(Protocol):
         """Remove the entry under *key*, if there is one."""
         ...
 
+    async def select(self, selection: Selection, limit: int) -> list[Entry]:
+        """At most *limit* of the entries that are meant, newest first. One that can't be read is left out."""
+        ...
+
+    async def remove(self, selection: Selection) -> int:
+        """Remove the entries that are meant; how many there were."""
+        ...
+
+    async def holdings(self) -> list[Holdings]:
+        """What is kept, by model, in no order."""
+        ...
+
     async def health(self) -> Mapping[str, Any]:
         """How the store does, for people; always ``store`` and ``reachable``. Never raises for one out of reach."""
+        ...
+
+
+class SharedAnswerStore(AnswerStore, Protocol):
+    """A store that several processes use."""
+
+    @property
+    def generation(self) -> str:
+        """What the last `get_exact` found: another text after every `remove` by any process, empty before."""
         ...

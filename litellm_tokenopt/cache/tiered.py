@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnavailableError
 from .memory import MemoryAnswerStore
-from .stores import AnswerStore, Entry, Hit
+from .stores import Entry, Hit, Holdings, Selection, SharedAnswerStore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,31 +18,47 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOCAL_SECONDS = 60.0
+ASK_SECONDS = 5.0
 
 
 class TieredAnswerStore:
     """What this process stored last is found in its memory at once, the rest in *shared*.
 
     While *shared* is out of reach, *memory* does everything; said in the log once each time.
+
+    What is removed (`remove`) is gone at once in *shared* and in the process that removes it. Another process forgets
+    its own copies with the next look-up that asks *shared*: one in `ASK_SECONDS` does in any case. While *shared*
+    can't be reached, nobody learns of anything. *clock* gives seconds.
     """
 
-    def __init__(self, memory: MemoryAnswerStore, shared: AnswerStore, local_seconds: float = LOCAL_SECONDS) -> None:
+    def __init__(
+        self,
+        memory: MemoryAnswerStore,
+        shared: SharedAnswerStore,
+        local_seconds: float = LOCAL_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._memory = memory
         self._shared = shared
         self._local_seconds = min(local_seconds, LOCAL_SECONDS)
+        self._clock = clock
+        self._ask_at = 0.0
+        self._generation = shared.generation
         self._alone = False
 
     async def get_exact(self, key: str) -> Entry | None:
-        entry = self._memory.peek(key)
-        if entry is not None:
-            return entry
+        local = self._memory.peek(key)
+        if local is not None and self._clock() < self._ask_at:
+            return local
+        self._ask_at = self._clock() + ASK_SECONDS
         try:
             entry = await self._shared.get_exact(key)
         except UnavailableError as error:
             self._failed(error)
-            return None
+            return local
+        self._forget_removed()
         self._alone = False
-        return entry
+        return entry or self._memory.peek(key)
 
     async def search(self, scope: str, vector: NDArray[np.float32], k: int, threshold: float) -> list[Hit]:
         try:
@@ -70,8 +87,24 @@ class TieredAnswerStore:
         except UnavailableError as error:
             self._failed(error)
 
+    async def select(self, selection: Selection, limit: int) -> list[Entry]:
+        return await self._shared.select(selection, limit)
+
+    async def remove(self, selection: Selection) -> int:
+        """`AnswerStore.remove`; this process forgets the entries also when *shared* can't be reached."""
+        await self._memory.remove(selection)
+        return await self._shared.remove(selection)
+
+    async def holdings(self) -> list[Holdings]:
+        return await self._shared.holdings()
+
     async def health(self) -> Mapping[str, Any]:
         return {**await self._shared.health(), "memory": dict(await self._memory.health())}
+
+    def _forget_removed(self) -> None:
+        if self._shared.generation != self._generation:
+            self._generation = self._shared.generation
+            self._memory.clear()
 
     def _failed(self, error: UnavailableError) -> None:
         if not self._alone:

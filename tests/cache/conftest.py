@@ -102,7 +102,7 @@ def redis_store(pool: RedisPool) -> RedisAnswerStore:
 @pytest.fixture(params=["memory", "redis", "tiered"])
 def store(request: pytest.FixtureRequest) -> AnswerStore:
     if request.param == "memory":
-        return MemoryAnswerStore(100)
+        return MemoryAnswerStore(200)
     shared: RedisAnswerStore = request.getfixturevalue("redis_store")
     return shared if request.param == "redis" else TieredAnswerStore(MemoryAnswerStore(100), shared)
 

@@ -49,7 +49,7 @@ async def test_entry_under_a_wrong_key_is_a_miss(
 async def test_lost_index_is_made_again(pool: RedisPool, redis_store: RedisAnswerStore, make: SimpleNamespace) -> None:
     """After the server was emptied searches miss, and find what is stored from then on."""
     await redis_store.put(make.entry(key="a"), VECTOR, 60)
-    await pool.call(lambda client: client.execute_command("FT.DROPINDEX", (b"test:answer:v1:word-counts:64")))
+    await pool.call(lambda client: client.execute_command("FT.DROPINDEX", b"test:answer:v2:word-counts:64:flat"))
     await pool.call(lambda client: client.flushall())
     assert await redis_store.search("s1", VECTOR, 5, 0.5) == []
     await redis_store.put(make.entry(key="b"), VECTOR, 60)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from litellm_tokenopt.cache.stores import AnswerStore
+from litellm_tokenopt.cache import redisvl_store
+from litellm_tokenopt.cache.stores import AnswerStore, Selection
 
 
 def unit(*values: float) -> NDArray[np.float32]:
@@ -95,3 +96,97 @@ async def test_health(store: AnswerStore) -> None:
     health = await store.health()
     assert health["store"] in ("memory", "redis")
     assert health["reachable"] is True
+
+
+TAGGED = [
+    {"key": "a", "model": "gpt-4o", "tenant": "team:blue user:ann", "tags": ("docs", "v1"), "created": 100.0},
+    {"key": "b", "model": "gpt-4o", "tenant": "team:blue user:bob", "tags": ("docs",), "created": 200.0},
+    {"key": "c", "model": "claude-sonnet-4-5", "tenant": "team:red", "tags": (), "created": 300.0},
+    {"key": "d", "model": "", "tenant": "", "tags": ("v1",), "created": 400.0},
+]
+MEANT = {
+    "all": (Selection(), "dcba"),
+    "key": (Selection(key="b"), "b"),
+    "unknown key": (Selection(key="z"), ""),
+    "tag": (Selection(tag="docs"), "ba"),
+    "part of a tag": (Selection(tag="doc"), ""),
+    "other case": (Selection(tag="Docs"), ""),
+    "model": (Selection(model="gpt-4o"), "ba"),
+    "tenant": (Selection(tenant="team:blue"), "ba"),
+    "whole tenant": (Selection(tenant="user:ann team:blue"), "a"),
+    "age": (Selection(created_until=200.0), "ba"),
+    "two conditions": (Selection(tag="v1", model="gpt-4o"), "a"),
+    "key and another": (Selection(key="a", tag="v1"), "a"),
+    "key and what fails": (Selection(key="b", tag="v1"), ""),
+    "all conditions": (Selection(key="a", tag="docs", model="gpt-4o", tenant="user:ann", created_until=100.0), "a"),
+}
+
+
+@pytest.fixture
+async def tagged(store: AnswerStore, make: SimpleNamespace) -> AnswerStore:
+    """A store with the entries of `TAGGED`; the first and last have no vector."""
+    for values, vector in zip(TAGGED, (None, unit(1), unit(0, 1), None), strict=True):
+        await store.put(make.entry(**values), vector, 60)
+    return store
+
+
+@pytest.mark.parametrize(("selection", "keys"), MEANT.values(), ids=MEANT)
+async def test_select_and_remove_what_is_meant(tagged: AnswerStore, selection: Selection, keys: str) -> None:
+    """What is chosen is listed newest first; removing it takes just that, and says how much it was."""
+    assert "".join(entry.key for entry in await tagged.select(selection, 10)) == keys
+    assert [entry.key for entry in await tagged.select(selection, 1)] == list(keys[:1])
+    assert await tagged.remove(selection) == len(keys)
+    left = {entry.key for entry in await tagged.select(Selection(), 10)}
+    assert left == set("abcd") - set(keys)
+    assert {key for key in "abcd" if await tagged.get_exact(key)} == left
+    assert await tagged.remove(selection) == 0
+
+
+@pytest.mark.parametrize(
+    "tag", ["a|b, c", "Zoë ☃", "*", "a*", "{x}", '"\\', "@tags:[1 2]", "-not", "%", "a" * 128, "\ud800"]
+)
+async def test_tags_are_taken_literally(store: AnswerStore, make: SimpleNamespace, tag: str) -> None:
+    """Nothing in a tag is a sign of the store's query language."""
+    for key, tags in {"k1": (tag,), "k2": ("a", "b", "x")}.items():
+        await store.put(make.entry(key=key, tags=tags, model=tag, tenant=f"team:{tag.replace(' ', '_')}"), None, 60)
+    team = f"team:{tag.replace(' ', '_')}"
+    for selection in (Selection(tag=tag), Selection(tag=tag, model=tag, tenant=team)):
+        assert [entry.key for entry in await store.select(selection, 5)] == ["k1"]
+    assert await store.remove(Selection(tag=tag)) == 1
+
+
+@pytest.mark.parametrize("name", ["key", "tag", "model", "tenant"])
+def test_an_empty_condition_is_an_error(name: str) -> None:
+    """An empty text could mean nothing or everything: it's refused."""
+    with pytest.raises(ValueError, match=name):
+        Selection(**{name: " "})
+
+
+async def test_removed_is_found_neither_way(tagged: AnswerStore) -> None:
+    """A removed entry's vector goes with it."""
+    await tagged.remove(Selection(tag="docs"))
+    assert await tagged.search("s1", unit(1), 5, 0.9) == []
+    assert len(await tagged.search("s1", unit(0, 1), 5, 0.9)) == 1
+
+
+async def test_remove_many(store: AnswerStore, make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More entries than fit one batch are all listed and removed, the others stay."""
+    monkeypatch.setattr(redisvl_store, "BATCH", 20)
+    await asyncio.gather(*(store.put(make.entry(key=f"k{n}", tags=(str(n % 7 > 0),)), None, 60) for n in range(90)))
+    assert len(await store.select(Selection(tag="True"), 50)) == 50
+    assert await store.remove(Selection(tag="True")) == 77
+    assert len(await store.select(Selection(), 100)) == 13
+
+
+async def test_holdings(tagged: AnswerStore) -> None:
+    """What is kept is counted by model, with its size and its times."""
+    held = {one.model: one for one in await tagged.holdings()}
+    assert {model: one.entries for model, one in held.items()} == {"gpt-4o": 2, "claude-sonnet-4-5": 1, "": 1}
+    assert (held["gpt-4o"].oldest, held["gpt-4o"].newest) == (100.0, 200.0)
+    assert held["claude-sonnet-4-5"].bytes > held[""].bytes > 50
+
+
+async def test_holdings_of_nothing(store: AnswerStore) -> None:
+    """An empty store holds no model's answers."""
+    assert await store.holdings() == []
+    assert await store.select(Selection(), 5) == []

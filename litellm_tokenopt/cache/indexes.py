@@ -1,0 +1,164 @@
+"""The vector indexes of the answers in Redis: exact while they are small, approximate when they are large."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from ..redis.pool import RedisPool
+from .fields import SCOPE, VECTOR
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from redisvl.index import AsyncSearchIndex
+
+logger = logging.getLogger(__name__)
+
+Kind: TypeAlias = Literal["flat", "hnsw"]
+Choice: TypeAlias = Literal["auto", "flat", "hnsw"]
+
+LARGE_ENTRIES = 50_000
+LOOK_AGAIN_SECONDS = 10.0
+_ATTRIBUTES: Mapping[Kind, Mapping[str, Any]] = {
+    "flat": {"algorithm": "flat"},
+    "hnsw": {"algorithm": "hnsw", "m": 16, "ef_construction": 200, "ef_runtime": 64},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the server says of an index; `built` is false while it still reads what was there before it."""
+
+    name: str
+    documents: int
+    built: bool
+
+
+class VectorIndexes:
+    """One index for each number of dimensions, of the kind that *choice* names.
+
+    ``auto`` is FLAT (exact), and HNSW once there are more than *large* entries when a process starts. Searches go to
+    an alias, so that a new index is built beside the old one and takes its place in one step, for every process.
+    """
+
+    def __init__(
+        self,
+        pool: RedisPool,
+        begin: str,
+        choice: Choice = "auto",
+        large: int = LARGE_ENTRIES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pool = pool
+        self._begin = begin
+        self._choice = choice
+        self._large = large
+        self._clock = clock
+        self._look_at: dict[int, float] = {}
+
+    async def ready(self, dimensions: int) -> None:
+        """See to it that there is an index for vectors of so many *dimensions*; mostly once a process."""
+        if self._clock() < self._look_at.get(dimensions, 0.0):
+            return
+        # RedisVL takes half a second to import: not on the event loop.
+        await asyncio.to_thread(importlib.import_module, "redisvl.index")
+        settled = await self._pool.call(lambda client: self._settle(client, dimensions))
+        self._look_at[dimensions] = float("inf") if settled else self._clock() + LOOK_AGAIN_SECONDS
+
+    def searched(self, client: Redis, dimensions: int) -> AsyncSearchIndex:
+        """The index to search, by its alias."""
+        return self._index(client, self._alias(dimensions), dimensions, "flat")
+
+    async def restore(self, client: Redis, dimensions: int) -> None:
+        """Make the index again: the server was emptied or restarted."""
+        await self._settle(client, dimensions)
+
+    async def _settle(self, client: Redis, dimensions: int) -> bool:
+        """Take a step towards the right index; whether it's the one in use."""
+        alias = self._alias(dimensions)
+        current = await facts_of(client, alias)
+        kind = self._kind(current)
+        name = f"{alias}:{kind}"
+        if current is not None and current.name == name:
+            return True
+        await create(self._index(client, name, dimensions, kind))
+        if current is None:
+            await client.ft(name).aliasupdate(alias)
+            return True
+        return await _replace(client, alias, current.name, name)
+
+    def _kind(self, current: Facts | None) -> Kind:
+        if self._choice != "auto":
+            return self._choice
+        large = current is not None and (current.name.endswith(":hnsw") or current.documents > self._large)
+        return "hnsw" if large else "flat"
+
+    def _alias(self, dimensions: int) -> str:
+        return f"{self._begin}{dimensions}"
+
+    def _index(self, client: Redis, name: str, dimensions: int, kind: Kind) -> AsyncSearchIndex:
+        from redisvl.index import AsyncSearchIndex
+        from redisvl.schema import IndexSchema
+
+        attributes = {"dims": dimensions, "datatype": "float32", "distance_metric": "cosine", **_ATTRIBUTES[kind]}
+        schema = IndexSchema.from_dict(
+            {
+                "index": {"name": name, "prefix": self._begin, "storage_type": "hash"},
+                "fields": [{"name": SCOPE, "type": "tag"}, {"name": VECTOR, "type": "vector", "attrs": attributes}],
+            }
+        )
+        return AsyncSearchIndex(schema, redis_client=client)
+
+
+async def _replace(client: Redis, alias: str, old: str, new: str) -> bool:
+    """Put *new* in the place of *old* if it's built; whether that is so."""
+    found = await facts_of(client, new)
+    if found is None or not found.built:
+        return False
+    await client.ft(new).aliasupdate(alias)
+    if await facts_of(client, old) is not None:
+        await client.ft(old).dropindex(delete_documents=False)
+    logger.info("answers are searched by the index %s now (%d entries)", new, found.documents)
+    return True
+
+
+async def create(index: AsyncSearchIndex) -> None:
+    """Create *index* unless it's there, or another worker creates it at the same moment."""
+    from redisvl.exceptions import RedisVLError
+
+    try:
+        await index.create()
+    except RedisVLError:
+        if not await index.exists():
+            raise
+
+
+async def facts_of(client: Any, name: str) -> Facts | None:
+    """What the server says of the index or alias *name*; None where there is none."""
+    from redis.exceptions import ResponseError
+
+    try:
+        answer: Any = await client.execute_command("FT.INFO", name)
+    except ResponseError as error:
+        if is_missing(error):
+            return None
+        raise
+    values = dict(zip(answer[::2], answer[1::2], strict=True))
+    built = not int(values.get(b"indexing", 0))
+    return Facts(values[b"index_name"].decode(), int(float(values[b"num_docs"])), built)
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether a command failed for want of its index; servers word it differently."""
+    cause: BaseException | None = error
+    while cause is not None:
+        text = str(cause).lower()
+        if "no such index" in text or "unknown index" in text or ("index" in text and "not found" in text):
+            return True
+        cause = cause.__cause__
+    return False

@@ -1,0 +1,49 @@
+"""Entries as bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zlib
+
+from .stores import Entry
+
+COMPRESSION_LEVEL = 1
+
+
+class Packer:
+    """Packs entries as compressed JSON, sealed with *key* (Fernet: AES-128-CBC with HMAC-SHA256) where there is one."""
+
+    def __init__(self, key: str | None = None) -> None:
+        self._fernet = None
+        if key is not None:
+            from cryptography.fernet import Fernet
+
+            self._fernet = Fernet(key)
+
+    def pack(self, entry: Entry) -> bytes:
+        kept = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
+        data = zlib.compress(json.dumps(kept, separators=(",", ":")).encode("ascii"), COMPRESSION_LEVEL)
+        return data if self._fernet is None else self._fernet.encrypt(data)
+
+    def unpack(self, key: str, data: bytes) -> Entry | None:
+        """The entry packed in *data*; None when it isn't one, not that of *key*, or sealed otherwise than by us."""
+        opened = self._opened(data)
+        if opened is None:
+            return None
+        try:
+            kept = json.loads(zlib.decompress(opened))
+            entry = Entry(**{**kept, "tags": tuple(kept["tags"])})
+        except (zlib.error, ValueError, TypeError, KeyError):
+            return None
+        return entry if entry.key == key and isinstance(entry.payload, dict) else None
+
+    def _opened(self, data: bytes) -> bytes | None:
+        if self._fernet is None:
+            return data
+        from cryptography.fernet import InvalidToken
+
+        try:
+            return self._fernet.decrypt(data)
+        except InvalidToken:
+            return None
