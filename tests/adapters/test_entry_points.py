@@ -222,15 +222,15 @@ def test_many_calls_at_once_lose_nothing(server, loop, on):
 def test_what_a_mock_says_is_nobodys_answer(on, server):
     """A mocked reply is not kept, and a kept one doesn't take a mock's place."""
     asked = question()
-    assert (
-        completion(model=OPENAI, mock_response="MOCKED", **chat(asked, server)).choices[0].message.content == "MOCKED"
-    )
-    real = completion(model=OPENAI, **chat(asked, server)).choices[0].message.content
+
+    def said(**more):
+        return completion(model=OPENAI, **chat(asked, server), **more).choices[0].message.content
+
+    assert said(mock_response="MOCKED") == "MOCKED"
+    real = said()
     assert real != "MOCKED"
-    assert (
-        completion(model=OPENAI, mock_response="MOCKED", **chat(asked, server)).choices[0].message.content == "MOCKED"
-    )
-    assert completion(model=OPENAI, **chat(asked, server)).choices[0].message.content == real
+    assert said(mock_response="MOCKED") == "MOCKED"
+    assert said() == real
 
 
 @pytest.mark.parametrize(
