@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CANDIDATES = 5
+SITUATED_CANDIDATES = 20
+"""Short questions that lean on their situation ("how much?") are alike in many."""
 SIMILAR_MAX_CHARS = 1_000
 """Longer questions are answered by their exact repeats alone: an embedder reads no more than about this much."""
 
@@ -78,11 +80,29 @@ class SemanticCacheManager:
         entry = await self.answers.get_exact(self.key(question, scope))
         if entry is not None and self._young(entry, max_age_seconds):
             return Lookup(reason="exact", entry=entry, similarity=1.0)
-        if not (similar and self.may_be_similar(question)):
+        if not similar:
+            return Lookup(reason="miss")
+        return await self.similar(question, scope=scope, max_age_seconds=max_age_seconds)
+
+    async def similar(
+        self,
+        question: str,
+        *,
+        scope: str = "",
+        max_age_seconds: float | None = None,
+        accepts: Callable[[Entry], Awaitable[bool]] | None = None,
+    ) -> Lookup:
+        """The answer to a question that asks the same as *question*, of the entries that *accepts* agrees to.
+
+        Raises `UnavailableError`.
+        """
+        if not self.may_be_similar(question):
             return Lookup(reason="miss")
         vector = (await self.embedder.embed([normalise(question)]))[0]
-        hits = await self.answers.search(scope, vector, CANDIDATES, self.settings.threshold)
-        return await self._chosen(question, [hit for hit in hits if self._young(hit.entry, max_age_seconds)], vector)
+        candidates = CANDIDATES if accepts is None else SITUATED_CANDIDATES
+        hits = await self.answers.search(scope, vector, candidates, self.settings.threshold)
+        young = [hit for hit in hits if self._young(hit.entry, max_age_seconds)]
+        return await self._chosen(question, young, vector, accepts)
 
     async def store(
         self,
@@ -94,16 +114,19 @@ class SemanticCacheManager:
         ttl_seconds: float | None = None,
         model: str = "",
         vector: NDArray[np.float32] | None = None,
+        key: str | None = None,
+        situation: str = "",
     ) -> str:
         """Keep *reply* as the answer to *question* for *ttl_seconds* (the setting's where None); returns its key.
 
-        *vector* is the question's, where that's known. Raises `UnavailableError`.
+        *vector* is the question's, where that's known; *key* is one to find it under that isn't its own, *situation*
+        what `similar` may have to compare. Raises `UnavailableError`.
         """
         if isinstance(reply, str):
             reply = Reply(text=reply, finish="stop", has_tool_calls=False, payload={"text": reply})
         entry = Entry(
-            key=self.key(question, scope), scope=scope, question=question, payload=reply.payload, text=reply.text,
-            finish=reply.finish, created=self._clock(), model=model,
+            key=key or self.key(question, scope), scope=scope, question=question, payload=reply.payload,
+            text=reply.text, finish=reply.finish, created=self._clock(), model=model, situation=situation,
         )  # fmt: skip
         if vector is None and similar and self.may_be_similar(question):
             vector = await self._vector(question)
@@ -130,11 +153,20 @@ class SemanticCacheManager:
         """Seconds since *entry* was stored."""
         return max(0.0, self._clock() - entry.created)
 
-    async def _chosen(self, question: str, hits: Sequence[Hit], vector: NDArray[np.float32]) -> Lookup:
+    async def _chosen(
+        self,
+        question: str,
+        hits: Sequence[Hit],
+        vector: NDArray[np.float32],
+        accepts: Callable[[Entry], Awaitable[bool]] | None,
+    ) -> Lookup:
         """The nearest answer that nothing speaks against; else why the nearest one was refused."""
         refused: Lookup | None = None
         for hit in hits:
-            found = await self._judged(question, hit, vector)
+            if accepts is None or await accepts(hit.entry):
+                found = await self._judged(question, hit, vector)
+            else:
+                found = Lookup(reason="veto:situation", similarity=hit.similarity, vector=vector)
             if found.entry is not None:
                 return found
             refused = refused or found

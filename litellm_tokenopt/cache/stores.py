@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Entry:
     """A stored answer: `payload` is the surface's JSON, `created` in Unix seconds, `question` as it was asked.
 
-    `text` and `finish` are the reply's, so that it can be given again as it came.
+    `text` and `finish` are the reply's, so that it can be given again as it came. `situation` is what earlier turns
+    established (`situation.pack`), where that must be compared.
     """
 
     key: str
@@ -26,6 +27,7 @@ class Entry:
     finish: str | None
     created: float
     model: str
+    situation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
