@@ -19,17 +19,28 @@ from .veto import veto
 MAX_SKIPPED = 6
 """At most so many clauses in a row may be on one side alone."""
 
-_BOUNDARY = re.compile(r"(?<=[.!?;])\s+|\n+|,\s+|\s+[-\u2013\u2014]+\s+|\s+[:;][()DP](?=\s|$)|(?<=[!?])(?=\w)")
+_BOUNDARY = re.compile(r"(?<=[.!?;])\s+|\n+|,\s+|\s+[-\u2013\u2014]+\s+|\s+[:;][()DP](?=\s|$)|:\s+|(?<=[!?])(?=\w)")
 _YES_NO = re.compile(
     r"(?P<yes>yes|yep|yeah|yup|aye)|(?P<no>no|nope|nah)(?!\s+(?:problem|worries|worry|need|bother|trouble|rush|offence))",
     re.IGNORECASE,
 )
 _LEADING = re.compile(
-    r"(?:hi|hello|hey|hiya|ok|okay|oh|ah|so|right|great|thanks|thank you|thx|cheers|please|and|but|well|perfect|lovely|"
+    r"(?:hi|hello|hey|hiya|ok|okay|oh|omg|ah|so|right|great|thanks|thank you|thx|cheers|please|and|but|well|perfect|lovely|"
     r"then|good (?:morning|afternoon|evening))\b[\s,!.]*(?=\w)",
     re.IGNORECASE,
 )
 _TRAILING = re.compile(r"\s+(?:please|pls|plz|thanks|thank you|thx|cheers|lol|haha|x+)$", re.IGNORECASE)
+_REASSURANCE = re.compile(
+    r"\b(?:no (?:need to (?:be sorry|apologi[sz]e|worry)|problem|worries|rush|offence|bother|trouble)|not to worry|"
+    r"(?:don't|dont|do not) (?:worry|mention)|not at all|isn't it|aren't you|never mind)\b",
+    re.IGNORECASE,
+)
+_COURTESY = re.compile(
+    r"(?:is there |was there )?(?:anything|something) else(?: (?:that )?(?:i|we) can (?:do|help(?: you)?(?: with)?)"
+    r"| (?:that )?you(?:'d| would)? (?:need|want|like)(?: to know| help with)?)?(?: for you)?(?: today)?\?"
+    r"|(?:how|what) (?:can|may|could) (?:i|we) (?:do|help)(?: you)?(?: with)?(?: for you)?(?: today| now)?\?",
+    re.IGNORECASE,
+)
 _FIGURE = re.compile(r"\w*\d(?:[\w.,:/-]*\w)?|[^\W\d_]+")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _DENIALS = re.compile(r"\b(?:yes|no|not|never|none|without|cannot|can't|won't|don't|isn't|doesn't|only|cancel)\b", re.I)
@@ -64,20 +75,28 @@ Situation = tuple[Clause, ...]
 def situation_of(turns: Iterable[tuple[str, str]]) -> Situation:
     """The situation after *turns*, pairs of role (user or assistant) and text, oldest first."""
     found: list[Clause] = []
-    asked = False
+    before: list[str] = []
     for role, text in turns:
         spoken = list(_clauses(text))
-        kept = [clause for clause in spoken if not _is_phatic(clause)]
-        if role == "assistant":
-            found += [Clause("a", clause) for clause in kept]
-            asked = bool(kept) and kept[-1].endswith("?")
-        else:
-            if asked:
-                kept = kept or spoken
-            by = "r" if asked and len(kept) == 1 else "u"
-            found += [Clause(by, clause) for clause in kept]
-            asked = False
+        found += _said(spoken) if role == "assistant" else _replied(spoken, before)
+        before = spoken if role == "assistant" else []
     return tuple(found)
+
+
+def _said(spoken: Sequence[str]) -> list[Clause]:
+    return [Clause("a", clause) for clause in spoken if not (_is_phatic(clause) or _COURTESY.fullmatch(clause))]
+
+
+def _replied(spoken: Sequence[str], before: Sequence[str]) -> list[Clause]:
+    """What of a user's *spoken* clauses counts, after the assistant's *before*: an answer always does."""
+    kept = [clause for clause in spoken if not _is_phatic(clause)]
+    questions = [clause for clause in before if clause.endswith("?")]
+    if not questions:
+        return [Clause("u", clause) for clause in kept]
+    if all(map(_COURTESY.fullmatch, questions)):
+        return [Clause("u", clause) for clause in kept if not _YES_NO.fullmatch(clause)]
+    kept = kept or list(spoken)
+    return [Clause("r" if len(kept) == 1 else "u", clause) for clause in kept]
 
 
 def figures(turns: Iterable[tuple[str, str]]) -> tuple[str, ...]:
@@ -126,7 +145,7 @@ def _may_be_small_talk(clause: Clause) -> bool:
     text = clause.text
     if clause.by == "r" or text.endswith("?") or _figures(text) or _NAME.search(text) or _YES_NO.fullmatch(text):
         return False
-    return _is_phatic(text) or not (_DENIALS.search(text) or read(text).literals)
+    return _is_phatic(text) or not (_DENIALS.search(_REASSURANCE.sub(" ", text)) or read(text).literals)
 
 
 def _clauses(text: str) -> Iterator[str]:
@@ -153,7 +172,7 @@ def _is_phatic(clause: str) -> bool:
     if clause in ("yes", "no"):
         return False
     words = _WORD.findall(clause.lower())
-    return all(word in _PHATIC for word in words) and not _DENIALS.search(clause)
+    return all(word in _PHATIC for word in words) and not clause.endswith("?") and not _DENIALS.search(clause)
 
 
 def _figures(text: str) -> list[str]:

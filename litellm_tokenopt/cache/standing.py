@@ -38,7 +38,7 @@ _OPENING_PHRASES = (
 )
 _OPENER = re.compile(
     rf"(?:{_OPENING_PHRASES}|{'|'.join([*_OPENERS.split(), *_ANSWER_WORDS.split()])})"
-    rf"(?:\s*[,:;!.\-\u2013\u2014]+\s*|\s+(?=(?:also|and|{'|'.join(_ASKING.split())}|{_OPENING_PHRASES})\b))",
+    rf"(?:\s*[,:;!.\-\u2013\u2014]+\s*|\s+(?=(?:also|and|separately|{'|'.join(_ASKING.split())}|{_OPENING_PHRASES})\b))",
     re.IGNORECASE,
 )
 _CLOSER = re.compile(r",?\s+(?:lol|haha|please|pls|just out of interest|by the way|btw|thanks|thank you)\s*$", re.I)
@@ -61,12 +61,13 @@ _INFORMAL = tuple(
 )
 _POINTERS = frozenset(
     "it's its they they're them their theirs he he's him his she she's her hers these those ones others same such "
-    "else instead then neither itself themselves former latter above".split()
+    "else then neither itself themselves former latter above".split()
 )
 _POINTS_BACK = re.compile(
     r"^(?:and|or|but|so|then|same|what about|how about|what if|why not|what else|any other)\b"
     r"|\b(?:the|that|this|which|another|first|second|third|last|other|next|cheaper|bigger|smaller) ones?\b|\bone$"
-    r"|\bthe (?:first|second|third|fourth|last|other|former|latter|next)\b|\banother\b|\btoo$|\bstill\b|\byet\b"
+    r"|\bthe (?:first|second|third|fourth|last|next)(?: option| choice)?(?=$|[,;.]| please\b)"
+    r"|\bthe (?:other|former|latter)\b|\binstead\b(?! of)|\banother\b|\btoo$|^still\b|\byet$"
     r"|\b(?:which|either|both|all|none|any|each|neither|most|half|some) of (?:them|these|those|the)\b"
     r"|(?<!is )(?<!are )(?<!was )(?<!were )\bthere\b(?! (?:is|are|was|were|be)\b)|\bthis\b"
     r"|\b(?:my|your|the) (?:answer|reply|question|suggestion|example|result|code|text|poem|story|email|title|verse|"
@@ -80,8 +81,10 @@ _RELATIVE_THAT = re.compile(
 _EXPLETIVE = re.compile(
     r"\b(?:is|was|would|will) it(?: be)? (?:really |still )?(?:possible|ok|okay|safe|free|legal|allowed|better|worth|"
     r"normal|true|necessary|bad|good|fine|easy|hard|cheaper|best|too late)\b(?= \w)"
+    r"|\bhow (?:far|long) is it (?=from|to)"
     r"|\b(?:does|will|would|did) it (?:cost|take)\b(?=.*\bto \w)"
 )
+_ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 _YOU = frozenset("you your yours you're".split())
 _ME = frozenset("i i'm my me mine we us our ours".split())
 LEAST_CONTENT_WORDS = 2
@@ -113,7 +116,8 @@ def split_turn(text: str) -> LastTurn:
 
 def points_back(core: str) -> bool:
     """Whether *core* surely says something only in the light of earlier turns."""
-    text = _EXPLETIVE.sub(" ", core.lower().strip(" ?!.,"))
+    text = core if core.isupper() else _ACRONYM.sub("name", core)
+    text = _EXPLETIVE.sub(" ", text.lower().strip(" ?!.,"))
     words = _WORD.findall(text)
     if not _POINTERS.isdisjoint(words) or "it" in words or _POINTS_BACK.search(text):
         return True

@@ -23,8 +23,8 @@ WEIGHTS = WEIGHTS_FOLDER / "conversations.json"
 STANDING, SMALL_TALK = "standing", "small_talk"
 VECTOR_SCALE = 5.0
 """What vectors are multiplied by, so that the penalty on weights treats them like the other features."""
-LEAST_STANDING = 0.6
-LEAST_SMALL_TALK = 0.7
+LEAST_STANDING = 0.5
+LEAST_SMALL_TALK = 0.6
 
 
 class Teller:
