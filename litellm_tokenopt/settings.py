@@ -109,6 +109,11 @@ class CacheSettings(_Section):
     ignore_metadata: tuple[str, ...] = Field(
         (), description="More names in callers' metadata, or of headers, that don't change answers."
     )
+    conversations: Literal["exact", "matched"] = Field(
+        "matched",
+        description="Which conversations may share answers: the very same alone (exact), or also those that come to "
+        "the same question in the same situation, or to one that stands alone (matched).",
+    )
     max_entries_in_process: Count = Field(2_000, description="Answers kept in process, beside Redis.")
     max_answer_bytes: Count = Field(262_144, description="Longer answers are not stored.")
     index: Literal["auto", "flat", "hnsw"] = Field(

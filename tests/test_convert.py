@@ -248,6 +248,8 @@ def test_a_mocked_call_is_known(mock):
     assert border is not None
     assert border.request.controls.mocked
     assert border.request.options == {}
+
+
 @pytest.mark.parametrize(
     ("given", "tags"),
     [

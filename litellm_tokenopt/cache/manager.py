@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CANDIDATES = 5
+SITUATED_CANDIDATES = 20
+"""Short questions that lean on their situation ("how much?") are alike in many."""
 SIMILAR_MAX_CHARS = 1_000
 """Longer questions are answered by their exact repeats alone: an embedder reads no more than about this much."""
 
@@ -100,11 +102,29 @@ class SemanticCacheManager:
         entry = await self.answers.get_exact(self.key(question, scope))
         if entry is not None and self._young(entry, max_age_seconds):
             return Lookup(reason="exact", entry=entry, similarity=1.0)
-        if not (similar and self.may_be_similar(question)):
+        if not similar:
+            return Lookup(reason="miss")
+        return await self.similar(question, scope=scope, max_age_seconds=max_age_seconds)
+
+    async def similar(
+        self,
+        question: str,
+        *,
+        scope: str = "",
+        max_age_seconds: float | None = None,
+        accepts: Callable[[Entry], Awaitable[bool]] | None = None,
+    ) -> Lookup:
+        """The answer to a question that asks the same as *question*, of the entries that *accepts* agrees to.
+
+        Raises `UnavailableError`.
+        """
+        if not self.may_be_similar(question):
             return Lookup(reason="miss")
         vector = (await self.embedder.embed([normalise(question)]))[0]
-        hits = await self.answers.search(scope, vector, CANDIDATES, self.settings.threshold)
-        return await self._chosen(question, [hit for hit in hits if self._young(hit.entry, max_age_seconds)], vector)
+        candidates = CANDIDATES if accepts is None else SITUATED_CANDIDATES
+        hits = await self.answers.search(scope, vector, candidates, self.settings.threshold)
+        young = [hit for hit in hits if self._young(hit.entry, max_age_seconds)]
+        return await self._chosen(question, young, vector, accepts)
 
     async def store(
         self,
@@ -118,18 +138,22 @@ class SemanticCacheManager:
         tenant: str = "",
         tags: Sequence[str] = (),
         vector: NDArray[np.float32] | None = None,
+        key: str | None = None,
+        situation: str = "",
     ) -> str:
         """Keep *reply* as the answer to *question* for *ttl_seconds* (the setting's where None); returns its key.
 
         *vector* is the question's, where that's known; *model*, *tenant* and *tags* are to find the entry by. The
         answer takes the place of those to almost the same wording. Its time is up to `JITTER` shorter, by its key.
-        Raises `UnavailableError`.
+        *key* is one to find it under that isn't its own, *situation* what `similar` may have to compare. Raises
+        `UnavailableError`.
         """
         if isinstance(reply, str):
             reply = Reply(text=reply, finish="stop", has_tool_calls=False, payload={"text": reply})
         entry = Entry(
-            key=self.key(question, scope), scope=scope, question=question, payload=reply.payload, text=reply.text,
-            finish=reply.finish, created=self._clock(), model=model, tenant=tenant, tags=tuple(tags),
+            key=key or self.key(question, scope), scope=scope, question=question, payload=reply.payload,
+            text=reply.text, finish=reply.finish, created=self._clock(), model=model, tenant=tenant, tags=tuple(tags),
+            situation=situation,
         )  # fmt: skip
         if vector is None and similar and self.may_be_similar(question):
             vector = await self._vector(question)
@@ -221,14 +245,25 @@ class SemanticCacheManager:
         return [
             hit.entry.key
             for hit in near
-            if hit.entry.key != entry.key and veto(entry.question, hit.entry.question) is None
+            if hit.entry.key != entry.key
+            and hit.entry.situation == entry.situation
+            and veto(entry.question, hit.entry.question) is None
         ]
 
-    async def _chosen(self, question: str, hits: Sequence[Hit], vector: NDArray[np.float32]) -> Lookup:
+    async def _chosen(
+        self,
+        question: str,
+        hits: Sequence[Hit],
+        vector: NDArray[np.float32],
+        accepts: Callable[[Entry], Awaitable[bool]] | None,
+    ) -> Lookup:
         """The nearest answer that nothing speaks against; else why the nearest one was refused."""
         refused: Lookup | None = None
         for hit in hits:
-            found = await self._judged(question, hit, vector)
+            if accepts is None or await accepts(hit.entry):
+                found = await self._judged(question, hit, vector)
+            else:
+                found = Lookup(reason="veto:situation", similarity=hit.similarity, vector=vector)
             if found.entry is not None:
                 return found
             refused = refused or found

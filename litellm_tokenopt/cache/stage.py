@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UnavailableError
 from ..request import ChatRequest, Reply
 from ..stage import Answer, Keep, Verdict
 from .cacheable import lookup_refusal, reply_refusal
+from .conversations import Conversation, Conversations
 from .labels import tenant_label
 from .manager import Lookup, SemanticCacheManager
 from .scope import Scope, scope_of
@@ -27,7 +29,9 @@ class StoreReply:
     """The follow-up of a miss: keeps the model's reply under the question that it answers."""
 
     manager: SemanticCacheManager
+    conversations: Conversations
     scope: Scope
+    conversation: Conversation | None
     model: str
     tenant: str
     tags: tuple[str, ...]
@@ -40,12 +44,20 @@ class StoreReply:
             logger.debug("reply not stored: %s", refusal)
             return
         try:
-            await self.manager.store(
-                self.scope.question, reply, scope=self.scope.id, similar=self.scope.similar,
-                ttl_seconds=self.ttl_seconds, model=self.model, tenant=self.tenant, tags=self.tags, vector=self.vector,
-            )  # fmt: skip
+            await self._store(reply)
         except UnavailableError as error:
             logger.debug("reply not stored: %s", error)
+
+    async def _store(self, reply: Reply) -> None:
+        options: dict[str, Any] = {
+            "ttl_seconds": self.ttl_seconds, "model": self.model, "tenant": self.tenant, "tags": self.tags,
+            "vector": self.vector,
+        }  # fmt: skip
+        if self.conversation is not None:
+            await self.conversations.store(self.conversation, reply, options)
+            return
+        scope = self.scope
+        await self.manager.store(scope.question, reply, scope=scope.id, similar=scope.similar, **options)
 
 
 class CacheStage:
@@ -58,6 +70,7 @@ class CacheStage:
 
     def __init__(self, manager: SemanticCacheManager) -> None:
         self._manager = manager
+        self._conversations = Conversations(manager)
         self._failing = False
 
     async def __call__(self, request: ChatRequest) -> Verdict:
@@ -65,34 +78,50 @@ class CacheStage:
         if refusal is not None:
             return Keep(f"skip:{refusal}")
         scope = scope_of(request, self._manager.settings, self._manager.embedder.name)
+        conversation = self._conversations.read(request, scope)
+        storing = partial(self._storing, request, scope, conversation)
         if request.controls.no_cache:
-            return Keep("skip:no_cache", then=self._storing(request, scope, None))
+            return Keep("skip:no_cache", then=storing(None))
         try:
-            found = await self._manager.check(
-                scope.question, scope=scope.id, similar=scope.similar, max_age_seconds=request.controls.max_age_seconds
-            )
+            found = await self._found(scope, conversation, request.controls.max_age_seconds)
         except UnavailableError as error:
             self._failed(error)
-            return Keep("miss", then=self._storing(request, scope, None), detail={"error": type(error).__name__})
+            return Keep("miss", then=storing(None), detail={"error": type(error).__name__})
         self._failing = self._failing and found.vector is None
         if found.entry is not None:
             return self._answer(found.entry, found)
         detail = {"similarity": round(found.similarity, 4)} if found.reason != "miss" else {}
-        return Keep(found.reason, then=self._storing(request, scope, found.vector), detail=detail)
+        return Keep(found.reason, then=storing(found.vector), detail=detail)
+
+    async def _found(self, scope: Scope, conversation: Conversation | None, max_age_seconds: float | None) -> Lookup:
+        similar = scope.similar and conversation is None
+        found = await self._manager.check(
+            scope.question, scope=scope.id, similar=similar, max_age_seconds=max_age_seconds
+        )
+        if found.entry is not None or conversation is None:
+            return found
+        return await self._conversations.check(conversation, max_age_seconds=max_age_seconds)
 
     def _answer(self, entry: Entry, found: Lookup) -> Answer:
         detail = {"similarity": round(found.similarity, 4), "age_seconds": round(self._manager.age(entry), 3)}
         reply = Reply(text=entry.text, finish=entry.finish, has_tool_calls=False, payload=entry.payload)
         return Answer(reply, found.reason, detail)
 
-    def _storing(self, request: ChatRequest, scope: Scope, vector: NDArray[np.float32] | None) -> StoreReply | None:
+    def _storing(
+        self,
+        request: ChatRequest,
+        scope: Scope,
+        conversation: Conversation | None,
+        vector: NDArray[np.float32] | None,
+    ) -> StoreReply | None:
         controls = request.controls
         ttl_seconds = self._manager.settings.ttl_seconds if controls.ttl_seconds is None else controls.ttl_seconds
         if controls.no_store or ttl_seconds <= 0:
             return None
         return StoreReply(
-            manager=self._manager, scope=scope, model=request.model, tenant=tenant_label(request.tenant),
-            tags=controls.tags, ttl_seconds=ttl_seconds, vector=vector,
+            manager=self._manager, conversations=self._conversations, scope=scope, conversation=conversation,
+            model=request.model, tenant=tenant_label(request.tenant), tags=controls.tags, ttl_seconds=ttl_seconds,
+            vector=vector,
         )  # fmt: skip
 
     def _failed(self, error: UnavailableError) -> None:

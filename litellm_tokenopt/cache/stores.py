@@ -16,7 +16,8 @@ class Entry:
     """A stored answer: `payload` is the surface's JSON, `created` in Unix seconds, `question` as it was asked.
 
     `text` and `finish` are the reply's, so that it can be given again as it came. `tenant` says whose request
-    it answered (`labels.tenant_label`), `tags` what the caller wrote on it.
+    it answered (`labels.tenant_label`), `tags` what the caller wrote on it, `situation` what earlier turns established
+    (`situation.pack`), where that must be compared.
     """
 
     key: str
@@ -29,6 +30,7 @@ class Entry:
     model: str
     tenant: str = ""
     tags: tuple[str, ...] = ()
+    situation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

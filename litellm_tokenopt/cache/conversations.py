@@ -1,0 +1,127 @@
+"""Answers shared between conversations that aren't the same, but come to the same question in the same situation.
+
+The last turn either stands alone, and is then asked as if nothing went before; or it leans on earlier turns, and is
+then answered only where what those established is the same, small talk aside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..request import ChatRequest, Message, Reply, digest, has_media, is_system, text_of, user_turns
+from ..settings import CacheSettings
+from .manager import Lookup, SemanticCacheManager
+from .scope import Scope, scope_of
+from .situation import Situation, differences, figures, pack, situation_of, unpack
+from .standing import LastTurn, leans_on, split_turn
+from .stores import Entry
+from .telling import Teller
+
+MAX_CHARS = 40_000
+"""Longer histories are answered by their exact repeats alone."""
+
+# Keys of a message that don't change what it says.
+_SILENT_KEYS = frozenset({"role", "content", "cache_control"})
+_CODE = re.compile(r"```|\n {4}\S")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A request with earlier turns: *scope* is its own, *bare* that of its last turn asked without the others."""
+
+    scope: Scope
+    bare: str
+    turn: LastTurn
+    history: tuple[str, ...]
+    figures: tuple[str, ...]
+    situation: Situation
+
+    @property
+    def shelf(self) -> str:
+        """The scope of requests whose situations are worth comparing."""
+        return digest("situation", self.bare, *self.figures)
+
+
+def conversation_of(
+    request: ChatRequest, scope: Scope, settings: CacheSettings, embedder_name: str
+) -> Conversation | None:
+    """*request* as a conversation whose earlier turns are plain talk; None for any other."""
+    at = user_turns(request.messages)[-1]
+    start = next((i for i, message in enumerate(request.messages) if not is_system(message)), at)
+    turns, last = request.messages[start:at], request.messages[at]
+    if not (scope.similar and turns) or not all(map(_is_plain, turns)):
+        return None
+    told = [(str(message["role"]), text_of(message.get("content"))) for message in turns]
+    if sum(len(text) for _, text in told) > MAX_CHARS or _CODE.search(scope.question):
+        return None
+    alone = request.with_(messages=(*request.messages[:start], last))
+    turn = split_turn(scope.question)
+    told_all = [*told, ("user", turn.lead)] if turn.lead else told
+    return Conversation(
+        scope=scope, bare=scope_of(alone, settings, embedder_name).id, turn=turn,
+        history=tuple(text for _, text in told), figures=figures(told_all), situation=situation_of(told_all),
+    )  # fmt: skip
+
+
+class Conversations:
+    """Looks up and stores what *manager* may share between conversations."""
+
+    def __init__(self, manager: SemanticCacheManager) -> None:
+        self._manager = manager
+        self._teller = Teller(manager.embedder)
+
+    def read(self, request: ChatRequest, scope: Scope) -> Conversation | None:
+        """*request* as a conversation; None where only the very same history may share its answer."""
+        settings = self._manager.settings
+        if settings.conversations == "exact" or settings.max_wrong_rate == 0 or not self._teller.ready:
+            return None
+        return conversation_of(request, scope, settings, self._manager.embedder.name)
+
+    async def check(self, conversation: Conversation, *, max_age_seconds: float | None = None) -> Lookup:
+        """The answer given in the same situation, or to the same question asked alone. Raises `UnavailableError`."""
+        found = await self._manager.similar(
+            conversation.turn.core, scope=conversation.shelf, max_age_seconds=max_age_seconds,
+            accepts=lambda entry: self._same_situation(conversation, entry),
+        )  # fmt: skip
+        if found.entry is None and await self._stands_alone(conversation):
+            return await self._manager.check(
+                conversation.turn.core, scope=conversation.bare, max_age_seconds=max_age_seconds
+            )
+        return found
+
+    async def store(self, conversation: Conversation, reply: Reply, options: Mapping[str, Any]) -> None:
+        """Keep *reply* for this situation, and for its question alone if neither leans. Raises `UnavailableError`.
+
+        *options* are `SemanticCacheManager.store`'s.
+        """
+        core = conversation.turn.core
+        await self._manager.store(
+            core, reply, scope=conversation.shelf, situation=pack(conversation.situation),
+            key=self._manager.key(conversation.scope.question, conversation.scope.id), **options,
+        )  # fmt: skip
+        leans = leans_on(reply, core, (*conversation.history, conversation.turn.lead))
+        if not leans and await self._stands_alone(conversation):
+            await self._manager.store(core, reply, scope=conversation.bare, **options)
+
+    async def _stands_alone(self, conversation: Conversation) -> bool:
+        return await self._teller.stands_alone(conversation.turn, conversation.history)
+
+    async def _same_situation(self, conversation: Conversation, entry: Entry) -> bool:
+        extras = differences(conversation.situation, _situation(entry))
+        return extras is not None and await self._teller.small_talk(extras)
+
+
+def _situation(entry: Entry) -> Situation:
+    try:
+        return unpack(entry.situation)
+    except (ValueError, TypeError):
+        return ()
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether a message is the user's or the assistant's, and says all it says in text."""
+    loud = (name for name, value in message.items() if name not in _SILENT_KEYS and value)
+    return message.get("role") in ("user", "assistant") and not any(loud) and not has_media(message)

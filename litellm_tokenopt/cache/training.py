@@ -1,0 +1,130 @@
+"""Trains the classifiers that conversations are matched with: ``python -m litellm_tokenopt.cache.training``.
+
+Reads ``models/training/data``, writes ``models/weights/conversations.json``, and prints how well each does on rows
+that it hasn't seen. Needs the packaged embedder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models import minilm
+from ..models.base import Embedder
+from ..models.build import build_embedder
+from ..models.logistic import Logistic, save_logistic
+from ..settings import EmbedderSettings
+from .normalise import normalise
+from .standing import features, split_turn
+from .telling import SMALL_TALK, STANDING, VECTOR_SCALE, WEIGHTS
+
+DATA = Path(__file__).parents[1] / "models" / "training" / "data"
+CONVERSATIONS, LAST_TURNS, SMALL_TALK_ROWS = "conversations.jsonl", "last_turns.jsonl", "small_talk.jsonl"
+FOLDS = 5
+PENALTY = 3.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """Features, shape (rows, features), and whether each row is of the class; rows of one group belong together."""
+
+    features: NDArray[np.float64]
+    labels: NDArray[np.bool_]
+    groups: NDArray[np.int64]
+
+
+async def standing_examples(embedder: Embedder, rows: Iterable[tuple[int, Sequence[Any], bool]]) -> Examples:
+    """Examples of last turns: *rows* are (group, turns, whether the last stands alone)."""
+    kept = list(rows)
+    turns = [split_turn(turns[-1]["content"]) for _, turns, _ in kept]
+    vectors = await embedder.embed([normalise(turn.core) for turn in turns])
+    told = [
+        features(turn, [message["content"] for message in messages[:-1]])
+        for turn, (_, messages, _) in zip(turns, kept, strict=True)
+    ]
+    return _examples(np.hstack([np.array(told), vectors * VECTOR_SCALE]), kept)
+
+
+async def small_talk_examples(embedder: Embedder, rows: Sequence[tuple[int, str, bool]]) -> Examples:
+    """Examples of clauses: *rows* are (group, clause, whether it is small talk)."""
+    vectors = await embedder.embed([text for _, text, _ in rows])
+    return _examples(np.asarray(vectors * VECTOR_SCALE, np.float64), rows)
+
+
+def fit(examples: Examples) -> Logistic:
+    """The classifier that fits *examples*, by Newton's method, with a penalty on large weights."""
+    inputs = np.hstack([examples.features, np.ones((len(examples.labels), 1))])
+    weights = np.zeros(inputs.shape[1])
+    ridge = np.full(len(weights), PENALTY)
+    ridge[-1] = 1e-6
+    for _ in range(25):
+        chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
+        slope = inputs.T @ (chance - examples.labels) + ridge * weights
+        bend = (inputs.T * (chance * (1 - chance))) @ inputs + np.diag(ridge)
+        weights -= np.linalg.solve(bend, slope)
+    return Logistic(weights[:-1], float(weights[-1]))
+
+
+def unseen(examples: Examples) -> NDArray[np.float64]:
+    """For each row the probability that a classifier gives that was fitted without its group's fold."""
+    found = np.zeros(len(examples.labels))
+    for fold in range(FOLDS):
+        held = examples.groups % FOLDS == fold
+        rest = Examples(examples.features[~held], examples.labels[~held], examples.groups[~held])
+        head = fit(rest)
+        found[held] = [head.probability(row) for row in examples.features[held]]
+    return found
+
+
+def conversation_rows(pairs: Iterable[Any], start: int = 0) -> Iterator[tuple[int, Sequence[Any], bool]]:
+    """The last turns of pairs of conversations whose kind tells whether they stand alone."""
+    for group, pair in enumerate(pairs, start):
+        if pair["kind"] in ("stands_alone", "leans", "detail", "intent"):
+            yield from ((group, pair[side], pair["kind"] == "stands_alone") for side in ("a", "b"))
+
+
+def read_rows(name: str) -> list[Any]:
+    """The rows of a file of training data."""
+    return [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+
+
+def _examples(told: NDArray[Any], rows: Sequence[tuple[int, Any, bool]]) -> Examples:
+    return Examples(
+        np.asarray(told, np.float64), np.array([row[2] for row in rows]), np.array([row[0] for row in rows])
+    )
+
+
+def _report(name: str, examples: Examples) -> None:
+    chance = unseen(examples)
+    for least in (0.5, 0.6, 0.7, 0.8, 0.9):
+        found = chance >= least
+        print(
+            f"{name:12} at {least}: found {found[examples.labels].mean():.3f}, "
+            f"others taken for it {found[~examples.labels].mean():.3f}, of {len(found)} rows"
+        )
+
+
+async def _train() -> None:
+    embedder = build_embedder(EmbedderSettings())
+    pairs, lone = read_rows(CONVERSATIONS), read_rows(LAST_TURNS)
+    more = ((len(pairs) + n, row["turns"], bool(row["stands_alone"])) for n, row in enumerate(lone))
+    standing = await standing_examples(embedder, [*conversation_rows(pairs), *more])
+    clauses = [(n, row["text"], bool(row["small_talk"])) for n, row in enumerate(read_rows(SMALL_TALK_ROWS))]
+    small_talk = await small_talk_examples(embedder, clauses)
+    _report(STANDING, standing)
+    _report(SMALL_TALK, small_talk)
+    data = b"".join((DATA / name).read_bytes() for name in (CONVERSATIONS, LAST_TURNS, SMALL_TALK_ROWS))
+    heads = {STANDING: fit(standing), SMALL_TALK: fit(small_talk)}
+    save_logistic(WEIGHTS, heads, embedder=minilm.NAME, data_sha256=hashlib.sha256(data).hexdigest())
+
+
+if __name__ == "__main__":
+    asyncio.run(_train())
