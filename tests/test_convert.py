@@ -240,3 +240,18 @@ def test_what_shapes_the_answer_is_kept_and_transport_is_not():
     border = border_of({"model": "m", "messages": [ASK], **kwargs}, "chat")
     assert border is not None
     assert border.request.options == {"temperature": 0.2, "top_q": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "tags"),
+    [
+        (["docs", " v1 ", "docs", "", 7, "a\x1fb"], ("docs", "v1", "a b")),
+        ("docs", ()), (None, ()), ({"a": 1}, ()), (["x" * 500], ("x" * 128,)),
+        ([str(n) for n in range(99)], tuple(str(n) for n in range(32))),
+    ],
+)  # fmt: skip
+def test_tags_are_a_list_of_texts(given, tags):
+    """Each text counts once, cleaned and within bounds; anything else is left out."""
+    kwargs = {"model": "m", "messages": [{"role": "user", "content": "q"}], "metadata": {"tokenopt": {"tags": given}}}
+    border = border_of(kwargs, "chat")
+    assert border.request.controls.tags == tags

@@ -94,3 +94,15 @@ def test_settings_are_frozen_and_pass_through():
     assert load_settings(settings) is settings
     with pytest.raises(ValueError, match="frozen"):
         settings.mode = "off"  # type: ignore[misc]
+
+
+def test_encryption_key_is_checked_and_never_shown(monkeypatch):
+    """A Fernet key is taken from the environment; what is none is refused, and neither is printed."""
+    good = "q" * 43 + "="
+    monkeypatch.setenv("ANSWERS_KEY", good)
+    settings = load_settings({"cache": {"encryption_key": "os.environ/ANSWERS_KEY"}})
+    assert settings.cache.encryption_key.get_secret_value() == good
+    assert good not in repr(settings) + settings.model_dump_json()
+    for bad in ("my-own-password", "q" * 43, "ü" * 44, ""):
+        with pytest.raises(SettingsError, match=r"cache\.encryption_key: got '…'; allowed: 32 random bytes"):
+            load_settings({"cache": {"encryption_key": bad}})

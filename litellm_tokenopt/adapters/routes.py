@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ def _cache_routes(plugin: Plugin) -> list[Any]:
     return [_admin_route(plugin, *route) for route in served]
 
 
-Answering = Callable[["Plugin", Mapping[str, str]], Awaitable[Any]]
+Answering = Callable[["Plugin", Mapping[str, str]], Coroutine[Any, Any, Any]]
 
 
 def _admin_route(plugin: Plugin, path: str, method: str, answer: Answering) -> Any:
@@ -87,7 +87,7 @@ def _admin_route(plugin: Plugin, path: str, method: str, answer: Answering) -> A
         if user.user_role != LitellmUserRoles.PROXY_ADMIN:
             raise HTTPException(403, {"error": f"only a proxy admin may ask for {path}"})
         try:
-            return JSONResponse(await plugin.portal.wait(_work(plugin, answer, request.query_params)))
+            return JSONResponse(await plugin.portal.wait(answer(plugin, request.query_params)))
         except ValueError as error:
             raise HTTPException(400, {"error": str(error)}) from None
         except UnavailableError as error:
@@ -97,10 +97,6 @@ def _admin_route(plugin: Plugin, path: str, method: str, answer: Answering) -> A
     serve.__annotations__ = {"request": Request, "user": UserAPIKeyAuth}
     serve.__defaults__ = (Depends(user_api_key_auth),)
     return APIRoute(path, serve, methods=[method], include_in_schema=False, response_model=None)
-
-
-async def _work(plugin: Plugin, answer: Answering, query: Mapping[str, str]) -> Any:
-    return await answer(plugin, query)
 
 
 async def _stats(plugin: Plugin, _: Mapping[str, str]) -> dict[str, Any]:

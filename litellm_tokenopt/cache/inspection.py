@@ -37,14 +37,18 @@ def seconds_of(text: str) -> float:
 
 
 def described(entry: Entry, age_seconds: float) -> dict[str, Any]:
-    """*entry* as JSON values, its payload aside."""
+    """*entry* as JSON values, its payload aside; what can't be printed is a question mark."""
     return {
         "key": entry.key,
-        "model": entry.model,
-        "tenant": entry.tenant,
-        "tags": list(entry.tags),
+        "model": _printable(entry.model),
+        "tenant": _printable(entry.tenant),
+        "tags": [_printable(tag) for tag in entry.tags],
         "age_seconds": round(age_seconds, 1),
-        "question": entry.question,
-        "text": entry.text,
+        "question": _printable(entry.question),
+        "text": _printable(entry.text),
         "finish": entry.finish,
     }
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,67 @@ def test_health_says_how_each_part_is(proxy):
     assert (response.status, body["status"]) == (200, "ok")
     assert body["parts"]["redis"]["ok"]
     assert body["parts"]["embedder"]["dimensions"] == 384
+
+
+def admin(proxy: Proxy, method: str, path: str, key: str | None = None) -> tuple[int, Any]:
+    """The status and body of an answer to the proxy's admin, or to who has *key* (empty: none)."""
+    key = proxy.key if key is None else key
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(f"{proxy.url}{path}", method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def tagged(client, asked, tag, **more):
+    return chat(client, asked, extra_body={"metadata": {"tokenopt": {"tags": [tag, "docs"]}}}, **more)
+
+
+def test_an_admin_lists_and_removes_answers_by_tag(proxy, client):
+    """What a tag is on is listed and removed; the next such request goes to the model again."""
+    first, second = question(), question()
+    tagged(client, first, "v1", user="ann")
+    tagged(client, second, "v2")
+    status, found = admin(proxy, "GET", "/tokenopt/cache/entries?tag=v1&limit=5")
+    (entry,) = found["entries"]
+    assert (status, entry["question"], entry["tags"], entry["model"]) == (200, first, ["v1", "docs"], "gpt-4o")
+    assert "end_user:ann" in entry["tenant"]
+    assert proxy.key not in json.dumps(found)
+    status, stats = admin(proxy, "GET", "/tokenopt/cache")
+    assert (status, stats["entries"] >= 2, stats["by_model"]["gpt-4o"] >= 2) == (200, True, True)
+    assert admin(proxy, "DELETE", "/tokenopt/cache?tag=v1&older_than=1h") == (200, {"removed": 0})
+    assert admin(proxy, "DELETE", "/tokenopt/cache?tag=v1") == (200, {"removed": 1})
+    assert tagged(client, first, "v1", user="ann").headers["x-tokenopt-cache"] == "miss"
+    assert tagged(client, second, "v2").headers["x-tokenopt-cache"] == "exact"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", ""), ("GET", "/entries"), ("DELETE", "?all=true"), ("DELETE", "?tag=docs")]
+)
+@pytest.mark.parametrize("key", ["", "sk-somebody-elses-key-that-is-long"])
+def test_only_an_admin_may(proxy, client, method, path, key):
+    """Without the admin key nothing is told or removed."""
+    asked = question()
+    tagged(client, asked, "v1")
+    status, body = admin(proxy, method, f"/tokenopt/cache{path}", key)
+    assert (400 <= status < 500, asked in body) == (True, False), body
+    assert tagged(client, asked, "v1").headers["x-tokenopt-cache"] == "exact"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "complaint"),
+    [
+        ("DELETE", "", "all=true"), ("DELETE", "?all=true&tag=a", "all=true"), ("DELETE", "?tag=", "tag is empty"),
+        ("DELETE", "?tags=a", "tags is no parameter"), ("GET", "/entries?limit=0", "limit"),
+        ("GET", "/entries?older_than=soon", "older_than"),
+    ],
+)  # fmt: skip
+def test_wrong_parameters_remove_nothing(proxy, method, path, complaint):
+    """What isn't understood is named, with 400."""
+    status, body = admin(proxy, method, f"/tokenopt/cache{path}")
+    assert (status, complaint in body) == (400, True), body
 
 
 def test_spans_stand_under_litellms_own(client, collector):

@@ -12,7 +12,9 @@ import pytest
 
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
-from litellm_tokenopt.cache.tiered import TieredAnswerStore
+from litellm_tokenopt.cache.stores import Selection
+from litellm_tokenopt.cache.tiered import ASK_SECONDS, TieredAnswerStore
+from litellm_tokenopt.errors import RedisUnavailable
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import RedisSettings
 
@@ -69,3 +71,44 @@ async def test_alone_without_redis(make: SimpleNamespace, clock: Any, caplog: py
         assert await store.get_exact(entry.key) is None
     assert [r.name for r in caplog.records].count("litellm_tokenopt.cache.tiered") == 1
     assert (await store.health())["reachable"] is False
+
+
+async def test_removal_reaches_other_workers(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
+    """What one worker removes another forgets with its next look-up in Redis, at the latest after `ASK_SECONDS`."""
+    one, other = (
+        TieredAnswerStore(MemoryAnswerStore(10), RedisAnswerStore(pool, "test", "m"), clock=clock) for _ in range(2)
+    )
+    for key in "abc":
+        await other.put(make.entry(key=key, tags=("old",)), VECTOR, 3600)
+    assert await other.get_exact("a")
+    assert await one.remove(Selection(tag="old")) == 3
+    assert await one.get_exact("a") is None
+    assert await other.get_exact("a"), "its own copy, for a few seconds"
+    assert await other.get_exact("unknown") is None
+    assert await other.get_exact("a") is None
+    await other.put(make.entry(key="b", tags=("old",)), VECTOR, 3600)
+    assert await other.get_exact("b")
+    await one.remove(Selection(key="b"))
+    clock.seconds += ASK_SECONDS
+    assert await other.get_exact("b") is None
+
+
+async def test_an_emptied_redis_empties_memory(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
+    """Removing works also after the server forgot that anything was ever removed."""
+    store = TieredAnswerStore(MemoryAnswerStore(10), RedisAnswerStore(pool, "test", "m"), clock=clock)
+    await store.remove(Selection())
+    assert await store.get_exact("a") is None
+    await store.put(make.entry(key="a"), None, 60)
+    await pool.call(lambda client: client.flushall())
+    assert await store.get_exact("other") is None
+    assert await store.get_exact("a") is None
+
+
+async def test_removing_without_redis_says_so(make: SimpleNamespace) -> None:
+    """This process forgets the entries, and the caller is told that others may not have."""
+    store = TieredAnswerStore(MemoryAnswerStore(10), absent())
+    await store.put(make.entry(key="a"), None, 60)
+    for work in (store.remove(Selection()), store.select(Selection(), 1), store.holdings()):
+        with pytest.raises(RedisUnavailable):
+            await work
+    assert await store.get_exact("a") is None

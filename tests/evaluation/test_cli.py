@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from litellm_tokenopt.cli import main
 from litellm_tokenopt.evaluation import doctor
+from litellm_tokenopt.optimizer import TokenOptimizer
 
 MEMORY = {"redis": {"url": "memory"}, "time_budget_seconds": 60}
 
@@ -120,3 +123,83 @@ def test_warmup_says_where_the_model_is(settings_file: Path, capsys: pytest.Capt
     """The model is made ready, and its folder named."""
     assert main(["warmup", "--settings", str(settings_file)]) == 0
     assert "all-MiniLM-L6-v2: ready" in capsys.readouterr().out
+
+
+@pytest.fixture
+def cached(tmp_path: Path) -> Iterator[Path]:
+    """Settings whose embedded Redis holds three answers of its own; other programs keep that server alive."""
+    path = tmp_path / "cached.yaml"
+    path.write_text(json.dumps({"redis": {"url": "embedded", "prefix": f"cli-{tmp_path.name}"}}))
+
+    async def fill(optimizer: TokenOptimizer) -> None:
+        for question, tags, model in (("Who?", ["a"], "m1"), ("Where?", ["a", "b"], "m2"), ("When?", [], "m1")):
+            await optimizer.parts.cache.store(question, "Me.", similar=False, tags=tags, model=model, tenant="team:x")
+
+    with asyncio.Runner() as runner:
+        optimizer = TokenOptimizer(path)
+        runner.run(fill(optimizer))
+        yield path
+        runner.run(optimizer.aclose())
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_cache_lists_shows_and_counts(cached: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Entries are listed by condition, newest first; one is shown with its answer; all are counted."""
+    settings = ("--settings", str(cached))
+    listed = run_json(capsys, "cache", "list", *settings, "--tag", "a")
+    assert [entry["question"] for entry in listed] == ["Where?", "Who?"]
+    assert len(run_json(capsys, "cache", "list", *settings, "--limit", "1")) == 1
+    shown = run_json(capsys, "cache", "show", listed[0]["key"], *settings)
+    assert (shown["text"], shown["payload"], shown["tags"]) == ("Me.", {"text": "Me."}, ["a", "b"])
+    stats = run_json(capsys, "cache", "stats", *settings)
+    assert (stats["entries"], stats["by_model"]) == (3, {"m1": 2, "m2": 1})
+    for command, words in {
+        ("list",): ("Where?", "team:x", listed[0]["key"]),
+        ("show", listed[0]["key"]): ("Me.", "a, b"),
+        ("stats",): ("3 entries", "m2"),
+    }.items():
+        assert main(["cache", *command, *settings]) == 0
+        out = capsys.readouterr().out
+        assert all(word in out for word in words), out
+
+
+def test_cache_drops_what_is_named(cached: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every condition must hold; without one --all is asked for."""
+    settings = ("--settings", str(cached))
+    for wrong in ((), ("--all", "--tag", "a")):
+        assert main(["cache", "drop", *settings, *wrong]) == 1
+        assert "--all" in capsys.readouterr().err
+    assert run_json(capsys, "cache", "drop", *settings, "--older-than", "1h") == {"removed": 0}
+    assert run_json(capsys, "cache", "drop", *settings, "--tag", "a", "--model", "m1") == {"removed": 1}
+    assert main(["cache", "drop", *settings, "--all"]) == 0
+    assert capsys.readouterr().out == "2 removed\n"
+    assert run_json(capsys, "cache", "list", *settings) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("drop", "--older-than", "soon"), "older_than is 'soon'"),
+        (("drop", "--tag", ""), "tag is empty"),
+        (("show", "nothing"), "nothing"),
+    ],
+)
+def test_cache_says_what_is_wrong(
+    cached: Path, arguments: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong argument is named."""
+    assert main(["cache", *arguments, "--settings", str(cached)]) == 1
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", [("list",), ("stats",), ("show", "k"), ("drop", "--all")])
+def test_cache_needs_a_shared_redis(
+    settings_file: Path, action: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Answers in another process's memory are out of reach, and the command says so."""
+    assert main(["cache", *action, "--settings", str(settings_file)]) == 1
+    assert "its own memory" in capsys.readouterr().err

@@ -1,0 +1,77 @@
+"""Which vector index is used, and how one takes another's place."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from litellm_tokenopt.cache.indexes import LOOK_AGAIN_SECONDS, VectorIndexes, facts_of
+from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
+from litellm_tokenopt.redis.pool import RedisPool
+
+VECTORS = np.eye(64, dtype=np.float32)
+BEGIN = "test:answer:v2:m:"
+
+
+async def used(pool: RedisPool) -> str:
+    """The kind of index that searches go to."""
+    found = await pool.call(lambda client: facts_of(client, f"{BEGIN}64"))
+    return found.name.rpartition(":")[2] if found else ""
+
+
+async def indexes(pool: RedisPool) -> set[str]:
+    names = await pool.call(lambda client: client.execute_command("FT._LIST"))
+    return {name.decode() for name in names}
+
+
+async def settle(pool: RedisPool, clock: Any, *, large: int = 5, choice: Any = "auto") -> None:
+    """Start a process, which asks for its index until it's there."""
+    made = VectorIndexes(pool, BEGIN, choice, large, clock)
+    for _ in range(50):
+        await made.ready(64)
+        clock.seconds += LOOK_AGAIN_SECONDS
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("choice", "kind"), [("auto", "flat"), ("flat", "flat"), ("hnsw", "hnsw")])
+async def test_first_index(pool: RedisPool, make: SimpleNamespace, choice: Any, kind: str) -> None:
+    """An empty store begins with a flat index, unless another kind is asked for; either finds what was stored."""
+    store = RedisAnswerStore(pool, "test", "m", index=choice)
+    for n in range(20):
+        await store.put(make.entry(key=f"k{n}"), VECTORS[n], 60)
+    assert await used(pool) == kind
+    assert [hit.entry.key for hit in await store.search("s1", VECTORS[7], 1, 0.9)] == ["k7"]
+
+
+async def test_a_large_flat_index_becomes_hnsw(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
+    """At a start with many entries a new index is built, used by running processes too, and the old one goes."""
+    running = RedisAnswerStore(pool, "test", "m")
+    for n in range(5):
+        await running.put(make.entry(key=f"k{n}"), VECTORS[n], 60)
+    await settle(pool, clock)
+    assert await used(pool) == "flat"
+    await running.put(make.entry(key="k5"), VECTORS[5], 60)
+    await settle(pool, clock)
+    assert await used(pool) == "hnsw"
+    assert f"{BEGIN}64:flat" not in await indexes(pool)
+    assert [hit.entry.key for hit in await running.search("s1", VECTORS[2], 1, 0.9)] == ["k2"]
+    await running.put(make.entry(key="k6"), VECTORS[6], 60)
+    assert [hit.entry.key for hit in await running.search("s1", VECTORS[6], 1, 0.9)] == ["k6"]
+    await settle(pool, clock, large=1_000)
+    assert await used(pool) == "hnsw", "auto does not go back"
+    await settle(pool, clock, choice="flat")
+    assert await used(pool) == "flat"
+
+
+async def test_processes_that_start_together_agree(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
+    """Many processes that find a large flat index at once end up with one index that holds everything."""
+    store = RedisAnswerStore(pool, "test", "m")
+    for n in range(10):
+        await store.put(make.entry(key=f"k{n}"), VECTORS[n], 60)
+    await asyncio.gather(*(settle(pool, clock) for _ in range(5)))
+    assert {name for name in await indexes(pool) if name.startswith(BEGIN)} == {f"{BEGIN}64:hnsw"}
+    assert len(await store.search("s1", VECTORS[3], 5, 0.9)) == 1

@@ -1,0 +1,122 @@
+"""The cache as its keepers use it: removing, looking, counting; and how entries are stored."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from litellm_tokenopt.cache.inspection import conditions_of, described, seconds_of
+from litellm_tokenopt.cache.manager import JITTER, SemanticCacheManager, jittered
+from litellm_tokenopt.cache.stage import CacheStage
+from litellm_tokenopt.cache.stores import AnswerStore
+from litellm_tokenopt.request import Controls, Tenant
+from litellm_tokenopt.settings import CacheSettings
+from litellm_tokenopt.stage import Keep
+
+LONG = "How do I bake a large loaf of brown bread with seeds in my small old gas oven at home on Sunday morning "
+
+
+@pytest.fixture
+def cache(store: AnswerStore, embedder: Any, clock: Any) -> SemanticCacheManager:
+    return SemanticCacheManager(CacheSettings(), store, embedder, clock=clock)
+
+
+async def test_invalidate_by_each_condition(cache: SemanticCacheManager, clock: Any) -> None:
+    """Entries go by key, tag, model, tenant or age, and by several at once; the number is theirs."""
+    llama = await cache.store("What is a llama?", "An animal.", tags=["zoo"], model="m1", tenant="team:blue")
+    await cache.store("What is a poodle?", "A dog.", tags=["zoo"], model="m2", tenant="team:red")
+    clock.seconds += 100
+    await cache.store("What is a fjord?", "A bay.", tags=["map"], model="m1", tenant="team:red")
+    assert await cache.invalidate(tag="zoo", model="m3") == 0
+    assert await cache.invalidate(tag="zoo", tenant="team:red") == 1
+    assert await cache.invalidate(key=llama) == 1
+    assert (await cache.check("What is a llama?")).reason == "miss"
+    assert await cache.invalidate(older_than_seconds=50) == 0
+    clock.seconds += 60
+    assert await cache.invalidate(older_than_seconds=50) == 1
+
+
+async def test_invalidate_needs_a_condition(cache: SemanticCacheManager) -> None:
+    """Nothing given is an error rather than everything; clearing is a word of its own."""
+    await cache.store("What is a llama?", "An animal.")
+    with pytest.raises(ValueError, match="no condition"):
+        await cache.invalidate()
+    with pytest.raises(ValueError, match="tag is empty"):
+        await cache.invalidate(tag="")
+    assert await cache.clear() == 1
+
+
+async def test_entries_and_stats(cache: SemanticCacheManager, clock: Any) -> None:
+    """Entries come newest first; the counts are by model, the ages in seconds."""
+    await cache.store("What is a llama?", "An animal.", model="m1", tags=["zoo"], tenant="user:ann")
+    clock.seconds += 10
+    await cache.store("What is a poodle?", "A dog.", model="m1")
+    await cache.store("What is a fjord?", "A bay.", model="m2")
+    clock.seconds += 5
+    assert [entry.text for entry in await cache.entries(model="m1")] == ["A dog.", "An animal."]
+    (entry,) = await cache.entries(tag="zoo", limit=1)
+    assert described(entry, cache.age(entry)) == {
+        "key": entry.key, "model": "m1", "tenant": "user:ann", "tags": ["zoo"], "age_seconds": 15.0,
+        "question": "What is a llama?", "text": "An animal.", "finish": "stop",
+    }  # fmt: skip
+    stats = await cache.stats()
+    assert (stats.entries, dict(stats.by_model)) == (3, {"m1": 2, "m2": 1})
+    assert (stats.oldest_seconds, stats.newest_seconds) == (15.0, 5.0)
+    assert stats.bytes > 3 * 64 * 4
+
+
+async def test_stats_of_nothing(cache: SemanticCacheManager) -> None:
+    """An empty cache has no ages."""
+    stats = await cache.stats()
+    assert (stats.entries, stats.bytes, stats.oldest_seconds, stats.newest_seconds) == (0, 0, None, None)
+
+
+async def test_the_stage_labels_what_it_stores(cache: SemanticCacheManager, make: SimpleNamespace) -> None:
+    """An entry carries the caller's tags, and says whose request it answered."""
+    request = make.request(tenant=Tenant(team="blue", user="ann"), controls=Controls(tags=("docs", "v2")))
+    verdict = await CacheStage(cache)(request)
+    assert isinstance(verdict, Keep)
+    assert verdict.then is not None
+    await verdict.then(make.reply())
+    (entry,) = await cache.entries(tag="v2", tenant="team:blue", model="gpt-4o")
+    assert (entry.tenant, entry.tags) == ("team:blue user:ann", ("docs", "v2"))
+
+
+async def test_almost_the_same_question_is_one_entry(cache: SemanticCacheManager) -> None:
+    """A question that differs in next to nothing takes the earlier one's place, and both get the new answer."""
+    await cache.store(LONG * 9 + "how", "old")
+    await cache.store(LONG * 9 + "well", "new")
+    assert [entry.text for entry in await cache.entries()] == ["new"]
+    assert (await cache.check(LONG * 9 + "how")).entry.text == "new"
+
+
+async def test_what_differs_stays_apart(cache: SemanticCacheManager) -> None:
+    """A veto, a lesser likeness and another scope each keep two entries."""
+    await cache.store(LONG * 9 + "for 2 people", "a")
+    await cache.store(LONG * 9 + "for 3 people", "b")
+    await cache.store(LONG, "c")
+    await cache.store(LONG * 9 + "for 2 people", "d", scope="other")
+    assert {entry.text for entry in await cache.entries()} == set("abcd")
+
+
+def test_jitter_is_small_and_the_same_each_time() -> None:
+    """Times to live are up to a few per cent shorter, spread over keys, and equal for the same key."""
+    times = [jittered(1_000, f"key{n}") for n in range(500)]
+    assert times == [jittered(1_000, f"key{n}") for n in range(500)]
+    assert 1_000 * (1 - JITTER) <= min(times) < 960 < 990 < max(times) <= 1_000
+    assert len(set(times)) > 490
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1.5m", 90), ("12h", 43_200), ("7d", 604_800), (" 5s ", 5)])
+def test_ages(text: str, seconds: float) -> None:
+    """An age is a number with a unit, seconds where there is none."""
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("typed", [{"older_than": "soon"}, {"older_than": "-5"}, {"tag": ""}, {"older_than": ""}])
+def test_wrong_conditions_are_named(typed: dict[str, str]) -> None:
+    """What can't be meant is refused, by name."""
+    with pytest.raises(ValueError, match=next(iter(typed))):
+        conditions_of(typed)
