@@ -16,7 +16,7 @@ from .lexicon import NUMBER_WORDS
 from .reading import read
 from .veto import veto
 
-MAX_SKIPPED = 6
+MAX_SKIPPED = 5
 """At most so many clauses in a row may be on one side alone."""
 
 _BOUNDARY = re.compile(r"(?<=[.!?;])\s+|\n+|,\s+|\s+[-\u2013\u2014]+\s+|\s+[:;][()DP](?=\s|$)|:\s+|(?<=[!?])(?=\w)")
@@ -119,25 +119,47 @@ def differences(one: Situation, other: Situation) -> list[str] | None:
     extras: list[str] = []
     i = j = 0
     while i < len(one) or j < len(other):
-        step = _next_common(one[i : i + MAX_SKIPPED + 1], other[j : j + MAX_SKIPPED + 1])
-        skipped = (*one[i : i + step[0]], *other[j : j + step[1]])
-        if not all(map(_may_be_small_talk, skipped)):
+        step = _next_common(one[i:], other[j:])
+        if step is None:
             return None
-        extras += [clause.text for clause in skipped]
+        extras += (clause.text for clause in (*one[i : i + step[0]], *other[j : j + step[1]]))
         i, j = i + step[0] + 1, j + step[1] + 1
     return extras
 
 
-def _next_common(one: Sequence[Clause], other: Sequence[Clause]) -> tuple[int, int]:
-    """How many clauses of each come before the next that both have."""
-    places = sorted(((i, j) for i in range(len(one)) for j in range(len(other))), key=sum)
-    return next(((i, j) for i, j in places if _says_the_same(one[i], other[j])), (len(one), len(other)))
+def _next_common(one: Sequence[Clause], other: Sequence[Clause]) -> tuple[int, int] | None:
+    """How many clauses of each, that may be small talk, come before the next that both have, or before both ends."""
+    if one and other and _says_the_same(one[0], other[0]):
+        return 0, 0
+    left, right = _skippable(one), _skippable(other)
+    places = sorted(((i, j) for i in range(left + 1) for j in range(right + 1)), key=sum)
+    for i, j in places:
+        if i < len(one) and j < len(other) and _says_the_same(one[i], other[j]):
+            return i, j
+    return (left, right) if (left, right) == (len(one), len(other)) else None
+
+
+def _skippable(clauses: Sequence[Clause]) -> int:
+    """How many of the first *clauses* may be small talk, at most `MAX_SKIPPED`."""
+    first = clauses[:MAX_SKIPPED]
+    return next((n for n, clause in enumerate(first) if not _may_be_small_talk(clause)), len(first))
 
 
 def _says_the_same(one: Clause, other: Clause) -> bool:
-    if (one.by == "a") != (other.by == "a") or _figures(one.text) != _figures(other.text):
+    if (one.by == "a") != (other.by == "a"):
         return False
-    return one.text.lower() == other.text.lower() or veto(one.text, other.text) is None
+    first, second = one.text.lower(), other.text.lower()
+    if first == second:
+        return True
+    if _telling_words(first).isdisjoint(_telling_words(second)) or _figures(first) != _figures(second):
+        return False
+    return veto(one.text, other.text) is None
+
+
+def _telling_words(text: str) -> set[str]:
+    """What two clauses must share a word of before it's worth comparing them: all words, where all are short."""
+    words = set(_WORD.findall(text))
+    return {word[:5] for word in words if len(word) > 3} or words
 
 
 def _may_be_small_talk(clause: Clause) -> bool:

@@ -37,7 +37,8 @@ _OPENING_PHRASES = (
     "speaking of [\\w ]{2,20}"
 )
 _OPENER = re.compile(
-    rf"(?:{_OPENING_PHRASES}|{'|'.join([*_OPENERS.split(), *_ANSWER_WORDS.split()])})"
+    rf"(?:{_OPENING_PHRASES}|(?:{'|'.join(_ANSWER_WORDS.split())})(?: please| thanks| thank you)?"
+    rf"|{'|'.join(_OPENERS.split())})"
     rf"(?:\s*[,:;!.\-\u2013\u2014]+\s*|\s+(?=(?:also|and|separately|{'|'.join(_ASKING.split())}|{_OPENING_PHRASES})\b))",
     re.IGNORECASE,
 )
