@@ -105,7 +105,8 @@ class TokenOptimizer:
         """Do what was to be done with the model's *response* (an object of the API, a dict, JSON, or a `Reply`)."""
         reply = response if isinstance(response, Reply) else reply_of(outcome.original.surface, response)
         if reply is not None:
-            await self.parts.pipeline.after(outcome, reply)
+            results = await self.parts.pipeline.after(outcome, reply)
+            self.recorder.record_stores(outcome, results)
 
     async def health(self) -> dict[str, dict[str, Any]]:
         """The state of each part: ``{"redis": {"ok": …}, "embedder": {"ok": …}}``."""

@@ -104,13 +104,17 @@ class Pipeline:
             tokens_before=tokens_before, tokens_after=tokens, seconds=perf_counter() - start,
         )  # fmt: skip
 
-    async def after(self, outcome: Outcome, reply: Reply) -> None:
-        """Run what the stages asked to be done with the model's *reply*."""
-        for followup in outcome.followups:
-            try:
-                await followup(reply)
-            except Exception:
-                logger.warning("followup %r failed", followup, exc_info=True)
+    async def after(self, outcome: Outcome, reply: Reply) -> tuple[str, ...]:
+        """Run what the stages asked to be done with the model's *reply*; what came of it, where that is told."""
+        results = [await self._follow(followup, reply) for followup in outcome.followups]
+        return tuple(result for result in results if result is not None)
+
+    async def _follow(self, followup: Followup, reply: Reply) -> str | None:
+        try:
+            return await followup(reply)
+        except Exception as error:
+            logger.warning("followup %r failed", followup, exc_info=True)
+            return f"error:{type(error).__name__}"
 
     async def _ask(
         self, stage: Stage, request: ChatRequest, tokens: int, count: Count, seconds_left: float

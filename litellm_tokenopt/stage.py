@@ -14,7 +14,9 @@ Detail: TypeAlias = Mapping[str, str | int | float]
 class Followup(Protocol):
     """Work to do once the model has replied, e.g. storing the reply in the cache."""
 
-    async def __call__(self, reply: Reply) -> None: ...
+    async def __call__(self, reply: Reply) -> str | None:
+        """What came of it, to be counted: ``stored``, ``skip:…`` or ``error:…`` with one of few words; or None."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,16 +106,17 @@ def test_never_more_tokens_out_than_in(words):
 
 
 async def test_followups_get_the_reply_and_one_failure_does_not_stop_the_rest(caplog):
-    """Every stage that wants the reply gets it."""
+    """Every stage that wants the reply gets it, and what came of each is told."""
     got = []
 
     async def store(reply):
         got.append(reply)
+        return "stored"
 
     async def fail(reply):
         raise OSError("disk full")
 
     line = pipeline(Says("a", Keep("miss", then=fail)), Says("b", Change(said("x"), "cut", then=store)))
-    await line.after(await line.before(REQUEST), REPLY)
-    assert got == [REPLY]
+    results = await line.after(await line.before(REQUEST), REPLY)
+    assert (got, results) == ([REPLY], ("error:OSError", "stored"))
     assert "disk full" in caplog.text

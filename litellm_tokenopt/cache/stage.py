@@ -38,15 +38,16 @@ class StoreReply:
     ttl_seconds: float
     vector: NDArray[np.float32] | None
 
-    async def __call__(self, reply: Reply) -> None:
+    async def __call__(self, reply: Reply) -> str:
         refusal = reply_refusal(reply, self.manager.settings.max_answer_bytes)
         if refusal is not None:
-            logger.debug("reply not stored: %s", refusal)
-            return
+            return f"skip:{refusal}"
         try:
             await self._store(reply)
         except UnavailableError as error:
             logger.debug("reply not stored: %s", error)
+            return f"error:{type(error).__name__}"
+        return "stored"
 
     async def _store(self, reply: Reply) -> None:
         options: dict[str, Any] = {

@@ -22,6 +22,7 @@ _FAMILIES = {
     "vetoed": "rejected",
     "skip": "skipped",
     "skipped": "skipped",
+    "error": "error",
 }
 _REASON = re.compile(rf"({'|'.join(sorted(_FAMILIES, reverse=True))})(?:[:._/ -](.*))?", re.DOTALL)
 
@@ -78,10 +79,17 @@ def cache_result(outcome: Outcome) -> CacheResult | None:
     error = error_type(step)
     if error is not None:
         return CacheResult("error", error)
-    match = _REASON.fullmatch(step.verdict.reason)
-    if match is None:
-        return CacheResult("skipped", step.verdict.reason)
-    return CacheResult(_FAMILIES[match[1]], match[2] or "")
+    return _read(step.verdict.reason)
+
+
+def store_result(said: str) -> CacheResult:
+    """What a follow-up said of a reply (stored, skipped, error), and why."""
+    return CacheResult("stored", "") if said == "stored" else _read(said)
+
+
+def _read(reason: str) -> CacheResult:
+    match = _REASON.fullmatch(reason)
+    return CacheResult("skipped", reason) if match is None else CacheResult(_FAMILIES[match[1]], match[2] or "")
 
 
 def similarity(outcome: Outcome) -> float | None:

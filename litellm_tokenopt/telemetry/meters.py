@@ -43,6 +43,7 @@ class Meters:
         self._stage_after = _counter(meter, names.STAGE_AFTER)
         self._stage_saved = _counter(meter, names.STAGE_SAVED)
         self._cache_requests = _counter(meter, names.CACHE_REQUESTS)
+        self._cache_stores = _counter(meter, names.CACHE_STORES)
         self._errors = _counter(meter, names.ERRORS)
         self._request_tokens = _histogram(meter, names.REQUEST_TOKENS)
         self._duration = _histogram(meter, names.DURATION)
@@ -67,6 +68,20 @@ class Meters:
         self._record_cache(outcome, shared)
         if error is not None:
             self.record_error("optimize", error)
+
+    def record_store(self, outcome: Outcome, said: str) -> None:
+        """Count what a follow-up *said* of the reply to *outcome*'s request."""
+        result = facts.store_result(said)
+        request = outcome.original
+        self._cache_stores.add(
+            1,
+            {
+                names.MODEL: self._model(request.model), names.SURFACE: request.surface, names.MODE: outcome.mode,
+                names.CACHE_RESULT: result.result, names.REASON: self._reason(result.reason) if result.reason else "",
+            },
+        )  # fmt: skip
+        if result.result == "error":
+            self.record_error("store", result.reason)
 
     def record_error(self, where: str, error: str) -> None:
         self._errors.add(1, {names.STAGE: where, names.ERROR_TYPE: self._reason(error)})

@@ -69,6 +69,9 @@ STAGE_BEFORE: Final = Metric("tokenopt.stage.tokens.before", "counter", "{token}
 STAGE_AFTER: Final = Metric("tokenopt.stage.tokens.after", "counter", "{token}", "Input tokens after each stage.")
 STAGE_SAVED: Final = Metric("tokenopt.stage.tokens.saved", "counter", "{token}", "Input tokens saved by each stage.")
 CACHE_REQUESTS: Final = Metric("tokenopt.cache.requests", "counter", "{request}", "Cache look-ups, by result.")
+CACHE_STORES: Final = Metric(
+    "tokenopt.cache.stores", "counter", "{reply}", "Replies of models, by whether they were stored, and why not."
+)
 ERRORS: Final = Metric("tokenopt.errors", "counter", "{error}", "Errors that requests passed on in spite of.")
 REQUEST_TOKENS: Final = Metric(
     "tokenopt.request.tokens", "histogram", "{token}", "Input tokens of one request.", TOKEN_BUCKETS
@@ -82,6 +85,6 @@ STAGE_DURATION: Final = Metric(
 REDIS_UP: Final = Metric("tokenopt.redis.up", "gauge", "", "1 while Redis answers, 0 while it is left alone.")
 
 METRICS: Final = (
-    REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, ERRORS,
+    REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, CACHE_STORES, ERRORS,
     REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP,
 )  # fmt: skip

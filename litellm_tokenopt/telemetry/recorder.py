@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -80,6 +80,16 @@ class Recorder:
                 tracer or sinks.tracer, outcome, started_ns=started_ns, surface=surface, model=model,
                 parent=parent, error=error,
             )  # fmt: skip
+        except Exception:
+            self._complain()
+
+    def record_stores(self, outcome: Outcome, results: Sequence[str]) -> None:
+        """Count what became of a model's reply: *results* are those of the outcome's follow-ups."""
+        if not self._enabled:
+            return
+        try:
+            for result in results:
+                (self._sinks or self._open()).meters.record_store(outcome, result)
         except Exception:
             self._complain()
 

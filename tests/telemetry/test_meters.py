@@ -137,9 +137,30 @@ def test_a_cap_is_kept_and_is_stable(values: list[str], limit: int) -> None:
 async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: Any, stages: Any) -> None:
     """Every metric and attribute that is recorded is listed in names.py, with its unit and description."""
     recording.recorder.watch_redis(lambda: True)
-    record(recording, await decide(stages.keeps("cache", "miss"), stages.fails("tools", ValueError())))
+    outcome = await decide(stages.keeps("cache", "miss"), stages.fails("tools", ValueError()))
+    record(recording, outcome)
+    recording.recorder.record_stores(outcome, ("stored",))
     data = recording.reader.get_metrics_data()
     seen = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
     known = {m.name: (m.unit, m.description) for m in names.METRICS}
     assert {m.name: (m.unit, m.description) for m in seen} == known
     assert {key for m in seen for p in m.data.data_points for key in p.attributes} <= names.METRIC_ATTRIBUTES
+
+
+@pytest.mark.parametrize(
+    ("said", "result", "why"),
+    [
+        ("stored", "stored", ""),
+        ("skip:tool_calls", "skipped", "tool_calls"),
+        ("error:RedisUnavailable", "error", "RedisUnavailable"),
+    ],
+)
+async def test_replies_are_counted_by_what_became_of_them(
+    recording: Any, decide: Any, stages: Any, said: str, result: str, why: str
+) -> None:
+    """Whether a reply was stored is counted, and why not; an error on the way is an error too."""
+    outcome = await decide(stages.keeps("cache", "miss"))
+    recording.recorder.record_stores(outcome, (said,))
+    assert value(recording, "tokenopt.cache.stores", tokenopt__cache__result=result, tokenopt__reason=why) == 1
+    errors = [(a["tokenopt.stage"], a["error.type"]) for a, _ in recording.points("tokenopt.errors")]
+    assert errors == ([("store", why)] if result == "error" else [])
