@@ -155,12 +155,14 @@ class SemanticCacheManager:
             text=reply.text, finish=reply.finish, created=self._clock(), model=model, tenant=tenant, tags=tuple(tags),
             situation=situation,
         )  # fmt: skip
+        seconds = jittered(self.settings.ttl_seconds if ttl_seconds is None else ttl_seconds, entry.key)
+        # Before anything is waited for: the same question may be on its way already.
+        await self.answers.put(entry, vector, seconds)
         if vector is None and similar and self.may_be_similar(question):
             vector = await self._vector(question)
-        same = [] if vector is None else await self._same(entry, vector)
-        seconds = self.settings.ttl_seconds if ttl_seconds is None else ttl_seconds
-        await self.answers.put(entry, vector, jittered(seconds, entry.key))
-        for key in same:
+            if vector is not None:
+                await self.answers.put(entry, vector, seconds)
+        for key in [] if vector is None else await self._replaced(entry, vector):
             await self.answers.drop(key)
         return entry.key
 
@@ -239,13 +241,15 @@ class SemanticCacheManager:
         until = None if older is None else self._clock() - older
         return Selection(key=key, tag=tag, model=model, tenant=tenant, created_until=until)
 
-    async def _same(self, entry: Entry, vector: NDArray[np.float32]) -> list[str]:
-        """Keys of other entries for the question of *entry*, worded almost alike."""
-        near = await self.answers.search(entry.scope, vector, CANDIDATES, SAME_QUESTION)
+    async def _replaced(self, entry: Entry, vector: NDArray[np.float32]) -> list[str]:
+        """Keys of older entries for the question of *entry*, worded almost alike. Of two that are stored at the same
+        time one stays.
+        """
+        near = await self.answers.search(entry.scope, vector, CANDIDATES + 1, SAME_QUESTION)
         return [
             hit.entry.key
             for hit in near
-            if hit.entry.key != entry.key
+            if (hit.entry.created, hit.entry.key) < (entry.created, entry.key)
             and hit.entry.situation == entry.situation
             and veto(entry.question, hit.entry.question) is None
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,8 +10,11 @@ import pytest
 
 from litellm_tokenopt.cache.inspection import conditions_of, described, seconds_of
 from litellm_tokenopt.cache.manager import JITTER, SemanticCacheManager, jittered
+from litellm_tokenopt.cache.memory import MemoryAnswerStore
+from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
 from litellm_tokenopt.cache.stage import CacheStage
 from litellm_tokenopt.cache.stores import AnswerStore
+from litellm_tokenopt.cache.tiered import TieredAnswerStore
 from litellm_tokenopt.request import Controls, Tenant
 from litellm_tokenopt.settings import CacheSettings
 from litellm_tokenopt.stage import Keep
@@ -84,9 +88,32 @@ async def test_the_stage_labels_what_it_stores(cache: SemanticCacheManager, make
     assert (entry.tenant, entry.tags) == ("team:blue user:ann", ("docs", "v2"))
 
 
-async def test_almost_the_same_question_is_one_entry(cache: SemanticCacheManager) -> None:
+async def test_an_answer_that_is_being_stored_is_found(redis_store: RedisAnswerStore, embedder: Any) -> None:
+    """From the moment that a reply is handed in, its process has it: the slow part, Redis and vectors, comes after."""
+    store = TieredAnswerStore(MemoryAnswerStore(300), redis_store)
+    cache = SemanticCacheManager(CacheSettings(), store, embedder)
+    questions = [f"What does part {n} cost?" for n in range(200)]
+    storing = [asyncio.create_task(cache.store(q, f"{q} Money.")) for q in questions]
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in storing)
+    found = await asyncio.gather(*(cache.check(q) for q in questions))
+    assert [(one.reason, one.entry and one.entry.text) for one in found] == [("exact", f"{q} Money.") for q in questions]
+    await asyncio.gather(*storing)
+
+
+async def test_of_two_stored_at_once_one_stays(store: AnswerStore, embedder: Any) -> None:
+    """Answers to almost the same wording that come in together don't remove each other."""
+    cache = SemanticCacheManager(CacheSettings(), store, embedder)
+    both = (LONG * 9 + "how", LONG * 9 + "well")
+    await asyncio.gather(*(cache.store(q, "An answer.") for q in both))
+    assert [(await cache.check(q)).entry is not None for q in both] == [True, True]
+    assert len(await cache.entries()) == 1
+
+
+async def test_almost_the_same_question_is_one_entry(cache: SemanticCacheManager, clock: Any) -> None:
     """A question that differs in next to nothing takes the earlier one's place, and both get the new answer."""
     await cache.store(LONG * 9 + "how", "old")
+    clock.seconds += 1
     await cache.store(LONG * 9 + "well", "new")
     assert [entry.text for entry in await cache.entries()] == ["new"]
     assert (await cache.check(LONG * 9 + "how")).entry.text == "new"
