@@ -7,6 +7,7 @@ the very object that came in gives back its native original, and the rest is reb
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -376,9 +377,9 @@ def _controls(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Controls:
         mocked=any(kwargs.get(name) for name in _MOCKS),
         no_cache=cache.get("no-cache") is True or off,
         no_store=cache.get("no-store") is True or off,
-        ttl_seconds=_number(cache.get("ttl")),
+        ttl_seconds=_seconds(cache.get("ttl")),
         namespace=_text(cache.get("namespace")),
-        max_age_seconds=_number(age),
+        max_age_seconds=_seconds(age),
         tags=_tags(own.get("tags")),
     )
 
@@ -390,8 +391,13 @@ def _tags(given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, plain)))[:MAX_TAGS]
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 else None
+def _seconds(value: Any) -> float | None:
+    """A time in a caller's controls, which HTTP clients may write as text; 0 and less are no time at all."""
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _options(kwargs: Kwargs, metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,10 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 SYSTEM_ROLES = ("system", "developer")
 
 
+SERVER_STATE = ("previous_response_id", "conversation", "prompt")
+"""Options of the Responses API that name what the provider keeps: earlier turns, or a stored prompt."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
     """Whose request it is, as far as LiteLLM knows; None where it doesn't."""
@@ -67,6 +71,13 @@ class ChatRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     controls: Controls = Controls()
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def server_state(self) -> bool:
+        """Whether part of the conversation or prompt is kept at the provider: what we hold isn't all of it."""
+        extra = self.options.get("extra_body")
+        given = {**self.options, **extra} if isinstance(extra, Mapping) else self.options
+        return any(given.get(name) for name in SERVER_STATE)
 
     def with_(self, **changes: Any) -> Self:
         """Return a copy with *changes* applied."""

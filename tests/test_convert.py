@@ -233,6 +233,18 @@ def test_controls_are_litellms_own():
     assert (controls.namespace, controls.max_age_seconds, controls.bypass) == ("n", 5.0, True)
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [(5, 5.0), ("5", 5.0), (0, 0.0), (-1, 0.0), (0.5, 0.5), (None, None), (True, None), ("soon", None), ("inf", None)],
+)
+def test_times_in_controls(given, seconds):
+    """Times may come as text; none is left is a time too; what is no time is as if it weren't there."""
+    cache = {"s-maxage": given, "ttl": given}
+    border = border_of({"model": "m", "messages": [ASK], "cache": cache}, "chat")
+    assert border is not None
+    assert (border.request.controls.max_age_seconds, border.request.controls.ttl_seconds) == (seconds, seconds)
+
+
 def test_what_shapes_the_answer_is_kept_and_transport_is_not():
     """Temperature and unknown parameters count; streaming, keys and timeouts don't."""
     kwargs = {"temperature": 0.2, "top_q": 1, "stream": True, "timeout": 3, "api_key": "s", "seed": None}

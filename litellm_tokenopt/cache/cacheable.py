@@ -25,12 +25,14 @@ _TIME_BOUND = re.compile(
 def lookup_refusal(request: ChatRequest) -> str | None:
     """Why *request* has nothing to do with the cache at all; None when it may be answered or stored.
 
-    One of: bypass, mock, no_question, several_answers, live_tool, time_bound.
+    One of: bypass, mock, server_state, no_question, several_answers, live_tool, time_bound.
     """
     if request.controls.bypass:
         return "bypass"
     if request.controls.mocked:
         return "mock"
+    if request.server_state:
+        return "server_state"  # an answer of ours would be missing there in the next turn
     question = last_question(request.messages)
     if not question.strip():
         return "no_question"

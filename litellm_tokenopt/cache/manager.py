@@ -292,7 +292,7 @@ class SemanticCacheManager:
         return vector
 
     def _young(self, entry: Entry, max_age_seconds: float | None) -> bool:
-        return max_age_seconds is None or self.age(entry) <= max_age_seconds
+        return max_age_seconds is None or self.age(entry) < max_age_seconds
 
 
 def jittered(seconds: float, key: str) -> float:

@@ -45,6 +45,8 @@ class ContextStage:
 
     async def __call__(self, request: ChatRequest) -> Verdict:
         """Keep short conversations and those that the stage has already shortened; else change the messages."""
+        if request.server_state:  # these are the last turns alone
+            return Keep("skip:server_state")
         front = len(tuple(takewhile(is_system, request.messages)))
         body = request.messages[front:]
         if any(map(is_own, body)):

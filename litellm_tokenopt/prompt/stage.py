@@ -96,6 +96,8 @@ class PromptStage:
         self._additions: Memo[str, _Addition] = Memo(ADDITIONS)
 
     async def __call__(self, request: ChatRequest) -> Verdict:
+        if request.server_state:  # the session's first question, which the choice is made for, is not here
+            return Keep("skip:server_state")
         prompt = read_prompt(request.messages)
         if not prompt.texts:
             return Keep("no_prompt")

@@ -75,7 +75,7 @@ class ToolsStage:
 
     Protected are the tools that the history called, that `tool_choice` names, that `always_include` lists,
     provider-side tools, tools with the caller's ``cache_control`` mark and this package's own. Without an
-    embedding model no tool is dropped.
+    embedding model, or where earlier turns are kept at the provider, no tool is dropped.
     """
 
     name = "tools"
@@ -124,7 +124,7 @@ class ToolsStage:
         named = called_names(request.messages) | chosen_names(request.tool_choice)
         protected = block.fixed | block.named(named)
         turns = user_turns(request.messages)
-        if not turns or len(block.tools) <= capacity(len(protected), self._settings.max_tools):
+        if request.server_state or not turns or len(block.tools) <= capacity(len(protected), self._settings.max_tools):
             return None
         try:
             fits = await self._rank(block, [text_of(request.messages[turn].get("content")) for turn in turns])

@@ -197,6 +197,38 @@ def test_litellms_own_controls_hold(server, loop, on):
     assert len(new_bodies(server, seen)) == 4
 
 
+def test_an_answer_may_be_too_old_for_a_caller(server, on):
+    """``s-maxage`` (text too) refuses what is older, and the new answer takes its place."""
+    asked, seen = question(), len(server.bodies)
+
+    def asks_model(**controls):
+        before = len(server.bodies)
+        completion(model=OPENAI, **chat(asked, server), cache=controls)
+        return len(server.bodies) - before
+
+    assert [asks_model(), asks_model(**{"s-maxage": 600}), asks_model(**{"s-max-age": "600"})] == [1, 0, 0]
+    assert [asks_model(**{"s-maxage": 0}), asks_model()] == [1, 0]
+    assert len(new_bodies(server, seen)) == 2
+
+
+@pytest.mark.parametrize("state", [{"previous_response_id": "resp_1"}, {"extra_body": {"conversation": "c"}}])
+def test_what_leans_on_turns_kept_at_the_provider(state, server, loop, on):
+    """No answer is taken from the cache, no tool and no word is left out: earlier turns may need them."""
+    asked, seen = question(), len(server.bodies)
+    for _ in range(2):
+        loop.run(_read_responses(asked, server, state))
+    bodies = new_bodies(server, seen)
+    assert len(bodies) == 2
+    for body in bodies:
+        assert (body["instructions"], body["input"]) == (PROMPT, asked)
+        assert [tool["name"] for tool in body["tools"]] == [tool["name"] for tool in RESPONSES_TOOLS]
+        assert all(body[name] == value for name, value in state.get("extra_body", state).items())
+
+
+async def _read_responses(asked, server, state):
+    return await read(litellm.aresponses(**responses(asked, server), **state))
+
+
 def test_a_callers_metadata_is_not_written_into(server, on):
     """A dict that an SDK caller passes to many calls stays the caller's."""
     mine = {"feature": "search"}

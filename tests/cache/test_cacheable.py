@@ -16,6 +16,9 @@ from litellm_tokenopt.request import ChatRequest, Controls
     [
         ("bypass", {"controls": Controls(bypass=True)}),
         ("mock", {"controls": Controls(mocked=True)}),
+        ("server_state", {"options": {"previous_response_id": "resp_1"}}),
+        ("server_state", {"options": {"conversation": {"id": "conv_1"}}}),
+        ("server_state", {"options": {"prompt": {"id": "pmpt_1"}}}),
         ("no_question", {"messages": ({"role": "system", "content": "x"},)}),
         ("no_question", {"messages": ({"role": "user", "content": " \n"},)}),
         ("no_question", {"messages": ({"role": "user", "content": None},)}),

@@ -97,7 +97,9 @@ async def test_an_answer_that_is_being_stored_is_found(redis_store: RedisAnswerS
     await asyncio.sleep(0)
     assert not any(task.done() for task in storing)
     found = await asyncio.gather(*(cache.check(q) for q in questions))
-    assert [(one.reason, one.entry and one.entry.text) for one in found] == [("exact", f"{q} Money.") for q in questions]
+    assert [(one.reason, one.entry and one.entry.text) for one in found] == [
+        ("exact", f"{q} Money.") for q in questions
+    ]
     await asyncio.gather(*storing)
 
 
