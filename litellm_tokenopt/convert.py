@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .caller import HEADER_OPTIONS, headers_of, own_metadata, tenant_of
-from .request import ChatRequest, Controls, Message, Surface, Tool
+from .own import is_own
+from .request import ChatRequest, Controls, Message, Surface, Tool, tool_name
 
 Kwargs: TypeAlias = Mapping[str, Any]
 Native: TypeAlias = dict[str, Any]
@@ -55,6 +56,10 @@ class Border:
             if not changed["tools"]:
                 changed["tools"] = None
         return changed
+
+    def tool(self, tool: Tool, surface: Surface) -> Any:
+        """One tool of the request, or one of ours, as *surface* takes it (LiteLLM may answer one API by another)."""
+        return _tool_out(self, tool) if surface == self.request.surface else native_tool(surface, tool)
 
     def native(self, inner: Any) -> Any | None:
         """The native object that *inner* was made from, if *inner* is untouched."""
@@ -338,12 +343,23 @@ def _tools_out(border: Border, tools: Iterable[Tool]) -> list[Any]:
     return out
 
 
+def native_tool(surface: Surface, tool: Tool) -> dict[str, Any]:
+    """A function tool in chat form as *surface*'s own API takes it, by what the chat form says alone."""
+    function = tool["function"]
+    if surface == "chat":
+        return {key: value for key, value in tool.items() if key != AT}
+    if surface == "responses":
+        return {"type": "function", **function}
+    shown = {key: function[key] for key in ("name", "description", "strict") if key in function}
+    return {**shown, "input_schema": function.get("parameters") or {"type": "object", "properties": {}}}
+
+
 def _tool_out(border: Border, tool: Tool) -> Any:
     native = border.native(tool)
     if native is not None:
         return native
     if AT not in tool:
-        return tool
+        return native_tool(border.request.surface, tool) if is_own(tool_name(tool)) else tool
     native = border.native_kwargs["tools"][tool[AT]]
     item = native if isinstance(native, Mapping) else _dumped(native) or {}
     function = tool["function"]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from .convert import Border, border_of
 from .errors import UnavailableError
+from .own import Asked, may_offer, read_arguments
 from .pipeline import Mode, Outcome, Pipeline
-from .replies import reply_of
-from .request import ChatRequest, Reply, Surface, canonical, digest, is_system, text_of, user_turns
+from .replies import payload_of, reply_of
+from .request import ChatRequest, Reply, Surface, Tool, canonical, digest, is_system, text_of, tool_name, user_turns
+from .rounds import ToolCall, continued, name_of, own_calls, rounds_in, without_own_tools
 from .settings import Settings, load_settings
 from .stage import Stage
 from .telemetry.recorder import Recorder
@@ -76,30 +78,84 @@ class TokenOptimizer:
         kwargs: Mapping[str, Any],
         surface: Surface = "chat",
         *,
+        own_tools: bool = False,
         parent: Span | Context | None = None,
         tracer: Tracer | None = None,
     ) -> Outcome | None:
         """What to send in place of the request in *kwargs* (`Outcome.changes`), or the reply to give at once.
 
-        *kwargs* are the API's own keyword arguments. None where they hold no request that we understand.
+        *kwargs* are the API's own keyword arguments. None where they hold no request that we understand. With
+        *own_tools* the model may get tools by which it asks for what was left out: the caller takes each reply to
+        `next_request` then.
         """
         border = border_of(kwargs, surface)
-        return None if border is None else await self.decide(border, parent=parent, tracer=tracer)
+        if border is None:
+            return None
+        return await self.decide(border, own_tools=own_tools, parent=parent, tracer=tracer)
 
     async def decide(
-        self, border: Border, *, parent: Span | Context | None = None, tracer: Tracer | None = None
+        self,
+        border: Border,
+        *,
+        own_tools: bool = False,
+        parent: Span | Context | None = None,
+        tracer: Tracer | None = None,
     ) -> Outcome:
         """`before`, for a request that is already converted."""
-        request, started_ns = border.request, time.time_ns()
+        rounds = own_tools and self.settings.max_rounds > 0
+        request, started_ns = border.request.with_(own_tools=rounds and may_offer(border.request)), time.time_ns()
         mode = self._mode(request)
         pipeline = self.parts.pipeline if mode in ("on", "shadow") else self.parts.empty
-        outcome = replace(await pipeline.before(request), mode=mode)
+        outcome = replace(await pipeline.before(request), mode=mode, border=border)
         if mode == "on" and outcome.reply is None:
             outcome = replace(outcome, changes=border.outgoing(outcome.request))
         self.recorder.record(
             outcome, started_ns=started_ns, surface=request.surface, model=request.model, parent=parent, tracer=tracer
         )
         return outcome
+
+    async def next_request(
+        self, outcome: Outcome, kwargs: Mapping[str, Any], response: Any, surface: Surface | None = None
+    ) -> dict[str, Any] | None:
+        """The arguments to change in *kwargs* for the next request, where *response* calls tools of ours alone.
+
+        *kwargs* are those of the request that *response* answers, in *surface*'s API (the outcome's own, unless
+        LiteLLM answers it by another). None where the reply is for the caller: give it without calls of our tools
+        (`rounds.without_own_calls`). After ``max_rounds`` rounds it always is.
+        """
+        surface = surface or outcome.original.surface
+        payload = payload_of(response)
+        calls = own_calls(surface, payload) if outcome.offers and payload is not None else ()
+        number = rounds_in(surface, kwargs) + 1
+        if payload is None or outcome.border is None or not calls or number > self.settings.max_rounds:
+            return None
+        answers, found = await self._answers(outcome, kwargs, calls)
+        self.recorder.record_asked(call.name for call in calls)
+        tools = list(kwargs.get("tools") or ())
+        tools = tools if number < self.settings.max_rounds else without_own_tools(tools)
+        return {
+            **continued(surface, kwargs, payload, answers),
+            "tools": [*tools, *(outcome.border.tool(tool, surface) for tool in found)],
+        }
+
+    async def _answers(
+        self, outcome: Outcome, kwargs: Mapping[str, Any], calls: Sequence[ToolCall]
+    ) -> tuple[dict[str, str], list[Tool]]:
+        """(call id → answer, the tools found)."""
+        answers: dict[str, str] = {}
+        found: dict[str | None, Tool] = {}
+        there = {name_of(tool) for tool in kwargs.get("tools") or ()}
+        for call in calls:
+            tools = [tool for tool in outcome.original.tools if tool_name(tool) in there.union(found)]
+            asked = Asked(
+                original=outcome.original,
+                sent=outcome.request.with_(tools=tuple(tools)),
+                arguments=read_arguments(call.arguments),
+            )
+            answer = await self.parts.pipeline.answer(outcome, call.name, asked)
+            answers[call.id] = answer.text
+            found.update((tool_name(tool), tool) for tool in answer.tools if tool_name(tool) not in there)
+        return answers, list(found.values())
 
     async def after(self, outcome: Outcome, response: Any) -> None:
         """Do what was to be done with the model's *response* (an object of the API, a dict, JSON, or a `Reply`)."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from time import perf_counter
 from typing import Any, Literal, TypeAlias
 
-from .request import ChatRequest, Reply
-from .stage import Answer, Followup, Keep, Stage, Verdict
+from .convert import Border
+from .own import Asked, Found, OwnTool, tools_of
+from .request import ChatRequest, Reply, tool_name
+from .stage import Answer, Change, Followup, Keep, Stage, Verdict
 
 Mode: TypeAlias = Literal["on", "shadow", "holdout", "bypass"]
 
 Count: TypeAlias = Callable[[ChatRequest], Awaitable[int]]
+CountOffered: TypeAlias = Callable[[ChatRequest, tuple[OwnTool, ...]], Awaitable[int]]
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +42,10 @@ class Step:
 class Outcome:
     """Where a request stands after the last stage.
 
-    `original` came in; `request` is to be sent on, unless `reply` answers it. `changes` are the keyword arguments
-    in which what is to be sent differs from what came in. `mode` is on, shadow (decided, but not to be applied),
-    holdout or bypass. `seconds` is the whole time taken.
+    `original` came in; `request` is to be sent on, unless `reply` answers it. `offers` are what answers the calls of
+    our own tools in it. `border` holds what came in, in its API's own form; `changes` are the keyword arguments in
+    which what is to be sent differs from that. `mode` is on, shadow (decided, but not to be applied), holdout or
+    bypass. `seconds` is the whole time taken.
     """
 
     original: ChatRequest
@@ -48,6 +53,8 @@ class Outcome:
     reply: Reply | None = None
     steps: tuple[Step, ...] = ()
     followups: tuple[Followup, ...] = ()
+    offers: tuple[OwnTool, ...] = ()
+    border: Border | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = "on"
     tokens_before: int = 0
@@ -86,23 +93,42 @@ class Pipeline:
         tokens_before = tokens = await count(request)
         steps: list[Step] = []
         followups: list[Followup] = []
+        offers: tuple[OwnTool, ...] = ()
         reply: Reply | None = None
         for stage in self.stages:
             begun = perf_counter()
+            with_offers = partial(_count_offered, count, offers)
             verdict, request, after = await self._ask(
-                stage, request, tokens, count, start + self._budget_seconds - begun
+                stage, request, tokens, with_offers, start + self._budget_seconds - begun
             )
             steps.append(Step(stage.name, verdict, tokens, after, perf_counter() - begun))
             tokens = after
             if isinstance(verdict, Answer):
-                reply, followups = verdict.reply, []
+                reply, followups, offers = verdict.reply, [], ()
                 break
             if verdict.then is not None:
                 followups.append(verdict.then)
+            if isinstance(verdict, Change):
+                offers += verdict.offers
         return Outcome(
-            original=original, request=request, reply=reply, steps=tuple(steps), followups=tuple(followups),
+            original=original, request=_offered(request, offers), reply=reply, steps=tuple(steps),
+            followups=tuple(followups), offers=offers,
             tokens_before=tokens_before, tokens_after=tokens, seconds=perf_counter() - start,
         )  # fmt: skip
+
+    async def answer(self, outcome: Outcome, name: str, asked: Asked) -> Found:
+        """What a call of our tool *name* is answered with."""
+        for offer in outcome.offers:
+            if tool_name(offer.tool) != name:
+                continue
+            try:
+                found = await offer.answer(asked)
+            except Exception:
+                logger.warning("own tool %r failed; the model is told that nothing was found", name, exc_info=True)
+                continue
+            if found is not None:
+                return found
+        return Found("Nothing was found.")
 
     async def after(self, outcome: Outcome, reply: Reply) -> tuple[str, ...]:
         """Run what the stages asked to be done with the model's *reply*; what came of it, where that is told."""
@@ -117,7 +143,7 @@ class Pipeline:
             return f"error:{type(error).__name__}"
 
     async def _ask(
-        self, stage: Stage, request: ChatRequest, tokens: int, count: Count, seconds_left: float
+        self, stage: Stage, request: ChatRequest, tokens: int, count: CountOffered, seconds_left: float
     ) -> tuple[Verdict, ChatRequest, int]:
         """(verdict, request after it, its tokens). A failing stage costs tokens, never the request."""
         try:
@@ -127,7 +153,10 @@ class Pipeline:
                     return verdict, request, 0
                 if isinstance(verdict, Keep):
                     return verdict, request, tokens
-                after = await count(verdict.request)
+                after = await count(verdict.request, verdict.offers)
+                if after > tokens and verdict.offers:
+                    verdict = replace(verdict, offers=())
+                    after = await count(verdict.request, ())
         except TimeoutError:
             logger.warning("stage %r: time budget exhausted; the request passes on", stage.name)
             return Keep(reason="error:timeout"), request, tokens
@@ -137,3 +166,14 @@ class Pipeline:
         if after > tokens:
             return Keep(reason="no_gain", then=verdict.then), request, tokens
         return verdict, verdict.request, after
+
+
+def _offered(request: ChatRequest, offers: tuple[OwnTool, ...]) -> ChatRequest:
+    """*request* with the offered tools behind its own."""
+    return request.with_(tools=(*request.tools, *tools_of(offers))) if offers else request
+
+
+async def _count_offered(
+    count: Count, before: tuple[OwnTool, ...], request: ChatRequest, more: tuple[OwnTool, ...]
+) -> int:
+    return await count(_offered(request, before + more))

@@ -18,7 +18,7 @@ _TOOL_ITEMS = ("function_call", "custom_tool_call", "mcp_call", "computer_call",
 
 def reply_of(surface: Surface, response: Any) -> Reply | None:
     """The reply in *response* (a response object, its JSON, or Anthropic stream events); None if unreadable."""
-    payload = _payload(response)
+    payload = payload_of(response)
     if payload is None:
         return None
     try:
@@ -27,7 +27,7 @@ def reply_of(surface: Surface, response: Any) -> Reply | None:
         return None
 
 
-def _payload(response: Any) -> Mapping[str, Any] | None:
+def payload_of(response: Any) -> Mapping[str, Any] | None:
     dump = getattr(response, "model_dump", None)
     if callable(dump):
         response = dump(mode="json")

@@ -59,7 +59,8 @@ class ChatRequest:
 
     `messages` and `tools` are in OpenAI's chat form (`tools` may hold provider-side tools, which have no
     ``function``). `options` holds every other argument that shapes the answer (temperature, response_format, …);
-    its ``headers`` are digests. `metadata` is what the caller wrote there about itself.
+    its ``headers`` are digests. `metadata` is what the caller wrote there about itself. `own_tools`: the model may get
+    tools of this package, by which it can ask for what a stage leaves out.
     """
 
     model: str
@@ -71,6 +72,7 @@ class ChatRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     controls: Controls = Controls()
     options: Mapping[str, Any] = field(default_factory=dict)
+    own_tools: bool = False
 
     @property
     def server_state(self) -> bool:

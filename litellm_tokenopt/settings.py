@@ -138,6 +138,9 @@ class ToolsSettings(_Section):
         1_000, description="Blocks of at most max_tools tools under this size are left alone."
     )
     compress_schemas: bool = Field(True, description="Say the same schemas in fewer tokens.")
+    search: Literal["own", "off"] = Field(
+        "own", description="How the model may ask for tools left out: own (tokenopt_find_tools, answered here) | off."
+    )
 
 
 class PromptSettings(_Section):
@@ -180,6 +183,9 @@ class Settings(_Section):
     )
     holdout_fraction: Fraction = Field(0.0, description="Share of sessions left alone, to compare with.")
     time_budget_seconds: Seconds = Field(5.0, description="For all stages of one request; then it goes on.")
+    max_rounds: Annotated[int, Field(ge=0)] = Field(
+        3, description="How often in one call the model may ask for what was left out (tokenopt_… tools); 0: never."
+    )
     redis: RedisSettings = RedisSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     cache: CacheSettings = CacheSettings()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from .own import OwnTool
 from .request import ChatRequest, Reply
 
 Detail: TypeAlias = Mapping[str, str | int | float]
@@ -33,12 +34,16 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Go on with another request."""
+    """Go on with another request.
+
+    `offers` are tools by which the model can ask for what was left out; the pipeline adds them to what is sent.
+    """
 
     request: ChatRequest
     reason: str
     then: Followup | None = None
     detail: Detail = field(default_factory=dict)
+    offers: tuple[OwnTool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "litellm_tokenopt"
 LAYERS = [
     {"errors", "memo"},
     {"settings", "request"},
-    {"caller"},
-    {"stage", "tokens", "lexical", "convert", "replies"},
+    {"caller", "own"},
+    {"stage", "tokens", "lexical", "convert", "replies", "rounds"},
     {"models", "redis"},
     {"cache", "tools", "prompt", "context"},
     {"pipeline"},

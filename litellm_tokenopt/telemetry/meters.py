@@ -45,6 +45,7 @@ class Meters:
         self._cache_requests = _counter(meter, names.CACHE_REQUESTS)
         self._cache_stores = _counter(meter, names.CACHE_STORES)
         self._errors = _counter(meter, names.ERRORS)
+        self._asked = _counter(meter, names.ASKED)
         self._request_tokens = _histogram(meter, names.REQUEST_TOKENS)
         self._duration = _histogram(meter, names.DURATION)
         self._stage_duration = _histogram(meter, names.STAGE_DURATION)
@@ -85,6 +86,9 @@ class Meters:
 
     def record_error(self, where: str, error: str) -> None:
         self._errors.add(1, {names.STAGE: where, names.ERROR_TYPE: self._reason(error)})
+
+    def record_asked(self, tool: str) -> None:
+        self._asked.add(1, {names.TOOL: self._reason(tool)})
 
     def _observe_redis(self, _: CallbackOptions) -> Iterable[Observation]:
         up = self._redis_up()

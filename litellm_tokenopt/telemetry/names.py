@@ -34,9 +34,10 @@ CACHE_HIT: Final = "tokenopt.cache.hit"
 CACHE_RESULT: Final = "tokenopt.cache.result"
 CACHE_SIMILARITY: Final = "tokenopt.cache.similarity"
 POINT: Final = "tokenopt.point"
+TOOL: Final = "gen_ai.tool.name"
 
 METRIC_ATTRIBUTES: Final = frozenset(
-    {MODEL, SURFACE, MODE, OUTCOME, STAGE, VERDICT, REASON, CACHE_RESULT, ERROR_TYPE, POINT}
+    {MODEL, SURFACE, MODE, OUTCOME, STAGE, VERDICT, REASON, CACHE_RESULT, ERROR_TYPE, POINT, TOOL}
 )
 """Every attribute that a metric may carry."""
 
@@ -73,6 +74,9 @@ CACHE_STORES: Final = Metric(
     "tokenopt.cache.stores", "counter", "{reply}", "Replies of models, by whether they were stored, and why not."
 )
 ERRORS: Final = Metric("tokenopt.errors", "counter", "{error}", "Errors that requests passed on in spite of.")
+ASKED: Final = Metric(
+    "tokenopt.asked", "counter", "{call}", "Calls by which the model asked for what was left out, by tool."
+)
 REQUEST_TOKENS: Final = Metric(
     "tokenopt.request.tokens", "histogram", "{token}", "Input tokens of one request.", TOKEN_BUCKETS
 )
@@ -86,5 +90,5 @@ REDIS_UP: Final = Metric("tokenopt.redis.up", "gauge", "", "1 while Redis answer
 
 METRICS: Final = (
     REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, CACHE_STORES, ERRORS,
-    REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP,
+    ASKED, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP,
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -99,6 +99,16 @@ class Recorder:
             return
         try:
             (self._sinks or self._open()).meters.record_error(where, type(error).__name__)
+        except Exception:
+            self._complain()
+
+    def record_asked(self, tools: Iterable[str]) -> None:
+        """Count calls of our own *tools*, by which the model asked for what had been left out."""
+        if not self._enabled:
+            return
+        try:
+            for tool in tools:
+                (self._sinks or self._open()).meters.record_asked(tool)
         except Exception:
             self._complain()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ModelUnavailable
@@ -17,6 +17,7 @@ from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import count_tools
 from .compress import compress_tool
 from .family import kinship
+from .find import FindTools
 from .rank import HINT_TEXTS, Fit, Lexicon, fit, query_texts, tool_vectors
 from .reading import as_json, called_names, calls_after, chosen_names, copied, is_fixed, name_of, summary
 from .select import Selection, Turn, capacity, select
@@ -33,6 +34,9 @@ BLOCKS = 64
 
 FITS = 4_000
 """Scored questions kept in process."""
+
+FINDERS = 1_000
+"""Lists of left-out tools kept in process."""
 
 OFF_LOOP_CHARS = 8_000
 """A block longer than this is read in a thread the first time: more than about 5 ms of work."""
@@ -65,6 +69,11 @@ class Block:
     def spoken_names(self) -> tuple[str, ...]:
         return tuple(split_identifier(name or "") for name in self.names)
 
+    @cached_property
+    def shown(self) -> tuple[Tool, ...]:
+        """All tools as they'd be sent."""
+        return tuple(self.shorter.get(index, tool) for index, tool in enumerate(self.tools))
+
     def named(self, names: frozenset[str]) -> frozenset[int]:
         """Indices of the tools with one of *names*."""
         return frozenset(index for index, name in enumerate(self.names) if name in names)
@@ -87,6 +96,7 @@ class ToolsStage:
         self._blocks: Memo[str, Block] = Memo(BLOCKS)
         self._vectors: Memo[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = Memo(BLOCKS)
         self._fits: Memo[tuple[str, str], Fit] = Memo(FITS)
+        self._finders: Memo[tuple[str, tuple[int, ...]], FindTools] = Memo(FINDERS)
 
     async def __call__(self, request: ChatRequest) -> Verdict:
         if not request.tools:
@@ -97,7 +107,22 @@ class ToolsStage:
         selection = await self._selection(block, request)
         if selection is None or len(selection.tools) == len(block.tools):
             return _verdict(block, request, tuple(range(len(block.tools))), Selection(), "compressed")
-        return _verdict(block, request, tuple(sorted(selection.tools)), selection, "selected")
+        verdict = _verdict(block, request, tuple(sorted(selection.tools)), selection, "selected")
+        if isinstance(verdict, Keep) or not request.own_tools or self._settings.search != "own":
+            return verdict
+        return replace(verdict, offers=(self._find(block, selection),))
+
+    def _find(self, block: Block, selection: Selection) -> FindTools:
+        """What answers for the tools that aren't in *selection*; one object for each set of them."""
+        left_out = tuple(index for index in range(len(block.tools)) if index not in selection.tools)
+        return self._finders.get_or(
+            (block.key, left_out), lambda: FindTools(block.shown, left_out, partial(self._best, block))
+        )
+
+    async def _best(self, block: Block, query: str) -> list[int]:
+        """Indices of the block's tools, the best for *query* first."""
+        (fit,) = await self._rank(block, [query])
+        return fit.order()
 
     async def _block(self, tools: tuple[Tool, ...]) -> Block:
         text = as_json(tools)
@@ -172,7 +197,9 @@ class ToolsStage:
         return known
 
 
-def _verdict(block: Block, request: ChatRequest, places: Sequence[int], selection: Selection, reason: str) -> Verdict:
+def _verdict(
+    block: Block, request: ChatRequest, places: Sequence[int], selection: Selection, reason: str
+) -> Keep | Change:
     """Change to the tools at *places*, each as short as it can be said; Keep where that is what came in."""
     detail = _detail(block, len(places), selection.epoch)
     if len(places) == len(block.tools) and not block.shorter:

@@ -140,6 +140,7 @@ async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: 
     outcome = await decide(stages.keeps("cache", "miss"), stages.fails("tools", ValueError()))
     record(recording, outcome)
     recording.recorder.record_stores(outcome, ("stored",))
+    recording.recorder.record_asked(["tokenopt_find_tools"])
     data = recording.reader.get_metrics_data()
     seen = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
     known = {m.name: (m.unit, m.description) for m in names.METRICS}

@@ -1,0 +1,177 @@
+"""Calls of our own tools in the three APIs: read from a reply, taken out of it, and answered in the next request.
+
+A round is a request's reply that calls tools of ours alone, and what is sent after it. All that is needed stands in
+the request: how many rounds there were is counted from its messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .own import is_own
+from .request import Surface, canonical
+
+Json = Mapping[str, Any]
+
+_CHAT_KEYS = ("role", "content", "tool_calls", "thinking_blocks", "reasoning_content")
+_CALL_ITEMS = (
+    "function_call", "custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool call in a reply, whatever the API; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+# --- calls in a reply -----------------------------------------------------------------------------------------
+
+
+def calls_in(surface: Surface, payload: Json) -> tuple[ToolCall, ...]:
+    """Every call that the caller, or we, are to answer, of a finished reply in its API's own form."""
+    return tuple(_CALLS[surface](payload))
+
+
+def own_calls(surface: Surface, payload: Json) -> tuple[ToolCall, ...]:
+    """The calls of our tools, if the reply calls nothing else; empty where it's the caller's turn."""
+    calls = calls_in(surface, payload)
+    return calls if all(is_own(call.name) for call in calls) else ()
+
+
+def _chat_calls(payload: Json) -> Iterable[ToolCall]:
+    for choice in payload.get("choices") or ():
+        for call in (choice.get("message") or {}).get("tool_calls") or ():
+            function = call.get("function") or call.get("custom") or {}
+            yield ToolCall(str(call.get("id")), str(function.get("name")), str(function.get("arguments") or ""))
+
+
+def _message_calls(payload: Json) -> Iterable[ToolCall]:
+    for block in payload.get("content") or ():
+        if block.get("type") == "tool_use":
+            yield ToolCall(str(block.get("id")), str(block.get("name")), canonical(block.get("input") or {}))
+
+
+def _response_calls(payload: Json) -> Iterable[ToolCall]:
+    for item in payload.get("output") or ():
+        if item.get("type") in _CALL_ITEMS:
+            yield ToolCall(str(item.get("call_id")), str(item.get("name")), str(item.get("arguments") or ""))
+
+
+_CALLS: Mapping[Surface, Callable[[Json], Iterable[ToolCall]]] = {
+    "chat": _chat_calls,
+    "messages": _message_calls,
+    "responses": _response_calls,
+}
+
+
+# --- the next request -----------------------------------------------------------------------------------------
+
+
+def rounds_in(surface: Surface, kwargs: Json) -> int:
+    """How many rounds the request in *kwargs* has behind it: callers never send calls of our tools."""
+    if surface == "responses":
+        given = kwargs.get("input")
+        items = given if isinstance(given, (list, tuple)) else ()
+        return len({_round_of(items, at) for at, item in enumerate(items) if is_own(_field(item, "name"))})
+    return sum(_calls_ours(surface, message) for message in kwargs.get("messages") or ())
+
+
+def _round_of(items: Sequence[Any], at: int) -> int:
+    """Where the run of items of one reply ends: several calls in it are one round."""
+    outputs = (i for i in range(at, len(items)) if _field(items[i], "type") == "function_call_output")
+    return next(outputs, len(items))
+
+
+def _calls_ours(surface: Surface, message: Any) -> bool:
+    if surface == "chat":
+        calls = _field(message, "tool_calls") or ()
+        return any(is_own(_field(_field(call, "function"), "name")) for call in calls)
+    content = _field(message, "content")
+    blocks = content if isinstance(content, (list, tuple)) else ()
+    return any(_field(block, "type") == "tool_use" and is_own(_field(block, "name")) for block in blocks)
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def continued(surface: Surface, kwargs: Json, payload: Json, answers: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments that change so that the model gets its own reply, and the *answers* (call id → text) to it."""
+    if surface == "responses":
+        given = kwargs.get("input")
+        before = [{"role": "user", "content": given}] if isinstance(given, str) else list(given or ())
+        items = [_said(item) for item in payload["output"] if kwargs.get("store") is not False or _is_portable(item)]
+        outputs = [{"type": "function_call_output", "call_id": key, "output": text} for key, text in answers.items()]
+        return {"input": [*before, *items, *outputs]}
+    messages = list(kwargs.get("messages") or ())
+    if surface == "chat":
+        message = payload["choices"][0]["message"]
+        said: dict[str, Any] = {key: message[key] for key in _CHAT_KEYS if message.get(key) is not None}
+        results = [{"role": "tool", "tool_call_id": key, "content": text} for key, text in answers.items()]
+        return {"messages": [*messages, {"content": None, **said}, *results]}
+    blocks = [{"type": "tool_result", "tool_use_id": key, "content": text} for key, text in answers.items()]
+    reply = {"role": "assistant", "content": list(payload["content"])}
+    return {"messages": [*messages, reply, {"role": "user", "content": blocks}]}
+
+
+def _said(item: Json) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if value is not None}
+
+
+def _is_portable(item: Json) -> bool:
+    """Whether a provider that keeps nothing can read an item of its own again."""
+    return item.get("type") != "reasoning" or bool(item.get("encrypted_content"))
+
+
+def without_own_tools(tools: Iterable[Any]) -> list[Any]:
+    """A request's *tools*, of any API, without ours."""
+    return [tool for tool in tools if not is_own(name_of(tool))]
+
+
+def name_of(tool: Any) -> str | None:
+    """The name of a tool of any API."""
+    name = _field(_field(tool, "function") or tool, "name")
+    return name if isinstance(name, str) else None
+
+
+# --- what callers get -----------------------------------------------------------------------------------------
+
+
+def without_own_calls(surface: Surface, payload: Json) -> dict[str, Any]:
+    """A reply as its caller may see it: calls of our tools taken out, and no claim that there are calls left."""
+    if surface == "chat":
+        return {**payload, "choices": [_without_calls(choice) for choice in payload["choices"]]}
+    if surface == "messages":
+        blocks = [b for b in payload["content"] if not (b.get("type") == "tool_use" and is_own(b.get("name")))]
+        called = any(block.get("type") == "tool_use" for block in blocks)
+        ended = payload.get("stop_reason") == "tool_use" and not called
+        return {**payload, "content": blocks, **({"stop_reason": "end_turn"} if ended else {})}
+    items = [i for i in payload["output"] if not (i.get("type") == "function_call" and is_own(i.get("name")))]
+    return {**payload, "output": items}
+
+
+def _without_calls(choice: Json) -> dict[str, Any]:
+    message = dict(choice.get("message") or {})
+    calls = [c for c in message.get("tool_calls") or () if not is_own(_field(c.get("function"), "name"))]
+    message["tool_calls"] = calls or None
+    ended = choice.get("finish_reason") == "tool_calls" and not calls
+    return {**choice, "message": message, **({"finish_reason": "stop"} if ended else {})}
+
+
+def added(one: Any, other: Any) -> Any:
+    """Two replies' token counts (nested mappings of numbers) as those of both; what is no number is *other*'s."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return {key: added(one.get(key), other.get(key)) for key in dict.fromkeys((*one, *other))}
+    if _is_number(one) and _is_number(other):
+        return one + other
+    return one if other is None else other
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,163 @@
+"""What was left out can be asked for: the model's call is answered from the request, and the request goes out again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.agent import ANTHROPIC_TOOLS, PROMPT, RESPONSES_TOOLS, TOOLS
+
+from litellm_tokenopt import TokenOptimizer
+from litellm_tokenopt.own import may_offer, read_arguments
+from litellm_tokenopt.request import ChatRequest, Controls
+from litellm_tokenopt.rounds import added, calls_in, name_of, without_own_calls
+from litellm_tokenopt.tokens import count_text
+
+ASKED = "What is the weather in Paris tomorrow?"
+FIND = "tokenopt_find_tools"
+SETTINGS = {"redis": {"url": "memory"}, "cache": {"enabled": False}, "time_budget_seconds": 60}
+
+
+@pytest.fixture
+async def optimizer():
+    async with TokenOptimizer({**SETTINGS, "max_rounds": 2}) as optimizer:
+        yield optimizer
+
+
+def request_of(surface):
+    if surface == "responses":
+        return {"model": "m", "instructions": PROMPT, "input": ASKED, "tools": RESPONSES_TOOLS}
+    turn = [{"role": "user", "content": ASKED}]
+    if surface == "messages":
+        return {"model": "m", "system": PROMPT, "messages": turn, "tools": ANTHROPIC_TOOLS}
+    return {"model": "m", "messages": [{"role": "system", "content": PROMPT}, *turn], "tools": TOOLS}
+
+
+def reply_of(surface, *calls, text="Let me look."):
+    """A reply in *surface*'s own form that says *text* and makes *calls*: (id, name, arguments)."""
+    if surface == "messages":
+        uses = [{"type": "tool_use", "id": i, "name": n, "input": a} for i, n, a in calls]
+        return {"content": [{"type": "text", "text": text}, *uses], "stop_reason": "tool_use"}
+    if surface == "responses":
+        said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}
+        made = [{"type": "function_call", "call_id": i, "name": n, "arguments": json.dumps(a)} for i, n, a in calls]
+        return {"output": [said, *made], "status": "completed"}
+    functions = [
+        {"id": i, "type": "function", "function": {"name": n, "arguments": json.dumps(a)}} for i, n, a in calls
+    ]
+    message = {"role": "assistant", "content": text, "tool_calls": functions}
+    return {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+
+
+def names(kwargs):
+    return [name_of(tool) for tool in kwargs["tools"]]
+
+
+SURFACES = ["chat", "messages", "responses"]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_a_call_of_ours_is_answered_and_the_found_tools_are_sent(surface, optimizer):
+    """The next request is the one before, the model's own reply, the answer to it, and the tools it wanted."""
+    given = request_of(surface)
+    outcome = await optimizer.before(given, surface, own_tools=True)
+    sent = {**given, **outcome.changes}
+    assert names(sent)[-1] == FIND
+    assert outcome.tokens_after < outcome.tokens_before
+    wanted = next(name for name in map(name_of, given["tools"]) if name not in names(sent))
+    reply = reply_of(surface, ("c1", FIND, {"query": wanted}))
+    changes = await optimizer.next_request(outcome, sent, reply)
+    assert names(changes)[: len(names(sent))] == names(sent)
+    assert wanted in names(changes)[len(names(sent)) :]
+    tool = next(tool for tool in changes["tools"] if name_of(tool) == wanted)
+    assert set(tool) <= set(next(tool for tool in given["tools"] if name_of(tool) == wanted))
+    key = "input" if surface == "responses" else "messages"
+    told = json.dumps(changes[key])
+    assert wanted in told
+    assert "Let me look." in told
+    assert told.count('"c1"') == 2
+    before = [{"role": "user", "content": ASKED}] if surface == "responses" else sent["messages"]
+    assert changes[key][: len(before)] == before
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_rounds_end(surface, optimizer):
+    """After `max_rounds` our tool is gone; a reply that calls it all the same is the caller's, without the call."""
+    sent = request_of(surface)
+    outcome = await optimizer.before(sent, surface, own_tools=True)
+    sent = {**sent, **outcome.changes}
+    for number in (1, 2):
+        assert FIND in names(sent)
+        calls = [(f"c{number}{i}", FIND, {"query": "anything"}) for i in range(2)]
+        sent = {**sent, **await optimizer.next_request(outcome, sent, reply_of(surface, *calls))}
+    assert FIND not in names(sent)
+    last = reply_of(surface, ("c", FIND, {}))
+    assert await optimizer.next_request(outcome, sent, last) is None
+    shown = without_own_calls(surface, last)
+    assert calls_in(surface, shown) == ()
+    assert "Let me look." in json.dumps(shown)
+    assert "tool_use" not in json.dumps(shown)
+    assert FIND not in json.dumps(shown)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_the_callers_tools_go_to_the_caller(surface, optimizer):
+    """A call of a tool that was left out, or one beside a call of ours, is for the caller; ours is taken out."""
+    given = request_of(surface)
+    outcome = await optimizer.before(given, surface, own_tools=True)
+    sent = {**given, **outcome.changes}
+    left_out = next(name for name in map(name_of, given["tools"]) if name not in names(sent))
+    alone = reply_of(surface, ("c1", left_out, {}))
+    assert await optimizer.next_request(outcome, sent, alone) is None
+    assert without_own_calls(surface, alone) == alone
+    both = reply_of(surface, ("c0", FIND, {"query": "x"}), ("c1", left_out, {"a": 1}))
+    assert await optimizer.next_request(outcome, sent, both) is None
+    assert without_own_calls(surface, both) == reply_of(surface, ("c1", left_out, {"a": 1}))
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_who_does_not_ask_for_it_gets_no_tool_of_ours(surface, optimizer):
+    """Without `own_tools` the request holds the caller's tools alone."""
+    outcome = await optimizer.before(request_of(surface), surface)
+    assert FIND not in names(outcome.changes)
+
+
+@pytest.mark.parametrize(
+    ("free", "more"),
+    [
+        (True, {}), (True, {"tool_choice": "auto"}), (True, {"tool_choice": "required"}),
+        (True, {"tool_choice": {"type": "any"}}), (True, {"options": {"n": 1}}),
+        (False, {"tool_choice": "none"}), (False, {"tool_choice": {"type": "none"}}),
+        (False, {"tool_choice": {"type": "function", "function": {"name": "a"}}}),
+        (False, {"tool_choice": {"type": "tool", "name": "a"}}), (False, {"tool_choice": {"type": "allowed_tools"}}),
+        (False, {"options": {"n": 2}}), (False, {"options": {"functions": [{"name": "a"}]}}),
+        (False, {"controls": Controls(mocked=True)}),
+    ],
+)  # fmt: skip
+def test_only_where_the_model_chooses_freely(free, more):
+    """A forced, forbidden or old-style choice, several answers, or a mock leave no room for our tools."""
+    assert may_offer(ChatRequest(model="m", messages=(), **more)) is free
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[1]", "null"])
+def test_arguments_that_are_none_are_empty(text):
+    """What a model writes wrongly costs nothing."""
+    assert read_arguments(text) == {}
+
+
+def test_token_counts_of_rounds_add_up():
+    """Nested counts too; what only one reply says stays."""
+    one = {"a": 1, "details": {"x": 2, "y": None}, "tier": "default"}
+    assert added(one, {"a": 2, "details": {"x": 3, "y": 1}, "tier": "flex", "z": 4}) == {
+        "a": 3, "details": {"x": 5, "y": 1}, "tier": "flex", "z": 4,
+    }  # fmt: skip
+
+
+async def test_turns_get_the_same_bytes(optimizer):
+    """The tool block, ours included, stays the same while the selection does."""
+    given = request_of("chat")
+    first = await optimizer.before(given, own_tools=True)
+    turns = [*given["messages"], {"role": "assistant", "content": "Rain."}, {"role": "user", "content": "Thanks!"}]
+    later = await optimizer.before({**given, "messages": turns}, own_tools=True)
+    assert json.dumps(first.changes["tools"]) == json.dumps(later.changes["tools"])
+    assert count_text(json.dumps(first.changes["tools"][-1])) <= 300
