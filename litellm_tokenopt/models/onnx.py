@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import ModelUnavailable
 from . import packages
@@ -24,9 +25,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TEXTS_PER_JOB = 8
+TOKENS_PER_JOB = 256
+WIDTH_STEP = 4
+OFF_LOOP_CHARS = 8_000
+"""Longer texts are read into tokens in a thread: more than about 3 ms of work."""
 # No tokenizer needs to read more of a text that is cut to its first tokens; words of natural text are far shorter.
 CHARACTERS_PER_TOKEN = 64
+
+Tokens: TypeAlias = list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +44,47 @@ class Graph:
     dimensions: int
     max_characters: int
 
-    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors, shape (len(texts), dimensions)."""
+    def read(self, texts: Sequence[str]) -> list[Tokens]:
+        """The ids of each text's tokens, as many as the model reads."""
+        return [self._ids(text) for text in texts]
+
+    def vectors(self, tokens: Sequence[Tokens]) -> NDArray[np.float32]:
+        """Unit vectors of texts of one `width`, shape (texts, dimensions).
+
+        A vector has the same bits whatever stands beside it: each text is as wide as its own length says, and each
+        row is quantised by itself.
+        """
         import numpy as np
 
-        found = np.empty((len(texts), self.dimensions), np.float32)
-        for row, text in enumerate(texts):
-            found[row] = self._vector(text)
-        return found
-
-    def _vector(self, text: str) -> Any:
-        """One text a run: dynamic quantisation would else let a text's vector depend on its neighbours."""
-        return self.session.run(["vector"], self._input(text))[0][0]
+        ids = np.zeros((len(tokens), width(tokens[0])), np.int64)
+        mask = np.zeros_like(ids)
+        for row, found in enumerate(tokens):
+            ids[row, : len(found)] = found
+            mask[row, : len(found)] = 1
+        vectors: NDArray[np.float32] = self.session.run(["vector"], {"input_ids": ids, "attention_mask": mask})[0]
+        return vectors
 
     def states(self, text: str) -> NDArray[np.float32]:
         """The tokens' states after two thirds of the layers, shape (tokens, dimensions)."""
+        import numpy as np
         import onnxruntime
 
         options = onnxruntime.RunOptions()
         options.only_execute_path_to_fetches = True
-        states: NDArray[np.float32] = self.session.run(["states"], self._input(text), options)[0][0]
+        ids = np.array([self._ids(text)], np.int64)
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        states: NDArray[np.float32] = self.session.run(["states"], inputs, options)[0][0]
         return states
 
-    def _input(self, text: str) -> dict[str, Any]:
-        import numpy as np
-
+    def _ids(self, text: str) -> Tokens:
         readable = text[: self.max_characters].encode("utf-8", "replace").decode()
-        return {"input_ids": np.array([self.tokenizer.encode(readable).ids], np.int64)}
+        ids: Tokens = self.tokenizer.encode(readable).ids
+        return ids
+
+
+def width(tokens: Tokens) -> int:
+    """How wide a text is served, in tokens."""
+    return -(-len(tokens) // WIDTH_STEP) * WIDTH_STEP
 
 
 def load_graph(folder: Path) -> Graph:
@@ -111,11 +131,14 @@ class OnnxEmbedder:
         import numpy as np
 
         found = np.empty((len(texts), self.dimensions), np.float32)
-        jobs = _jobs(texts)
-        if jobs:
+        if texts:
             graph = await self._graph.get()
+            tokens = await self._read(graph, texts)
+            jobs = jobs_of(tokens)
             rest = iter(jobs)
-            await asyncio.gather(*(self._work(graph, texts, rest, found) for _ in range(min(self._threads, len(jobs)))))
+            await asyncio.gather(
+                *(self._work(graph, tokens, rest, found) for _ in range(min(self._threads, len(jobs))))
+            )
         return found
 
     def check(self) -> None:
@@ -139,12 +162,17 @@ class OnnxEmbedder:
         self._graph.wait()
         return self.folder
 
+    async def _read(self, graph: Graph, texts: Sequence[str]) -> list[Tokens]:
+        if sum(map(len, texts)) <= OFF_LOOP_CHARS:
+            return graph.read(texts)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, graph.read, texts)
+
     async def _work(
-        self, graph: Graph, texts: Sequence[str], jobs: Iterator[list[int]], found: NDArray[np.float32]
+        self, graph: Graph, tokens: Sequence[Tokens], jobs: Iterator[list[int]], found: NDArray[np.float32]
     ) -> None:
         loop = asyncio.get_running_loop()
         for rows in jobs:
-            found[rows] = await loop.run_in_executor(self._pool, graph.vectors, [texts[row] for row in rows])
+            found[rows] = await loop.run_in_executor(self._pool, graph.vectors, [tokens[row] for row in rows])
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -164,7 +192,11 @@ class OnnxEmbedder:
         logger.info("exported %s for ONNX Runtime to %s in %.0f s", self.files.name, self.folder, seconds)
 
 
-def _jobs(texts: Sequence[str]) -> list[list[int]]:
-    """Rows to embed together: the longest texts first, so that the threads end at about the same time."""
-    order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
-    return [order[start : start + TEXTS_PER_JOB] for start in range(0, len(order), TEXTS_PER_JOB)]
+def jobs_of(tokens: Sequence[Tokens]) -> list[list[int]]:
+    """Rows to embed together, of one width: the widest first, so that the threads end at about the same time."""
+    order = sorted(range(len(tokens)), key=lambda row: -width(tokens[row]))
+    jobs = []
+    for wide, group in groupby(order, key=lambda row: width(tokens[row])):
+        rows, most = list(group), max(1, TOKENS_PER_JOB // wide)
+        jobs += [rows[start : start + most] for start in range(0, len(rows), most)]
+    return jobs
