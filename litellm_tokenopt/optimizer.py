@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
+    from .cache.flights import Flights
     from .cache.manager import SemanticCacheManager
     from .models.base import Embedder
     from .redis.pool import RedisPool
@@ -60,6 +61,8 @@ class TokenOptimizer:
     async def aclose(self) -> None:
         """Close the connections that were opened, and send what telemetry still holds."""
         if self._parts is not None:
+            if self._parts.flights is not None:
+                await self._parts.flights.aclose()
             await self._parts.pool.aclose()
             self._parts = None
         await asyncio.to_thread(self.recorder.close)
@@ -164,6 +167,11 @@ class TokenOptimizer:
             results = await self.parts.pipeline.after(outcome, reply)
             self.recorder.record_stores(outcome, results)
 
+    def abandon(self, outcome: Outcome) -> None:
+        """Say that no reply is to be expected: the call failed, was cancelled, or isn't made. On the event loop."""
+        if self._parts is not None:
+            self._parts.pipeline.abandon(outcome)
+
     async def health(self) -> dict[str, dict[str, Any]]:
         """The state of each part: ``{"redis": {"ok": …}, "embedder": {"ok": …}}``."""
         return {"redis": await _redis_health(self.parts.pool), "embedder": await _embedder_health(self.parts.embedder)}
@@ -180,6 +188,7 @@ class _Parts:
     """What an optimizer is made of."""
 
     def __init__(self, settings: Settings, embed: HostedEmbed | None) -> None:
+        from .cache.build import build_flights
         from .models.build import build_embedder
         from .redis.pool import RedisPool
         from .redis.vectors import RedisVectorStore
@@ -189,8 +198,9 @@ class _Parts:
         shared = RedisVectorStore(self.pool, settings.redis.prefix, name, settings.cache.ttl_seconds)
         self.embedder = build_embedder(settings.embedder, shared=shared if self.pool.enabled else None, hosted=embed)
         self.cache = _cache(settings, self.pool, self.embedder)
+        self.flights = build_flights(settings, self.pool)
         self.pipeline = Pipeline(
-            _stages(settings, self.cache, self.embedder),
+            _stages(settings, self.cache, self.embedder, self.flights),
             counter=RequestCounter,
             budget_seconds=settings.time_budget_seconds,
         )
@@ -205,7 +215,9 @@ def _cache(settings: Settings, pool: RedisPool, embedder: Embedder) -> SemanticC
     return SemanticCacheManager(settings.cache, store, embedder, verifier)
 
 
-def _stages(settings: Settings, cache: SemanticCacheManager, embedder: Embedder) -> list[Stage]:
+def _stages(
+    settings: Settings, cache: SemanticCacheManager, embedder: Embedder, flights: Flights | None
+) -> list[Stage]:
     from .cache.stage import CacheStage
     from .context.stage import ContextStage
     from .prompt.stage import PromptStage
@@ -213,7 +225,7 @@ def _stages(settings: Settings, cache: SemanticCacheManager, embedder: Embedder)
 
     stages: list[Stage] = []
     if settings.cache.enabled:
-        stages.append(CacheStage(cache))
+        stages.append(CacheStage(cache, flights))
     if settings.tools.enabled:
         stages.append(ToolsStage(settings.tools, embedder))
     if settings.prompt.enabled:

@@ -8,17 +8,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from .convert import Border
 from .own import Asked, Found, OwnTool, tools_of
 from .request import ChatRequest, Reply, tool_name
-from .stage import Answer, Change, Followup, Keep, Stage, Verdict
+from .stage import Answer, Change, Decision, Followup, Keep, Stage, Wait
 
 Mode: TypeAlias = Literal["on", "shadow", "holdout", "bypass"]
 
 Count: TypeAlias = Callable[[ChatRequest], Awaitable[int]]
 CountOffered: TypeAlias = Callable[[ChatRequest, tuple[OwnTool, ...]], Awaitable[int]]
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Step:
     """What one stage did to one request: tokens before and after it, and the seconds that it took."""
 
     stage: str
-    verdict: Verdict
+    verdict: Decision
     tokens_before: int
     tokens_after: int
     seconds: float
@@ -66,12 +67,28 @@ class Outcome:
         return self.tokens_before - self.tokens_after
 
 
+class _Budget:
+    """The time, on the event loop's clock, until which the stages may work."""
+
+    def __init__(self, seconds: float) -> None:
+        self._now = asyncio.get_running_loop().time
+        self.until = self._now() + max(0.0, seconds)
+
+    async def beside(self, work: Awaitable[T]) -> T:
+        """What *work* returns; its time isn't taken from the budget."""
+        begun = self._now()
+        try:
+            return await work
+        finally:
+            self.until += self._now() - begun
+
+
 class Pipeline:
     """The stages, in their order.
 
     *counter* makes what counts one request's tokens, before and after each stage. A request may spend
-    *budget_seconds* in all the stages together; a stage that would go beyond is dropped, and the request goes on as
-    it was.
+    *budget_seconds* in all the stages together, `Wait`s aside; a stage that would go beyond is dropped, and the
+    request goes on as it was.
     """
 
     def __init__(
@@ -87,7 +104,7 @@ class Pipeline:
 
     async def before(self, request: ChatRequest) -> Outcome:
         """Take *request* through the stages until one answers it. Raises nothing but cancellation."""
-        start = perf_counter()
+        start, budget = perf_counter(), _Budget(self._budget_seconds)
         original = request
         count = self._counter()
         tokens_before = tokens = await count(request)
@@ -95,21 +112,26 @@ class Pipeline:
         followups: list[Followup] = []
         offers: tuple[OwnTool, ...] = ()
         reply: Reply | None = None
-        for stage in self.stages:
-            begun = perf_counter()
-            with_offers = partial(_count_offered, count, offers)
-            verdict, request, after = await self._ask(
-                stage, request, tokens, with_offers, start + self._budget_seconds - begun
-            )
-            steps.append(Step(stage.name, verdict, tokens, after, perf_counter() - begun))
-            tokens = after
-            if isinstance(verdict, Answer):
-                reply, followups, offers = verdict.reply, [], ()
-                break
-            if verdict.then is not None:
-                followups.append(verdict.then)
-            if isinstance(verdict, Change):
-                offers += verdict.offers
+        try:
+            for stage in self.stages:
+                begun = perf_counter()
+                with_offers = partial(_count_offered, count, offers)
+                verdict, request, after = await self._ask(stage, request, tokens, with_offers, budget)
+                steps.append(Step(stage.name, verdict, tokens, after, perf_counter() - begun))
+                tokens = after
+                if isinstance(verdict, Answer):
+                    reply = verdict.reply
+                    break
+                if verdict.then is not None:
+                    followups.append(verdict.then)
+                if isinstance(verdict, Change):
+                    offers += verdict.offers
+        except BaseException:
+            _abandon(followups)
+            raise
+        if reply is not None:
+            _abandon(followups)
+            followups, offers = [], ()
         return Outcome(
             original=original, request=_offered(request, offers), reply=reply, steps=tuple(steps),
             followups=tuple(followups), offers=offers,
@@ -142,13 +164,20 @@ class Pipeline:
             logger.warning("followup %r failed", followup, exc_info=True)
             return f"error:{type(error).__name__}"
 
+    def abandon(self, outcome: Outcome) -> None:
+        """Tell the stages that the model's reply isn't to be expected."""
+        _abandon(outcome.followups)
+
     async def _ask(
-        self, stage: Stage, request: ChatRequest, tokens: int, count: CountOffered, seconds_left: float
-    ) -> tuple[Verdict, ChatRequest, int]:
+        self, stage: Stage, request: ChatRequest, tokens: int, count: CountOffered, budget: _Budget
+    ) -> tuple[Decision, ChatRequest, int]:
         """(verdict, request after it, its tokens). A failing stage costs tokens, never the request."""
         try:
-            async with asyncio.timeout(max(0.0, seconds_left)):
+            async with asyncio.timeout_at(budget.until) as limit:
                 verdict = await stage(request)
+                if isinstance(verdict, Wait):
+                    limit.reschedule(budget.until + verdict.seconds)
+                    verdict = await budget.beside(verdict.decide())
                 if isinstance(verdict, Answer):
                     return verdict, request, 0
                 if isinstance(verdict, Keep):
@@ -177,3 +206,11 @@ async def _count_offered(
     count: Count, before: tuple[OwnTool, ...], request: ChatRequest, more: tuple[OwnTool, ...]
 ) -> int:
     return await count(_offered(request, before + more))
+
+
+def _abandon(followups: Sequence[Followup]) -> None:
+    for followup in followups:
+        try:
+            followup.abandon()
+        except Exception:
+            logger.warning("followup %r failed", followup, exc_info=True)

@@ -114,6 +114,11 @@ class CacheSettings(_Section):
         description="Which conversations may share answers: the very same alone (exact), or also those that come to "
         "the same question in the same situation, or to one that stands alone (matched).",
     )
+    single_flight_seconds: Annotated[float, Field(ge=0)] = Field(
+        30.0,
+        description="Of identical requests at once, one goes to the model; the others wait for its answer, at most so "
+        "long, and then go on themselves. 0: each goes by itself.",
+    )
     max_entries_in_process: Count = Field(2_000, description="Answers kept in process, beside Redis.")
     max_answer_bytes: Count = Field(262_144, description="Longer answers are not stored.")
     index: Literal["auto", "flat", "hnsw"] = Field(

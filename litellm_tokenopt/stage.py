@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -17,6 +17,10 @@ class Followup(Protocol):
 
     async def __call__(self, reply: Reply) -> str | None:
         """What came of it, to be counted: ``stored``, ``skip:…`` or ``error:…`` with one of few words; or None."""
+        ...
+
+    def abandon(self) -> None:
+        """No reply is to be expected (an attempt has failed, was cancelled, …); one may still come."""
         ...
 
 
@@ -55,7 +59,19 @@ class Answer:
     detail: Detail = field(default_factory=dict)
 
 
-Verdict: TypeAlias = Keep | Change | Answer
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Somebody else is at work on the very same: `decide` waits for that, at most so many `seconds`, then decides.
+
+    The time is not taken from the request's budget.
+    """
+
+    decide: Callable[[], Awaitable[Decision]]
+    seconds: float
+
+
+Decision: TypeAlias = Keep | Change | Answer
+Verdict: TypeAlias = Decision | Wait
 
 
 class Stage(Protocol):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from litellm_tokenopt.pipeline import Pipeline
 from litellm_tokenopt.request import ChatRequest, Reply
-from litellm_tokenopt.stage import Answer, Change, Keep
+from litellm_tokenopt.stage import Answer, Change, Keep, Wait
 
 REQUEST = ChatRequest(model="m", messages=({"role": "user", "content": "one two three"},))
 REPLY = Reply(text="hi", finish="stop", has_tool_calls=False, payload={})
@@ -107,16 +107,67 @@ def test_never_more_tokens_out_than_in(words):
 
 async def test_followups_get_the_reply_and_one_failure_does_not_stop_the_rest(caplog):
     """Every stage that wants the reply gets it, and what came of each is told."""
-    got = []
+    line, store = _followed()
+    results = await line.after(await line.before(REQUEST), REPLY)
+    assert (store.got, results) == ([REPLY], ("error:OSError", "stored"))
+    assert "disk full" in caplog.text
 
-    async def store(reply):
-        got.append(reply)
+
+async def test_followups_are_told_that_no_reply_comes(caplog):
+    """All of them, whatever one of them says to that; and also where the request never gets as far as the model."""
+    line, store = _followed()
+    line.abandon(await line.before(REQUEST))
+    assert store.got == ["nothing"]
+    assert "disk full" in caplog.text
+    cut = Pipeline([*line.stages, Says("c", asyncio.CancelledError())], counter=lambda: count)
+    with pytest.raises(asyncio.CancelledError):
+        await cut.before(REQUEST)
+    assert store.got == ["nothing"] * 2
+    answered = Pipeline([*line.stages, Says("c", Answer(REPLY, "exact"))], counter=lambda: count)
+    assert (await answered.before(REQUEST)).reply is REPLY
+    assert store.got == ["nothing"] * 3
+
+
+class Store:
+    """A follow-up that notes what it's told, or fails."""
+
+    def __init__(self, error=None):
+        self.got, self._error = [], error
+
+    async def __call__(self, reply):
+        self._note(reply)
         return "stored"
 
-    async def fail(reply):
-        raise OSError("disk full")
+    def abandon(self):
+        self._note("nothing")
 
-    line = pipeline(Says("a", Keep("miss", then=fail)), Says("b", Change(said("x"), "cut", then=store)))
-    results = await line.after(await line.before(REQUEST), REPLY)
-    assert (got, results) == ([REPLY], ("error:OSError", "stored"))
-    assert "disk full" in caplog.text
+    def _note(self, what):
+        if self._error:
+            raise self._error
+        self.got.append(what)
+
+
+def _followed():
+    """A pipeline with two follow-ups, of which the first fails; and the second."""
+    store, failing = Store(), Store(OSError("disk full"))
+    return pipeline(Says("a", Keep("miss", then=failing)), Says("b", Change(said("x"), "cut", then=store))), store
+
+
+async def test_waiting_is_beside_the_budget():
+    """A stage that has to wait for others has its time, and leaves the next stage's alone."""
+
+    async def decide():
+        await asyncio.sleep(0.6)
+        return Keep("waited")
+
+    class Next:
+        name = "next"
+
+        async def __call__(self, request):
+            await asyncio.sleep(0.01)
+            return Keep("done")
+
+    outcome = await pipeline(Says("a", Wait(decide, 5)), Next(), budget_seconds=0.5).before(REQUEST)
+    assert [step.verdict.reason for step in outcome.steps] == ["waited", "done"]
+    late = await pipeline(Says("a", Wait(decide, 0.01)), budget_seconds=0.05).before(REQUEST)
+    assert late.steps[0].verdict.reason == "error:timeout"

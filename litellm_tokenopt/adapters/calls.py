@@ -140,6 +140,12 @@ class Calls:
         earlier = self._earlier(kwargs)
         return earlier[-1] if earlier else None
 
+    def described(self, details: Any) -> Call | None:
+        """The last call of the logging object that tells loggers *details*, its very own."""
+        with self._lock:
+            found = [t for owner, t in self._tickets.items() if getattr(owner, "model_call_details", None) is details]
+        return next((call for ticket in found for call in reversed(ticket.calls)), None)
+
     def ticket(self, kwargs: Mapping[str, Any]) -> Ticket | None:
         """The ticket of the call in *kwargs*; None where nothing says which call that is."""
         owner = kwargs.get("litellm_logging_obj")

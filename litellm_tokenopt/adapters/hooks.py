@@ -53,6 +53,10 @@ class TokenOptCallback(CustomLogger):
             return None
         return kwargs
 
+    async def async_log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """LiteLLM's word that a call has failed, in any API."""
+        self.plugin.abandon(self.plugin.calls.described(kwargs))
+
     async def async_post_call_response_headers_hook(
         self,
         data: dict[str, Any],

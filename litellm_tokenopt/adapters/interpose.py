@@ -60,7 +60,9 @@ class Interposer:
         except Exception as error:
             self._plugin.failed("interposer", error)
             return self._original(*args, **kwargs)
-        return self._captured(call, self._original(**bound))
+        with self._plugin.attempting(call):
+            result = self._original(**bound)
+        return self._captured(call, result)
 
     def _async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]:
         return self._async_call(args, kwargs)
@@ -68,7 +70,7 @@ class Interposer:
     async def _async_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         assert self._original is not None
         if not args:  # the hook has seen it
-            return self._captured(self._plugin.calls.of(kwargs), await self._original(**kwargs))
+            return await self._attempt(self._plugin.calls.of(kwargs), kwargs)
         try:
             bound = self._bound(args, kwargs)
             call = await self._plugin.before(bound, self._surface)
@@ -80,7 +82,13 @@ class Interposer:
         except Exception as error:
             self._plugin.failed("interposer", error)
             return await self._original(*args, **kwargs)
-        return self._captured(call, await self._original(**bound))
+        return await self._attempt(call, bound)
+
+    async def _attempt(self, call: Call | None, kwargs: dict[str, Any]) -> Any:
+        assert self._original is not None
+        with self._plugin.attempting(call):
+            result = await self._original(**kwargs)
+        return self._captured(call, result)
 
     def _captured(self, call: Call | None, result: Any) -> Any:
         """A chat stream hands its reply over the moment it ends: LiteLLM's own task or thread may come too late."""

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, MutableMapping
+import weakref
+from collections.abc import Iterator, Mapping, MutableMapping
 from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import litellm
@@ -78,6 +81,20 @@ class Plugin:
         except PortalClosed:
             return None
 
+    def abandon(self, call: Call | None) -> None:
+        """No reply to *call* is to be expected of this attempt: nobody need wait for it."""
+        if call is not None and call.awaits_reply:
+            self.portal.post(partial(self.optimizer.abandon, call.outcome))
+
+    @contextmanager
+    def attempting(self, call: Call | None) -> Iterator[None]:
+        """What goes on within is an attempt at *call*."""
+        try:
+            yield
+        except BaseException:
+            self.abandon(call)
+            raise
+
     def apply(self, call: Call, kwargs: MutableMapping[str, Any]) -> None:
         """Put what was decided into *kwargs*, and say so in the call's metadata."""
         _write_metadata(kwargs, call)
@@ -114,7 +131,14 @@ class Plugin:
         routed = "model_group" in metadata_of(kwargs)
         call = Call(border, outcome, operator_cache=kwargs.get("caching") is not False or not routed)
         self.calls.add(kwargs, call)
+        self._abandon_with(kwargs.get("litellm_logging_obj"), outcome)
         return call
+
+    def _abandon_with(self, owner: Any, outcome: Outcome) -> None:
+        """A call that LiteLLM has forgotten, such as a stream that nobody read to its end, gets no reply any more."""
+        if owner is not None and outcome.followups:
+            forgotten = weakref.finalize(owner, self.portal.post, partial(self.optimizer.abandon, outcome))
+            forgotten.atexit = False
 
 
 def _write_metadata(kwargs: MutableMapping[str, Any], call: Call) -> None:

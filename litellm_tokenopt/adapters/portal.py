@@ -11,6 +11,7 @@ import concurrent.futures
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ..errors import UnavailableError
@@ -47,6 +48,13 @@ class Portal:
                 return asyncio.run_coroutine_threadsafe(work, self._running_loop())
         work.close()
         raise PortalClosed("the plugin has been switched off")
+
+    def post(self, callback: Callable[[], object]) -> None:
+        """Have the loop call *callback* soon, where it runs. Takes no lock: a finalizer may use it, at any point."""
+        loop = self._loop
+        if loop is not None and self._pid == os.getpid():
+            with suppress(RuntimeError):  # it has just been closed
+                loop.call_soon_threadsafe(callback)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for *work*, from a thread that is not the portal's own. Raises `PortalClosed`."""

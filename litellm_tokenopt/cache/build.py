@@ -1,12 +1,14 @@
-"""The store of answers and the verifier that the settings ask for."""
+"""The store of answers, the verifier and the single flight that the settings ask for."""
 
 from __future__ import annotations
 
 from ..models.base import Embedder
 from ..models.build import build_pair_model
 from ..models.pairs import calibration
+from ..redis.locks import RedisLocks
 from ..redis.pool import RedisPool
 from ..settings import Settings
+from .flights import Flights
 from .memory import MemoryAnswerStore
 from .packing import Packer
 from .stores import AnswerStore
@@ -33,3 +35,11 @@ def build_verifier(settings: Settings) -> Verifier:
     if model is None:
         return RuleVerifier()
     return PairVerifier(model, calibration(), settings.cache.max_wrong_rate)
+
+
+def build_flights(settings: Settings, pool: RedisPool) -> Flights | None:
+    """Single flight, with other processes where *pool* has a Redis; None where it's off, or nothing is answered."""
+    seconds = settings.cache.single_flight_seconds
+    if seconds == 0 or settings.mode != "on":
+        return None
+    return Flights(seconds, RedisLocks(pool, f"{settings.redis.prefix}:flight:") if pool.enabled else None)

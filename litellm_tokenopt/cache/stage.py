@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import UnavailableError
 from ..request import ChatRequest, Reply
 from ..stage import Answer, Keep, Verdict
-from .cacheable import lookup_refusal, reply_refusal
+from .cacheable import lookup_refusal
 from .conversations import Conversation, Conversations
+from .flights import Flights
 from .labels import tenant_label
 from .manager import Lookup, SemanticCacheManager
 from .scope import Scope, scope_of
+from .sharing import Turn
 from .stores import Entry
+from .storing import StoreReply
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,53 +27,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreReply:
-    """The follow-up of a miss: keeps the model's reply under the question that it answers."""
-
-    manager: SemanticCacheManager
-    conversations: Conversations
-    scope: Scope
-    conversation: Conversation | None
-    model: str
-    tenant: str
-    tags: tuple[str, ...]
-    ttl_seconds: float
-    vector: NDArray[np.float32] | None
-
-    async def __call__(self, reply: Reply) -> str:
-        refusal = reply_refusal(reply, self.manager.settings.max_answer_bytes)
-        if refusal is not None:
-            return f"skip:{refusal}"
-        try:
-            await self._store(reply)
-        except UnavailableError as error:
-            logger.debug("reply not stored: %s", error)
-            return f"error:{type(error).__name__}"
-        return "stored"
-
-    async def _store(self, reply: Reply) -> None:
-        options: dict[str, Any] = {
-            "ttl_seconds": self.ttl_seconds, "model": self.model, "tenant": self.tenant, "tags": self.tags,
-            "vector": self.vector,
-        }  # fmt: skip
-        if self.conversation is not None:
-            await self.conversations.store(self.conversation, reply, options)
-            return
-        scope = self.scope
-        await self.manager.store(scope.question, reply, scope=scope.id, similar=scope.similar, **options)
-
-
 class CacheStage:
     """Answers a question that was answered before; else has the model's reply stored.
 
-    Reasons: ``exact`` and ``semantic`` for answers; ``miss``, ``veto:…`` and ``skip:…`` for requests that go on.
+    Reasons: ``exact``, ``semantic`` and ``shared`` (*flights*: somebody else was asking at the same time) for answers;
+    ``miss``, ``veto:…`` and ``skip:…`` for requests that go on.
     """
 
     name = "cache"
 
-    def __init__(self, manager: SemanticCacheManager) -> None:
+    def __init__(self, manager: SemanticCacheManager, flights: Flights | None = None) -> None:
         self._manager = manager
+        self._flights = flights
         self._conversations = Conversations(manager)
         self._failing = False
 
@@ -90,9 +58,27 @@ class CacheStage:
             return Keep("miss", then=storing(None), detail={"error": type(error).__name__})
         self._failing = self._failing and found.vector is None
         if found.entry is not None:
-            return self._answer(found.entry, found)
+            return _answer(self._manager, found.entry, found)
         detail = {"similarity": round(found.similarity, 4)} if found.reason != "miss" else {}
-        return Keep(found.reason, then=storing(found.vector), detail=detail)
+        keeping = storing(found.vector)
+        miss = Keep(found.reason, then=keeping, detail=detail)
+        if self._flights is None:
+            return miss
+        turn = Turn(
+            flights=self._flights, key=self._manager.key(scope.question, scope.id), miss=miss, storing=keeping,
+            stored=partial(self._stored, scope, request.controls.max_age_seconds),
+        )  # fmt: skip
+        return await turn.decision()
+
+    async def _stored(self, scope: Scope, max_age_seconds: float | None) -> Answer | None:
+        """The answer to the very same request that somebody has got in the meantime."""
+        try:
+            found = await self._manager.check(
+                scope.question, scope=scope.id, similar=False, max_age_seconds=max_age_seconds
+            )
+        except UnavailableError:
+            return None
+        return None if found.entry is None else _answer(self._manager, found.entry, replace(found, reason="shared"))
 
     async def _found(self, scope: Scope, conversation: Conversation | None, max_age_seconds: float | None) -> Lookup:
         similar = scope.similar and conversation is None
@@ -102,11 +88,6 @@ class CacheStage:
         if found.entry is not None or conversation is None:
             return found
         return await self._conversations.check(conversation, max_age_seconds=max_age_seconds)
-
-    def _answer(self, entry: Entry, found: Lookup) -> Answer:
-        detail = {"similarity": round(found.similarity, 4), "age_seconds": round(self._manager.age(entry), 3)}
-        reply = Reply(text=entry.text, finish=entry.finish, has_tool_calls=False, payload=entry.payload)
-        return Answer(reply, found.reason, detail)
 
     def _storing(
         self,
@@ -129,3 +110,9 @@ class CacheStage:
         if not self._failing:
             logger.warning("the answer cache is left out for now: %s", error)
         self._failing = True
+
+
+def _answer(manager: SemanticCacheManager, entry: Entry, found: Lookup) -> Answer:
+    detail = {"similarity": round(found.similarity, 4), "age_seconds": round(manager.age(entry), 3)}
+    reply = Reply(text=entry.text, finish=entry.finish, has_tool_calls=False, payload=entry.payload)
+    return Answer(reply, found.reason, detail)

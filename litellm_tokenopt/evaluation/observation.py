@@ -37,7 +37,13 @@ class Observation:
     stages: tuple[StageSeen, ...] = ()
 
 
-_CACHE_WORDS = {"hit.exact": "exact", "hit.semantic": "semantic", "miss": "miss", "rejected": "miss"}
+_CACHE_WORDS = {
+    "hit.exact": "exact",
+    "hit.shared": "exact",
+    "hit.semantic": "semantic",
+    "miss": "miss",
+    "rejected": "miss",
+}
 
 
 def from_outcome(outcome: Outcome) -> Observation:

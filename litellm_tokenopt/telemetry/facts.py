@@ -28,7 +28,7 @@ _REASON = re.compile(rf"({'|'.join(sorted(_FAMILIES, reverse=True))})(?:[:._/ -]
 
 
 class CacheResult(NamedTuple):
-    """How a look-up ended (hit.exact, hit.semantic, miss, rejected, skipped, error), and why where that is said."""
+    """How a look-up ended (hit.exact, hit.semantic, hit.shared, miss, rejected, skipped, error); why, if said."""
 
     result: str
     reason: str
@@ -75,7 +75,7 @@ def cache_result(outcome: Outcome) -> CacheResult | None:
         return None
     hit = cache_hit(outcome)
     if hit is not None:
-        return CacheResult(f"hit.{hit}", "")
+        return CacheResult("hit.shared" if step.verdict.reason == "shared" else f"hit.{hit}", "")
     error = error_type(step)
     if error is not None:
         return CacheResult("error", error)

@@ -1,0 +1,75 @@
+"""The second half of a miss: keep the model's reply."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UnavailableError
+from ..request import Reply
+from .cacheable import reply_refusal
+from .conversations import Conversation, Conversations
+from .flights import Ending, Flight
+from .manager import SemanticCacheManager
+from .scope import Scope
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReply:
+    """The follow-up of a miss: keeps the model's reply under the question that it answers, and ends its `flight`."""
+
+    manager: SemanticCacheManager
+    conversations: Conversations
+    scope: Scope
+    conversation: Conversation | None
+    model: str
+    tenant: str
+    tags: tuple[str, ...]
+    ttl_seconds: float
+    vector: NDArray[np.float32] | None
+    flight: Flight | None = None
+
+    async def __call__(self, reply: Reply) -> str:
+        ending: Ending = "refused"
+        try:
+            result = await self._result(reply)
+            ending = "stored" if result == "stored" else "refused"
+        finally:
+            self._ended(ending)
+        return result
+
+    def abandon(self) -> None:
+        self._ended("lost")
+
+    def _ended(self, ending: Ending) -> None:
+        if self.flight is not None:
+            self.flight.ended(ending)
+
+    async def _result(self, reply: Reply) -> str:
+        refusal = reply_refusal(reply, self.manager.settings.max_answer_bytes)
+        if refusal is not None:
+            return f"skip:{refusal}"
+        try:
+            await self._store(reply)
+        except UnavailableError as error:
+            logger.debug("reply not stored: %s", error)
+            return f"error:{type(error).__name__}"
+        return "stored"
+
+    async def _store(self, reply: Reply) -> None:
+        options: dict[str, Any] = {
+            "ttl_seconds": self.ttl_seconds, "model": self.model, "tenant": self.tenant, "tags": self.tags,
+            "vector": self.vector,
+        }  # fmt: skip
+        if self.conversation is not None:
+            await self.conversations.store(self.conversation, reply, options)
+            return
+        scope = self.scope
+        await self.manager.store(scope.question, reply, scope=scope.id, similar=scope.similar, **options)
