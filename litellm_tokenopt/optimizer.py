@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .models.base import Embedder
     from .redis.pool import RedisPool
 
+SIMILAR_SHARE = 0.5
+"""The part of a request's time budget that the look-up of like questions may take; the rest is the other stages'."""
+
 HostedEmbed = Callable[[list[str]], Awaitable[list[list[float]]]]
 
 
@@ -225,7 +228,7 @@ def _stages(
 
     stages: list[Stage] = []
     if settings.cache.enabled:
-        stages.append(CacheStage(cache, flights))
+        stages.append(CacheStage(cache, flights, similar_seconds=settings.time_budget_seconds * SIMILAR_SHARE))
     if settings.tools.enabled:
         stages.append(ToolsStage(settings.tools, embedder))
     if settings.prompt.enabled:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from .convert import Border
 from .own import Asked, Found, OwnTool, tools_of
 from .request import ChatRequest, Reply, tool_name
+from .saying import Sayings
 from .stage import Answer, Change, Decision, Followup, Keep, Stage, Wait
 
 Mode: TypeAlias = Literal["on", "shadow", "holdout", "bypass"]
@@ -88,7 +89,7 @@ class Pipeline:
 
     *counter* makes what counts one request's tokens, before and after each stage. A request may spend
     *budget_seconds* in all the stages together, `Wait`s aside; a stage that would go beyond is dropped, and the
-    request goes on as it was.
+    request goes on as it was. What goes wrong is in the steps each time, and in the log once.
     """
 
     def __init__(
@@ -101,13 +102,15 @@ class Pipeline:
         self.stages = tuple(stages)
         self._counter = counter
         self._budget_seconds = budget_seconds
+        self._say = Sayings(logger)
 
     async def before(self, request: ChatRequest) -> Outcome:
         """Take *request* through the stages until one answers it. Raises nothing but cancellation."""
-        start, budget = perf_counter(), _Budget(self._budget_seconds)
+        start = perf_counter()
         original = request
         count = self._counter()
         tokens_before = tokens = await count(request)
+        budget = _Budget(self._budget_seconds)
         steps: list[Step] = []
         followups: list[Followup] = []
         offers: tuple[OwnTool, ...] = ()
@@ -145,8 +148,9 @@ class Pipeline:
                 continue
             try:
                 found = await offer.answer(asked)
-            except Exception:
-                logger.warning("own tool %r failed; the model is told that nothing was found", name, exc_info=True)
+            except Exception as error:
+                said = "own tool %r failed; the model is told that nothing was found"
+                self._say(f"{name}:{type(error).__name__}", said, name, error=error)
                 continue
             if found is not None:
                 return found
@@ -161,8 +165,9 @@ class Pipeline:
         try:
             return await followup(reply)
         except Exception as error:
-            logger.warning("followup %r failed", followup, exc_info=True)
-            return f"error:{type(error).__name__}"
+            kind = type(error).__name__
+            self._say(f"followup:{kind}", "followup %r failed", followup, error=error)
+            return f"error:{kind}"
 
     def abandon(self, outcome: Outcome) -> None:
         """Tell the stages that the model's reply isn't to be expected."""
@@ -172,8 +177,9 @@ class Pipeline:
         self, stage: Stage, request: ChatRequest, tokens: int, count: CountOffered, budget: _Budget
     ) -> tuple[Decision, ChatRequest, int]:
         """(verdict, request after it, its tokens). A failing stage costs tokens, never the request."""
+        limit = asyncio.timeout_at(budget.until)
         try:
-            async with asyncio.timeout_at(budget.until) as limit:
+            async with limit:
                 verdict = await stage(request)
                 if isinstance(verdict, Wait):
                     limit.reschedule(budget.until + verdict.seconds)
@@ -186,12 +192,11 @@ class Pipeline:
                 if after > tokens and verdict.offers:
                     verdict = replace(verdict, offers=())
                     after = await count(verdict.request, ())
-        except TimeoutError:
-            logger.warning("stage %r: time budget exhausted; the request passes on", stage.name)
-            return Keep(reason="error:timeout"), request, tokens
         except Exception as error:
-            logger.warning("stage %r failed; the request passes on", stage.name, exc_info=True)
-            return Keep(reason=f"error:{type(error).__name__}"), request, tokens
+            kind = "timeout" if limit.expired() else type(error).__name__
+            said = "stage %r failed (%s); the request passes on; said once, counted each time"
+            self._say(f"{stage.name}:{kind}", said, stage.name, kind, error=error)
+            return Keep(reason=f"error:{kind}"), request, tokens
         if after > tokens:
             return Keep(reason="no_gain", then=verdict.then), request, tokens
         return verdict, verdict.request, after

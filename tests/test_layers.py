@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "litellm_tokenopt"
 LAYERS = [
-    {"errors", "memo"},
+    {"errors", "memo", "saying"},
     {"settings", "request"},
     {"caller", "own"},
     {"stage", "tokens", "lexical", "convert", "replies", "rounds"},

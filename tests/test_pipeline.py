@@ -73,6 +73,21 @@ async def test_a_failing_stage_costs_tokens_and_never_the_request(error, caplog)
     assert "bad" in caplog.text
 
 
+async def test_what_goes_wrong_is_said_once(caplog):
+    """Each kind of failure of each stage is one warning, however many requests it befalls; the steps tell of all."""
+
+    async def fail(reply):
+        raise OSError("disk full")
+
+    line = pipeline(Says("a", ValueError("boom")), Says("b", ValueError("bang")), Says("c", Keep("miss", then=fail)))
+    with caplog.at_level(logging.WARNING):
+        outcomes = [await line.before(REQUEST) for _ in range(3)]
+        told = [await line.after(outcome, REPLY) for outcome in outcomes]
+    assert len(caplog.records) == 3
+    assert all(outcome.steps[0].verdict.reason == "error:ValueError" for outcome in outcomes)
+    assert told == [("error:OSError",)] * 3
+
+
 @pytest.mark.parametrize("signal", [KeyboardInterrupt(), asyncio.CancelledError()])
 async def test_cancellation_and_interrupts_pass_through(signal):
     """Failing open does not mean swallowing what stops the program."""

@@ -23,6 +23,7 @@ from ..optimizer import TokenOptimizer
 from ..pipeline import Outcome
 from ..replies import reply_of
 from ..request import Surface
+from ..saying import Sayings
 from ..settings import Settings
 from ..telemetry.summary import summary
 from .calls import Call, Calls
@@ -46,7 +47,7 @@ class Plugin:
         self.portal = Portal()
         self.optimizer = TokenOptimizer(settings, embed=_litellm_embed(settings))
         self.calls = Calls()
-        self._failures: set[str] = set()
+        self._say = Sayings(logger)
 
     async def before(self, kwargs: MutableMapping[str, Any], surface: Surface) -> Call | None:
         """Decide on a call from any event loop, once; None where it passes on as it is."""
@@ -110,9 +111,7 @@ class Plugin:
         """Count what went wrong at a seam, and log it the first time."""
         self.optimizer.recorder.record_failure(where, error)
         kind = f"{where}:{type(error).__name__}"
-        level = logging.DEBUG if kind in self._failures else logging.WARNING
-        self._failures.add(kind)
-        logger.log(level, "%s failed; the request passes on as it was", where, exc_info=error)
+        self._say(kind, "%s failed; the request passes on as it was", where, error=error)
 
     def close(self) -> None:
         """Close the optimizer's connections and end its loop."""

@@ -61,10 +61,14 @@ class Portal:
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("a sync call from inside the portal's loop would wait for itself")
+        submitted = self.submit(work)
         try:
-            return self.submit(work).result()
+            return submitted.result()
         except concurrent.futures.CancelledError:
             raise PortalClosed("the plugin was switched off meanwhile") from None
+        except KeyboardInterrupt:
+            submitted.cancel()
+            raise
 
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for *work* from any event loop. Cancelling the waiter cancels the work. Raises `PortalClosed`."""
@@ -96,7 +100,8 @@ class Portal:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         """The loop; asked for with the lock held."""
-        if self._loop is None or self._pid != os.getpid():
+        # Closed: an interrupt that arises in the loop ends it, and goes to whoever waited.
+        if self._loop is None or self._loop.is_closed() or self._pid != os.getpid():
             self._loop = asyncio.new_event_loop()
             self._pid = os.getpid()
             self._thread = threading.Thread(target=_serve, args=(self._loop,), name=self._name, daemon=True)

@@ -99,12 +99,17 @@ class SemanticCacheManager:
         Without *similar* only the literal repeat is looked up. Raises `UnavailableError` where a model or store that
         is needed can't be had.
         """
-        entry = await self.answers.get_exact(self.key(question, scope))
-        if entry is not None and self._young(entry, max_age_seconds):
-            return Lookup(reason="exact", entry=entry, similarity=1.0)
-        if not similar:
-            return Lookup(reason="miss")
+        found = await self.exact(question, scope=scope, max_age_seconds=max_age_seconds)
+        if found.entry is not None or not similar:
+            return found
         return await self.similar(question, scope=scope, max_age_seconds=max_age_seconds)
+
+    async def exact(self, question: str, *, scope: str = "", max_age_seconds: float | None = None) -> Lookup:
+        """The answer to the literal repeat; needs no model. Raises `UnavailableError`."""
+        entry = await self.answers.get_exact(self.key(question, scope))
+        if entry is None or not self._young(entry, max_age_seconds):
+            return Lookup(reason="miss")
+        return Lookup(reason="exact", entry=entry, similarity=1.0)
 
     async def similar(
         self,

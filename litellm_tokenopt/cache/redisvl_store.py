@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..redis.pool import RedisPool
+from ..saying import Sayings
 from .catalogue import Catalogue
 from .fields import ENTRY, SCOPE, VECTOR, hash_of, vector_bytes
 from .indexes import VectorIndexes, is_missing
@@ -54,6 +55,7 @@ class RedisAnswerStore:
         self._indexes = VectorIndexes(pool, self._begin, index)
         self._catalogue = Catalogue(pool, self._begin)
         self._generation = ""
+        self._say = Sayings(logger)
 
     @property
     def generation(self) -> str:
@@ -155,7 +157,7 @@ class RedisAnswerStore:
             return None
         entry = self._packer.unpack(key, data)
         if entry is None:
-            logger.warning("dropped an unreadable answer from Redis (key %s)", key)
+            self._say("unreadable", "dropped an unreadable answer from Redis (key %s)", key)
             await self.drop(key)
         return entry
 

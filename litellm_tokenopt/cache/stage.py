@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UnavailableError
 from ..request import ChatRequest, Reply
+from ..saying import Sayings
 from ..stage import Answer, Keep, Verdict
 from .cacheable import lookup_refusal
 from .conversations import Conversation, Conversations
@@ -31,14 +33,20 @@ class CacheStage:
     """Answers a question that was answered before; else has the model's reply stored.
 
     Reasons: ``exact``, ``semantic`` and ``shared`` (*flights*: somebody else was asking at the same time) for answers;
-    ``miss``, ``veto:…`` and ``skip:…`` for requests that go on.
+    ``miss``, ``veto:…`` and ``skip:…`` for requests that go on, and ``error:timeout`` where no like question was found
+    within *similar_seconds* (a model may have to be loaded). The literal repeat has the store's own time, and the
+    reply is stored in any case.
     """
 
     name = "cache"
 
-    def __init__(self, manager: SemanticCacheManager, flights: Flights | None = None) -> None:
+    def __init__(
+        self, manager: SemanticCacheManager, flights: Flights | None = None, *, similar_seconds: float | None = None
+    ) -> None:
         self._manager = manager
         self._flights = flights
+        self._similar_seconds = similar_seconds
+        self._say = Sayings(logger)
         self._conversations = Conversations(manager)
         self._failing = False
 
@@ -81,13 +89,23 @@ class CacheStage:
         return None if found.entry is None else _answer(self._manager, found.entry, replace(found, reason="shared"))
 
     async def _found(self, scope: Scope, conversation: Conversation | None, max_age_seconds: float | None) -> Lookup:
-        similar = scope.similar and conversation is None
-        found = await self._manager.check(
-            scope.question, scope=scope.id, similar=similar, max_age_seconds=max_age_seconds
-        )
-        if found.entry is not None or conversation is None:
+        found = await self._manager.exact(scope.question, scope=scope.id, max_age_seconds=max_age_seconds)
+        if found.entry is not None or not scope.similar:
             return found
-        return await self._conversations.check(conversation, max_age_seconds=max_age_seconds)
+        clock = asyncio.timeout(self._similar_seconds)
+        try:
+            async with clock:
+                return await self._like(scope, conversation, max_age_seconds)
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            self._say("timeout", "no time to look for questions alike; said once, counted each time")
+            return Lookup(reason="error:timeout")
+
+    async def _like(self, scope: Scope, conversation: Conversation | None, max_age_seconds: float | None) -> Lookup:
+        if conversation is not None:
+            return await self._conversations.check(conversation, max_age_seconds=max_age_seconds)
+        return await self._manager.similar(scope.question, scope=scope.id, max_age_seconds=max_age_seconds)
 
     def _storing(
         self,

@@ -62,6 +62,32 @@ async def test_exact_needs_no_embedding(cache: Cache, embedder: Any) -> None:
     assert embedder.texts == []
 
 
+class ColdEmbedder:
+    """An embedder whose model takes a minute to load."""
+
+    name = "cold"
+    dimensions = 64
+
+    async def embed(self, texts: Any) -> Any:
+        await asyncio.sleep(60)
+
+
+async def test_a_cold_model_costs_no_answer(make: SimpleNamespace, clock: Any, caplog: Any) -> None:
+    """Where like questions take too long to find, the request goes on, its reply is kept, and its repeat is a hit."""
+    manager = SemanticCacheManager(CacheSettings(), MemoryAnswerStore(100, clock), ColdEmbedder(), clock=clock)
+    stage = CacheStage(manager, similar_seconds=0.05)
+    verdict = await stage(make.request())
+    assert isinstance(verdict, Keep)
+    assert verdict.reason == "error:timeout"
+    assert verdict.then is not None
+    storing = asyncio.ensure_future(verdict.then(make.reply()))
+    await asyncio.sleep(0)
+    assert (await stage(make.request())).reason == "exact"
+    assert (await stage(make.request("What is a poodle?"))).reason == "error:timeout"
+    assert len(caplog.records) == 1
+    storing.cancel()
+
+
 async def test_semantic(cache: Cache) -> None:
     """Another wording of the same question is answered, and says how near it was."""
     await cache.fill("How do I delete my account and all my data?")
