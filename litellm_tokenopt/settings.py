@@ -166,6 +166,11 @@ class ContextSettings(_Section):
         1.5, description="History is cut anew when what is sent exceeds budget_tokens times this."
     )
     keep_last_turns: Count = Field(2, description="User turns at the end that are sent whole if they fit.")
+    condense_results: bool = Field(
+        True,
+        description="Say long results of tools in fewer tokens as they come: JSON without white space, like rows as "
+        "tables, a terminal's final screen. Results of calls that name a file stay as they are.",
+    )
 
 
 class TelemetrySettings(_Section):

@@ -183,7 +183,7 @@ def _shortened(part: Part, kept: set[int]) -> Message | None:
     numbers = _kept_of(part, kept)
     if part.tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):
         return None
-    text = part.document.render(numbers, lambda chars: left_out(part.tokens_of(chars)))
+    text = part.document.render(numbers, lambda gap: left_out(part.tokens_of(gap.chars), gap.count, gap.what))
     content = part.message.get("content")
     message = {**part.message, "content": text if isinstance(content, str) else [{"type": "text", "text": text}]}
     return message if count_message(message) < part.tokens else None

@@ -15,7 +15,8 @@ from ..tokens import MESSAGE_OVERHEAD, count_message
 from .cutting import LINE_TOKENS, Cut, Item, cut, lines
 from .marks import RECALL_HEAD
 from .ranking import Index, spread
-from .units import Level, Unit, add, level, open_unit, part_of, tail_start, takes
+from .units import Level, Unit, add, level, open_unit, part_of, superseded, tail_start, takes
+from .weighing import REPEAT_WEIGHT
 
 RECALL_TOKENS = 800
 FAR = 1.3
@@ -192,7 +193,8 @@ class Fold:
         budget = self._settings.budget_tokens
         start = tail_start(self._units, keep_turns, int(budget * TAIL_SHARE))
         rounds = [index for index, unit in enumerate(self._units[:start]) if unit.calls][-RECENT_ROUNDS:]
-        levels = [level(unit, recent=index in rounds) for index, unit in enumerate(self._units)]
+        older = superseded(self._units)
+        levels = [level(unit, recent=index in rounds, older=older) for index, unit in enumerate(self._units)]
         levels[start:] = [Level.CRITICAL] * (len(levels) - start)
         questions = [index for index, unit in enumerate(self._units) if unit.role == "user"]
         if questions and self._units[questions[0]].tokens <= budget * TASK_SHARE:
@@ -210,7 +212,20 @@ class Fold:
             for number in part.numbers
         ]
         prior = 1 - need.weight + PRIOR
-        return [need.weight * a + prior * b for a, b in zip(need.related, priors, strict=True)]
+        return [
+            need.weight * a + prior * b + weight
+            for a, b, weight in zip(need.related, priors, self._weights(), strict=True)
+        ]
+
+    def _weights(self) -> list[float]:
+        """Of each passage: what its kind speaks for it, and that a later result says the same."""
+        older = superseded(self._units)
+        return [
+            weight + (REPEAT_WEIGHT if part.place in older else 0.0)
+            for unit in self._units
+            for part in unit.parts
+            for weight in part.document.weights
+        ]
 
     def _goes_back(self, own: Sequence[float], related: Sequence[float]) -> bool:
         """Whether the passages that fit best lie behind the latest stretch of the conversation."""

@@ -10,12 +10,13 @@ DIGEST_HEAD = "[Earlier in this conversation, shortened; […] stands for what w
 RECALL_HEAD = "[From earlier in this conversation, for the next question]"
 GAP = "[…]"
 
-_LEFT_OUT = re.compile(r"\[… [\d,]+ tokens left out\]")
+_LEFT_OUT = re.compile(r"\[… [\d,]+ tokens left out(?:: [\d,]+ \w+)?\]")
 
 
-def left_out(tokens: int) -> str:
-    """The mark where about *tokens* tokens of a message were left out."""
-    return f"[… {max(1, tokens):,} tokens left out]"
+def left_out(tokens: int, count: int = 0, what: str = "") -> str:
+    """The mark where about *tokens* tokens of a message were left out, *count* of *what* (rows, lines), if known."""
+    named = f": {count:,} {what}" if what and count > 1 else ""
+    return f"[… {max(1, tokens):,} tokens left out{named}]"
 
 
 def is_own(message: Message) -> bool:

@@ -1,213 +1,155 @@
-"""Split a text into passages that may be left out one by one, and write it again without some of them.
+"""A text as passages that may be left out one by one, and the text written again without some of them.
 
-A text is read as JSON, or as fenced code and lines and sentences. Passages are about `PASSAGE_CHARS` long and
-verbatim; what is written again keeps their order, closes its code fences, and stays valid JSON if it was.
+Passages are about `PASSAGE_CHARS` long and verbatim; what is written again keeps their order, closes its code fences,
+and stays valid JSON if it was. `kinds.read` makes a `Document` of a text.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 PASSAGE_CHARS = 320
-JSON_DEPTH = 8
-"""Deeper containers are one passage each."""
 
-Mark: TypeAlias = Callable[[int], str]
-Kind: TypeAlias = Literal["text", "fence", "list", "dict", "string"]
+Form: TypeAlias = Literal["text", "fence", "list", "dict", "string"]
+Kind: TypeAlias = Literal["json", "log", "code", "diff", "markup", "shell", "prose"]
 
-_FENCE = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n.*?(?:^[ \t]*\1[ \t]*(?:\n|\Z)|\Z)", re.MULTILINE | re.DOTALL)
 _SENTENCE = re.compile(r".+?(?:[.!?…]+[\"')\]]*\s+|[\u3002\uff01\uff1f]+\s*|\Z)", re.DOTALL)
 _CHUNK = re.compile(rf".{{1,{PASSAGE_CHARS}}}(?:\s+|\Z)|.{{1,{PASSAGE_CHARS}}}", re.DOTALL)
-_BLANK = re.compile(r"[ \t\n\r]*")
-_decoder = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a text, verbatim. `number` is its place among the text's passages."""
+    """A piece of a text, verbatim: its place among the text's passages, and of how many lines or rows it is."""
 
     number: int
     text: str
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
     """Passages that belong together: a code block, a JSON container, or the whole text.
 
-    `head` goes before the parts if any of them is written, `tail` behind them.
+    `head` goes before the parts if any of them is written, `tail` behind them. `what` names the parts in a mark that
+    stands for some of them ("rows", "lines"); empty where they have no name.
     """
 
-    kind: Kind
+    form: Form
     parts: tuple[Passage | Branch, ...]
     head: str = ""
     tail: str = ""
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What was left out at one place: characters, and how many of *what*."""
+
+    chars: int
+    count: int = 0
+    what: str = ""
+
+
+Mark: TypeAlias = Callable[[Gap], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text as passages."""
+    """A text as passages.
+
+    `weights` tell of each passage how much its kind speaks for it (errors, signatures) or against it (repeats, blobs);
+    0 where it says nothing. `chars` is the length of what came in.
+    """
 
     root: Branch
     passages: tuple[str, ...]
+    weights: tuple[float, ...]
     chars: int
+    kind: Kind
 
     def render(self, kept: Collection[int], mark: Mark) -> str:
-        """The text with the passages numbered in *kept* alone; ``mark(chars)`` stands for each gap."""
+        """The text with the passages numbered in *kept* alone; ``mark(gap)`` stands for each gap."""
         return _write(self.root, kept, mark)
 
 
-def read(text: str) -> Document:
-    """*text* as passages."""
-    reader = _Reader()
-    root = reader.json(text) or Branch("text", reader.prose(text))
-    return Document(root, tuple(reader.passages), len(text))
-
-
-class _Reader:
-    """Numbers the passages as it finds them."""
+class Shelf:
+    """Numbers passages as they are put on it."""
 
     def __init__(self) -> None:
         self.passages: list[str] = []
+        self.weights: list[float] = []
 
-    def passage(self, text: str) -> Passage:
+    def put(self, text: str, weight: float = 0.0, count: int = 1) -> Passage:
         self.passages.append(text)
-        return Passage(len(self.passages) - 1, text)
+        self.weights.append(weight)
+        return Passage(len(self.passages) - 1, text, count)
 
-    def prose(self, text: str) -> tuple[Passage | Branch, ...]:
-        """Fenced code, and what stands between it."""
-        parts: list[Passage | Branch] = []
-        end = 0
-        for match in _FENCE.finditer(text) if "```" in text or "~~~" in text else ():
-            parts += self.lines(text[end : match.start()])
-            parts.append(self.fence(match.group()))
-            end = match.end()
-        return (*parts, *self.lines(text[end:]))
+    def clear(self) -> None:
+        self.passages.clear()
+        self.weights.clear()
 
-    def fence(self, block: str) -> Passage | Branch:
-        lines = block.splitlines(keepends=True)
-        if len(block) <= PASSAGE_CHARS or len(lines) < 3:
-            return self.passage(block)
-        closed = lines[-1].strip() in ("```", "~~~")
-        inner, tail = (lines[1:-1], lines[-1]) if closed else (lines[1:], "")
-        return Branch("fence", tuple(self.lines("".join(inner))), lines[0], tail)
+    def document(self, root: Branch, chars: int, kind: Kind) -> Document:
+        return Document(root, tuple(self.passages), tuple(self.weights), chars, kind)
 
-    def lines(self, text: str) -> list[Passage]:
-        return [self.passage(group) for group in _groups(_pieces(text))]
-
-    def json(self, text: str) -> Branch | None:
-        """*text* as JSON; None when it isn't a JSON container, or too short to be worth it."""
-        start = _blank(text, 0)
-        if len(text) <= PASSAGE_CHARS or text[start : start + 1] not in ("{", "["):
-            return None
-        try:
-            _, end = _decoder.raw_decode(text, start)
-            if _blank(text, end) != len(text):
-                return None
-            node = self.value(text, start, end, "", JSON_DEPTH)
-        except (ValueError, RecursionError):
-            self.passages.clear()
-            return None
-        return node if isinstance(node, Branch) else Branch("text", (node,))
-
-    def value(self, text: str, start: int, end: int, key: str, depth: int) -> Passage | Branch:
-        """The JSON value at ``text[start:end]``, written behind *key* (``"name": `` or nothing)."""
-        first = text[start]
-        if end - start <= PASSAGE_CHARS or depth == 0 or first not in '{["':
-            return self.passage(key + text[start:end])
-        if first == '"':
-            return Branch("string", self.prose(json.loads(text[start:end])), key)
-        kind: Kind = "dict" if first == "{" else "list"
-        members = _members(text, start, kind)
-        return Branch(kind, tuple(self.members(text, members, depth - 1)), key + first, text[end - 1])
-
-    def members(self, text: str, members: list[tuple[int, int, int]], depth: int) -> Iterator[Passage | Branch]:
-        """Small members side by side share a passage; a large one is a branch of its own."""
-        group: tuple[int, int] | None = None
-        for start, value, end in members:
-            large = end - start > PASSAGE_CHARS
-            if group is not None and (large or end - group[0] > PASSAGE_CHARS):
-                yield self.passage(text[group[0] : group[1]])
-                group = None
-            if large:
-                yield self.value(text, value, end, text[start:value], depth)
-            else:
-                group = (group[0] if group else start, end)
-        if group is not None:
-            yield self.passage(text[group[0] : group[1]])
+    def lines(self, lines: Iterable[tuple[str, float]]) -> list[Passage]:
+        """Passages of (line, weight) side by side, each of one weight; long lines are split."""
+        return [self.put(text, weight, count) for text, weight, count in _groups(lines)]
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """Lines; of long lines their sentences; of long sentences their words, some at a time."""
-    for line in text.splitlines(keepends=True):
-        if len(line) <= PASSAGE_CHARS:
-            yield line
-            continue
-        for sentence in _SENTENCE.findall(line):
-            if len(sentence) <= PASSAGE_CHARS:
-                yield sentence
-            else:
-                yield from _CHUNK.findall(sentence)
-
-
-def _groups(pieces: Iterator[str]) -> Iterator[str]:
-    """Pieces side by side, joined up to a passage's length."""
-    group = ""
-    for piece in pieces:
-        if group and len(group) + len(piece) > PASSAGE_CHARS:
-            yield group
-            group = ""
-        group += piece
+def _groups(lines: Iterable[tuple[str, float]]) -> Iterator[tuple[str, float, int]]:
+    """(text, weight, lines) of what stands side by side and weighs the same, joined up to a passage's length."""
+    group, weight, count = "", 0.0, 0
+    for line, weighs in lines:
+        for piece in _pieces(line):
+            if group and (weighs != weight or len(group) + len(piece) > PASSAGE_CHARS):
+                yield group, weight, count
+                group, count = "", 0
+            group, weight = group + piece, weighs
+        count += 1
     if group:
-        yield group
+        yield group, weight, max(1, count)
 
 
-def _blank(text: str, start: int) -> int:
-    match = _BLANK.match(text, start)
-    return match.end() if match else start
+def _pieces(line: str) -> Iterator[str]:
+    """The line; of a long one its sentences; of long sentences their words, some at a time."""
+    if len(line) <= PASSAGE_CHARS:
+        yield line
+        return
+    for sentence in _SENTENCE.findall(line):
+        if len(sentence) <= PASSAGE_CHARS:
+            yield sentence
+        else:
+            yield from _CHUNK.findall(sentence)
 
 
-def _members(text: str, start: int, kind: Kind) -> list[tuple[int, int, int]]:
-    """(start, start of the value, end) of each member of the JSON container at *start*."""
-    members = []
-    place = _blank(text, start + 1)
-    while text[place] not in "]}":
-        value = place
-        if kind == "dict":
-            _, end = _decoder.raw_decode(text, place)
-            value = _blank(text, _blank(text, end) + 1)
-        _, end = _decoder.raw_decode(text, value)
-        members.append((place, value, end))
-        place = _blank(text, end)
-        if text[place] == ",":
-            place = _blank(text, place + 1)
-    return members
+# --- writing ----------------------------------------------------------------------------------------------------
 
 
 def _write(branch: Branch, kept: Collection[int], mark: Mark) -> str:
     written = list(_parts(branch, kept, mark))
-    if branch.kind == "string":
+    if branch.form == "string":
         return branch.head + json.dumps("".join(written), ensure_ascii=False)
-    return branch.head + (", " if branch.kind in ("list", "dict") else "").join(written) + branch.tail
+    return branch.head + ("," if branch.form in ("list", "dict") else "").join(written) + branch.tail
 
 
 def _parts(branch: Branch, kept: Collection[int], mark: Mark) -> Iterator[str]:
     """The parts that are kept, and a mark for each run of others (in a JSON object: one for all)."""
-    gap = 0
+    chars = count = 0
     for part in branch.parts:
         text = _written(part, kept, mark)
         if text is None:
-            gap += _chars(part)
+            chars, count = chars + _chars(part), count + _count(part)
             continue
-        if gap and branch.kind != "dict":
-            yield _gap(branch.kind, mark(gap)) + ("\n" if branch.kind not in ("list", "dict") else "")
-            gap = 0
+        if chars and branch.form != "dict":
+            yield _gap(branch, chars, count, mark) + ("\n" if branch.form not in ("list", "dict") else "")
+            chars = count = 0
         yield text
-    if gap:
-        yield _gap(branch.kind, mark(gap))
+    if chars:
+        yield _gap(branch, chars, count, mark)
 
 
 def _written(part: Passage | Branch, kept: Collection[int], mark: Mark) -> str | None:
@@ -216,10 +158,11 @@ def _written(part: Passage | Branch, kept: Collection[int], mark: Mark) -> str |
     return _write(part, kept, mark) if any(number in kept for number in _numbers(part)) else None
 
 
-def _gap(kind: Kind, mark: str) -> str:
-    if kind == "list":
-        return json.dumps(mark, ensure_ascii=False)
-    return f'"…": {json.dumps(mark, ensure_ascii=False)}' if kind == "dict" else mark
+def _gap(branch: Branch, chars: int, count: int, mark: Mark) -> str:
+    text = mark(Gap(chars, count if branch.what else 0, branch.what))
+    if branch.form == "list":
+        return json.dumps(text, ensure_ascii=False)
+    return f'"…":{json.dumps(text, ensure_ascii=False)}' if branch.form == "dict" else text
 
 
 def _numbers(part: Passage | Branch) -> Iterator[int]:
@@ -232,3 +175,7 @@ def _numbers(part: Passage | Branch) -> Iterator[int]:
 
 def _chars(part: Passage | Branch) -> int:
     return len(part.text) if isinstance(part, Passage) else sum(map(_chars, part.parts))
+
+
+def _count(part: Passage | Branch) -> int:
+    return part.count if isinstance(part, Passage) else 1

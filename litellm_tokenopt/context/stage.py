@@ -14,6 +14,7 @@ from ..request import ChatRequest, Message, is_system
 from ..settings import ContextSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import OFF_LOOP_CHARS, count_messages, message_text
+from .condensing import condensed, new_chars
 from .cutting import Item
 from .folding import Fold
 from .marks import is_own
@@ -48,9 +49,10 @@ class ContextStage:
         if request.server_state:  # these are the last turns alone
             return Keep("skip:server_state")
         front = len(tuple(takewhile(is_system, request.messages)))
-        body = request.messages[front:]
-        if any(map(is_own, body)):
+        came = request.messages[front:]
+        if any(map(is_own, came)):
             return Keep("kept")
+        body = await self._condensed(came)
         texts = [message_text(message) for message in body]
         keys = prefix_digests(body, texts)
         known = self._known(keys)
@@ -58,13 +60,22 @@ class ContextStage:
             decision = await asyncio.to_thread(self._decide, body, keys, known)
         else:
             decision = self._decide(body, keys, known)
-        if not decision.detail:
-            return Keep("small")
-        if not decision.detail["epochs"]:
-            return Keep("kept", detail=decision.detail)
+        shorter = sum(ours is not theirs for ours, theirs in zip(body, came, strict=True))
+        detail = {**decision.detail, "condensed": shorter} if shorter else decision.detail
+        if not decision.detail.get("epochs"):
+            reason = "condensed" if shorter else "kept" if detail else "small"
+            changed = request.with_(messages=(*request.messages[:front], *body))
+            return Change(changed, reason, detail=detail) if shorter else Keep(reason, detail=detail)
         messages = (body[item] if isinstance(item, int) else item for item in decision.items)
         changed = request.with_(messages=(*request.messages[:front], *messages))
-        return Change(changed, "cut" if decision.cut_now else "stable", detail=decision.detail)
+        return Change(changed, "cut" if decision.cut_now else "stable", detail=detail)
+
+    async def _condensed(self, body: tuple[Message, ...]) -> tuple[Message, ...]:
+        if not self._settings.condense_results:
+            return body
+        if new_chars(body) > OFF_LOOP_CHARS:
+            return await asyncio.to_thread(condensed, body)
+        return condensed(body)
 
     def _known(self, keys: Sequence[str]) -> int:
         """How many messages of a conversation have been decided on before."""

@@ -11,7 +11,8 @@ from enum import IntEnum
 from ..memo import Memo
 from ..request import Message, has_cache_control, has_media, text_of, tool_calls
 from ..tokens import MESSAGE_OVERHEAD, count_message
-from .passages import Document, read
+from .kinds import read
+from .passages import PASSAGE_CHARS, Document
 
 _ROLES = ("user", "assistant", "tool")
 _THINKING = ("thinking_blocks", "reasoning_items", "function_call", "audio", "images")
@@ -127,10 +128,28 @@ def states_constraint(passage: str) -> bool:
     return _CONSTRAINT.search(passage) is not None
 
 
-def level(unit: Unit, *, recent: bool) -> Level:
-    """The level of a unit that no rule makes critical."""
+def superseded(units: Sequence[Unit]) -> frozenset[int]:
+    """Places of tool results that a later result takes the place of: of the same call again, or with the same text."""
+    seen: set[object] = set()
+    older: set[int] = set()
+    for unit in reversed(units):
+        calls = {call_id: (name, arguments) for call_id, name, arguments in tool_calls(unit.parts[0].message)}
+        for part in reversed(unit.parts[1:]):
+            text = text_of(part.message.get("content"))
+            keys = {calls.get(str(part.message.get("tool_call_id") or "")), text if len(text) > PASSAGE_CHARS else None}
+            keys.discard(None)
+            if not seen.isdisjoint(keys):
+                older.add(part.place)
+            seen |= keys
+    return frozenset(older)
+
+
+def level(unit: Unit, *, recent: bool, older: frozenset[int]) -> Level:
+    """The level of a unit that no rule makes critical; *older* are the places of superseded results."""
     if unit.fixed or unit.open:
         return Level.CRITICAL
+    if unit.calls and older.issuperset(part.place for part in unit.parts[1:]):
+        return Level.BACKGROUND
     if unit.role == "user" or (unit.calls and recent):
         return Level.IMPORTANT
     text = "" if unit.calls else text_of(unit.parts[0].message.get("content"))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from litellm_tokenopt.context.passages import PASSAGE_CHARS, read
+from litellm_tokenopt.context.kinds import read
+from litellm_tokenopt.context.passages import PASSAGE_CHARS, Gap
 
 ROWS = [
     {"order": f"FH-{number:05d}", "total": 10.50 + number, "note": "left with a neighbour", "items": [1, 2, 3]}
@@ -22,8 +23,8 @@ json_values = st.recursive(
 )
 
 
-def mark(chars: int) -> str:
-    return f"<{chars}>"
+def mark(gap: Gap) -> str:
+    return f"<{gap.chars}>"
 
 
 @given(st.text(max_size=3_000) | st.text(alphabet="ab. \n`~?!", max_size=3_000))
@@ -32,7 +33,7 @@ def test_all_passages_together_are_the_text(text: str) -> None:
     """Nothing is lost or changed by splitting."""
     document = read(text)
     kept = range(len(document.passages))
-    if document.root.kind == "text":
+    if document.root.form == "text":
         assert document.render(kept, mark) == text
     else:
         assert json.loads(document.render(kept, mark)) == json.loads(text)
@@ -44,7 +45,7 @@ def test_json_stays_json(value: object, kept: set[int], indent: int | None) -> N
     """A JSON container of which some passages are left out is still valid JSON."""
     text = json.dumps([value, ROWS[:8], {"log": "one line of it\n" * 60, "deep": {"rows": ROWS[8:14]}}], indent=indent)
     document = read(text)
-    shortened = document.render(kept & set(range(len(document.passages))), lambda chars: "[… 1 tokens left out]")
+    shortened = document.render(kept & set(range(len(document.passages))), lambda _: "[… 1 tokens left out]")
     assert isinstance(json.loads(shortened), list)
 
 

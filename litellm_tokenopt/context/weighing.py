@@ -1,0 +1,152 @@
+"""What speaks for or against a line, by the kind of text that it stands in.
+
+A weight is added to a passage's score (which is between 0 and about 1): errors, signatures and ends of a log come
+first, repeats and blobs last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+Weighed: TypeAlias = tuple[str, float]
+
+ERROR_WEIGHT = 0.3
+HEAD_WEIGHT = 0.2
+END_WEIGHT = 0.15
+CHANGE_WEIGHT = 0.1
+PADDING_WEIGHT = -0.2
+REPEAT_WEIGHT = -0.6
+BLOB_WEIGHT = -2.0
+
+_ERROR = re.compile(
+    r"\b(?:errors?|errno|fail(?:ed|ure|ures|ing)?|exceptions?|fatal|panic(?:ked)?|critical|traceback|denied|refused|"
+    r"timed? ?out|segfault|abort(?:ed)?|unauthori[sz]ed|forbidden|not found|cannot|exit (?:code|status) [1-9]\d*)\b"
+    r"|\b[A-Z]\w*(?:Error|Exception)\b",
+    re.IGNORECASE,
+)
+_NO_ERROR = re.compile(
+    r"\b(?:no|0|zero|without) (?:errors?|failures?|exceptions?)\b|\berrors?\W{0,3}(?:0|null|none|false)\b",
+    re.IGNORECASE,
+)
+_BLOB = re.compile(r"[A-Za-z0-9+/=_-]{160,}")
+_VARYING = re.compile(
+    r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]*\d[0-9a-f]{7,}\b|\d+(?:[.:,/-]\d+)*|\"[^\"]*\"|'[^']*'",
+    re.IGNORECASE,
+)
+_DEFINITION = re.compile(
+    r"^\s*(?:(?:export|default|public|private|protected|static|final|abstract|async|pub(?:\([^)]*\))?|inline|virtual|"
+    r"override|const|extern|unsafe|open|internal|sealed|data|local)\s+)*"
+    r"(?:def|class|function\*?|fn|func|fun|struct|enum|interface|trait|impl|type|module|namespace|package|protocol|"
+    r"procedure|sub|macro_rules!|create\s+(?:or\s+replace\s+)?(?:table|view|function|index))\b"
+    r"|^\s*(?:export\s+)?(?:const|let|var)\s+\w+\s*=\s*(?:async\s*)?(?:\([^)]*\)|\w+)\s*=>"
+    r"|^\s*@\w[\w.]*|^\s*(?!(?:return|raise|throw|await|yield|else|new|delete|assert|print)\b)(?:[\w:<>*&\[\],]+\s+)+[\w:~]+\s*\([^;]*\)\s*(?:const\s*)?(?:->\s*\S+\s*)?\{?\s*$",
+    re.IGNORECASE,
+)
+_PROMPT = re.compile(
+    r"^\s*(?:\([\w.-]+\)\s*)?(?:[\w.-]+@[\w.-]+[:~/\w. -]*)?(?:\$|\u276f|\u279c|>>>|PS [A-Z]:\\.*>)\s+\S"
+)
+_CHANGE = re.compile(r"^[+-]")
+_DIFF_HEAD = re.compile(
+    r"^(?:diff --git |index [0-9a-f]+\.\.|--- |\+\+\+ |@@ |(?:new|deleted) file mode|rename (?:from|to) )"
+)
+_HEADING = re.compile(r"^\s{0,3}#{1,6}\s+\S|^\s*(?:\*\*|__)[^*_]{2,80}(?:\*\*|__):?\s*$")
+
+_LOG_LINE = re.compile(
+    r"^\s*[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|\d\d?:\d\d:\d\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d"
+    r"|\d{10,13}[ .]|(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{4} \d\d:"
+    r"|\d{1,3}(?:\.\d{1,3}){3} - )"
+)
+_CODE_LINE = re.compile(
+    r"[;{}]\s*$|^\s*(?:import|from|return|if|else|elif|for|while|try|except|catch|with|raise|throw|await|yield|switch|"
+    r"case|use|using|#include|package|end|let|const|var|val|self\.|this\.)\b|^\s*(?://|#|/\*|\*)|\w\(.*\)\s*[:;{]?\s*$"
+    r"|^\s*[\w.\[\]\"']+\s*(?::\s*[\w\[\], |.]+)?\s*[-+*/|&]?=\s*\S|^\s*[\])}]"
+)
+
+
+def says_error(text: str) -> bool:
+    """Whether *text* tells of something that went wrong."""
+    return _ERROR.search(text) is not None and _ERROR.search(_NO_ERROR.sub("", text)) is not None
+
+
+def is_blob(text: str) -> bool:
+    """Whether most of *text* is one string that nobody reads: base64, a key, a hash."""
+    return sum(len(match) for match in _BLOB.findall(text)) > len(text) / 2
+
+
+def weigh_prose(lines: Sequence[str]) -> Iterator[Weighed]:
+    """Text of no special kind: headings help, blobs don't."""
+    for line in lines:
+        yield line, HEAD_WEIGHT if _HEADING.match(line) else BLOB_WEIGHT if is_blob(line) else 0.0
+
+
+def weigh_log(lines: Sequence[str]) -> Iterator[Weighed]:
+    """A log: what went wrong and the ends first; of lines with one template the first, then the others."""
+    seen: set[str] = set()
+    ends = {0, len(lines) - 1}
+    for index, line in enumerate(lines):
+        template = _VARYING.sub("#", line.strip())
+        repeated = template in seen
+        seen.add(template)
+        if says_error(line):
+            yield line, ERROR_WEIGHT if not repeated else ERROR_WEIGHT / 2
+        else:
+            yield line, END_WEIGHT if index in ends else REPEAT_WEIGHT if repeated else 0.0
+
+
+def weigh_shell(lines: Sequence[str]) -> Iterator[Weighed]:
+    """A terminal's output: as a log, and the commands themselves."""
+    for line, weight in weigh_log(lines):
+        yield line, max(weight, HEAD_WEIGHT) if _PROMPT.match(line) else weight
+
+
+def weigh_code(lines: Sequence[str]) -> Iterator[Weighed]:
+    """Source code: signatures first."""
+    for line in lines:
+        yield line, HEAD_WEIGHT if _DEFINITION.match(line) else BLOB_WEIGHT if is_blob(line) else 0.0
+
+
+def weigh_diff(lines: Sequence[str]) -> Iterator[Weighed]:
+    """A patch: files and hunks, then what changed; unchanged lines last."""
+    for line in lines:
+        changed = CHANGE_WEIGHT if _CHANGE.match(line) else PADDING_WEIGHT
+        yield line, HEAD_WEIGHT if _DIFF_HEAD.match(line) else changed
+
+
+def looks_like_code(lines: Sequence[str]) -> bool:
+    """Whether most lines are a program's."""
+    written = [line.rstrip() for line in lines if line.strip()]
+    if len(written) < 5:
+        return False
+    marks = sum(_is_code(line) for line in written)
+    indented = sum(line[:1] in " \t" for line in written)
+    defined = any(map(_DEFINITION.match, written))
+    return marks >= (0.3 if defined else 0.5) * len(written) and (defined or indented >= 0.3 * len(written))
+
+
+def looks_like_log(lines: Sequence[str]) -> bool:
+    """Whether most lines begin with a time or a level."""
+    written = [line for line in lines if line.strip()]
+    return len(written) >= 6 and sum(map(bool, map(_LOG_LINE.match, written))) >= 0.5 * len(written)
+
+
+def looks_like_diff(lines: Sequence[str]) -> bool:
+    """Whether it's a unified diff: a hunk's head behind a file's."""
+    return any(line.startswith("@@ ") for line in lines) and any(
+        a.startswith("--- ") and b.startswith("+++ ") for a, b in pairwise(lines)
+    )
+
+
+def looks_like_shell(lines: Sequence[str]) -> bool:
+    """Whether it's a terminal's output: prompts with commands, or many lines of one template."""
+    written = [line for line in lines if line.strip()]
+    if any(map(_PROMPT.match, written)):
+        return True
+    templates = {_VARYING.sub("#", line.strip()) for line in written}
+    return len(written) >= 12 and len(templates) <= 0.5 * len(written)
+
+
+def _is_code(line: str) -> bool:
+    return _CODE_LINE.search(line) is not None or _DEFINITION.match(line) is not None

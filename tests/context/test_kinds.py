@@ -1,0 +1,221 @@
+"""Kinds of text, told by their content, and what each of them keeps first."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from litellm_tokenopt.context.kinds import condense, kind_of, read
+from litellm_tokenopt.context.marks import left_out
+from litellm_tokenopt.context.passages import Document, Gap, Kind
+
+LOG = "".join(
+    f"2026-03-12T09:{n // 60:02d}:{n % 60:02d}Z INFO worker-{n % 3} parcel {10_000 + n} scanned in {n % 7} ms\n"
+    for n in range(120)
+)
+LOG = LOG.replace("INFO worker-1 parcel 10046 scanned in 4 ms", "ERROR worker-1 parcel 10046: label printer refused")
+
+CODE = '''import os
+from pathlib import Path
+
+
+class Ledger:
+    """Keeps entries in order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries = []
+
+    def add(self, amount, note):
+        if amount == 0:
+            raise ValueError("nothing to add")
+        self.entries.append((amount, note))
+        self._write()
+
+    def total(self):
+        result = 0
+        for amount, _ in self.entries:
+            result += amount
+        return result
+'''
+
+DIFF = """diff --git a/ledger.py b/ledger.py
+index 1f3a9c2..8b7d001 100644
+--- a/ledger.py
++++ b/ledger.py
+@@ -10,9 +10,9 @@ class Ledger:
+     def add(self, amount, note):
+         if amount == 0:
+-            raise ValueError("nothing to add")
++            return
+         self.entries.append((amount, note))
+         self._write()
+
+     def total(self):
+         result = 0
+         for amount, _ in self.entries:
+"""
+
+PAGE = (
+    "<!doctype html><html><head><title>Returns</title><style>.a{color:red}</style></head><body>"
+    "<nav><ul><li><a href='/'>Home</a></li><li><a href='/shop'>Shop</a></li></ul></nav>"
+    "<main><h1>Returns</h1><p>You may send goods back within <b>30 days</b>. "
+    "See <a href='/terms'>the terms</a>.</p><table><tr><th>Item</th><th>Fee</th></tr>"
+    "<tr><td>Tent</td><td>4.90</td></tr></table></main>"
+    "<script>var tracking = 'x';</script><footer>Imprint</footer></body></html>"
+)
+
+SHELL = (
+    "dev@box:~/shop$ make test\n" + "".join(f"collecting module_{n} ... ok\n" for n in range(30)) + "exit status 2\n"
+)
+
+PROSE = "The tent came on Monday. It rained all night, and in the morning the pegs were gone. " * 8
+
+ROWS = [{"order": f"FH-{n:05d}", "total": 10.5 + n % 3, "state": "paid"} for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (LOG, "log"),
+        (CODE, "code"),
+        (DIFF, "diff"),
+        (PAGE, "markup"),
+        (SHELL, "shell"),
+        (PROSE, "prose"),
+        (json.dumps(ROWS), "json"),
+        ("# Plan\n\n" + PROSE + "\n- first\n- second\n", "prose"),
+        ("Use it so:\n\n```python\n" + CODE + "```\n", "prose"),
+    ],
+)
+def test_a_kind_is_told_by_content(text: str, kind: Kind) -> None:
+    """Neither a tool's name nor a file's is needed."""
+    assert kind_of(text) == kind
+
+
+def best(document: Document, count: int) -> str:
+    """What is kept of a text when nothing is asked: its *count* weightiest passages."""
+    order = sorted(range(len(document.passages)), key=lambda n: -document.weights[n])
+    return document.render(sorted(order[:count]), lambda gap: left_out(gap.chars // 4, gap.count, gap.what))
+
+
+def test_of_a_log_the_errors_and_the_ends_stay() -> None:
+    """Lines of one template go first, and the mark says how many they were."""
+    kept = best(read(LOG), 4)
+    assert "label printer refused" in kept
+    assert kept.startswith(LOG.splitlines()[0])
+    assert LOG.splitlines()[-1] in kept
+    assert "lines]" in kept
+    assert len(kept) < len(LOG) / 4
+
+
+def test_of_code_the_signatures_stay() -> None:
+    """Bodies go before signatures."""
+    kept = best(read(CODE), 4)
+    assert "class Ledger:" in kept
+    assert "def total(self):" in kept
+    assert "result += amount" not in kept
+
+
+def test_of_a_patch_the_changes_stay() -> None:
+    """Unchanged lines go before changed ones."""
+    kept = best(read(DIFF), 3)
+    assert '-            raise ValueError("nothing to add")' in kept
+    assert "+            return" in kept
+    assert "for amount, _ in" not in kept
+
+
+def test_of_a_page_the_text_stays() -> None:
+    """No scripts, styles or navigation; headings, tables and links are written as text."""
+    document = read(PAGE)
+    text = document.render(range(len(document.passages)), lambda _: "")
+    assert "# Returns" in text
+    assert "30 days" in text
+    assert "(/terms)" in text
+    assert "Tent | 4.90" in text
+    assert not [word for word in ("tracking", "color:red", "Home", "Imprint") if word in text]
+
+
+def test_of_a_terminal_the_commands_and_failures_stay() -> None:
+    """What was run, and how it ended."""
+    kept = best(read(SHELL), 2)
+    assert "make test" in kept
+    assert "exit status 2" in kept
+
+
+def test_rows_that_stand_out_stay() -> None:
+    """An error, a number far off, a rare value: those are what a table is read for."""
+    rows = [dict(row) for row in ROWS]
+    rows[7]["state"], rows[19]["total"], rows[30]["order"] = "disputed", 9_999.0, "lookup failed"
+    kept = json.loads(best(read(condense(json.dumps(rows))), 3))
+    assert kept["columns"] == ["order", "total", "state"]
+    assert [list(rows[n].values()) for n in (7, 19, 30)] == [row for row in kept["rows"] if isinstance(row, list)]
+    assert [row for row in kept["rows"] if isinstance(row, str)]
+
+
+def test_blobs_go_first() -> None:
+    """Base64 says nothing to a reader."""
+    text = f"Here is the scan:\n{'iVBORw0KGgoAAAANSUhEUgAA' * 60}\nIt shows a tent.\n"
+    document = read(text)
+    kept = [n for n, weight in enumerate(document.weights) if weight >= 0]
+    assert document.render(kept, lambda gap: f"[{gap.chars}]\n").startswith("Here is the scan:\n[1441]")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=6), inner, max_size=5),
+    max_leaves=20,
+)
+rows = st.lists(
+    st.fixed_dictionaries({"id": st.integers(), "name": st.text(max_size=9), "tags": json_values}), max_size=9
+)
+
+
+def spread_out(value: object) -> object:
+    """*value* with every table as the rows that it stands for."""
+    if isinstance(value, dict) and list(value) == ["columns", "rows"]:
+        return [dict(zip(value["columns"], map(spread_out, row), strict=True)) for row in value["rows"]]
+    if isinstance(value, dict):
+        return {key: spread_out(item) for key, item in value.items()}
+    return [spread_out(item) for item in value] if isinstance(value, list) else value
+
+
+@given(json_values, rows, st.sampled_from([None, 1, 4]))
+@settings(max_examples=150, deadline=None)
+def test_condensed_json_says_the_same(value: object, listed: list[object], indent: int | None) -> None:
+    """Every value is still there, under its name; condensing it again changes nothing."""
+    given_ = {"value": value, "listed": listed, "filler": "word " * 100}
+    text = json.dumps(given_, indent=indent)
+    short = condense(text)
+    assert spread_out(json.loads(short)) == given_
+    assert len(short) <= len(text)
+    assert condense(short) == short
+
+
+def test_numbers_keep_their_form() -> None:
+    """1.50 doesn't become 1.5, in a table either."""
+    text = json.dumps([{"price": "PRICE", "id": 12345678901234567890 + n} for n in range(30)]).replace(
+        '"PRICE"', "1.50"
+    )
+    assert '{"columns":["price","id"],"rows":[[1.50,12345678901234567890],' in condense(text)
+
+
+@given(st.text(alphabet="ab \x1b[0m31;\r\n", max_size=200))
+def test_a_screen_is_what_was_left_on_it(text: str) -> None:
+    """No escape codes and no overwritten progress stay; a second time there's nothing more to do."""
+    assert condense(condense(text)) == condense(text)
+
+
+def test_progress_bars_leave_their_last_state() -> None:
+    """Of what a terminal overwrote, the last is kept."""
+    assert condense("\x1b[32mfetching\x1b[0m\n 10 %\r 55 %\r100 %\ndone\r\n") == "fetching\n100 %\ndone\r\n"
+
+
+def test_marks_say_how_much_of_what_was_left_out() -> None:
+    """Rows and lines are counted."""
+    assert left_out(120, 37, "rows") == "[… 120 tokens left out: 37 rows]"
+    assert left_out(120) == "[… 120 tokens left out]"
+    assert Gap(10).what == ""
