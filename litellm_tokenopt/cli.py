@@ -10,12 +10,12 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import __version__
-from .errors import InputError, TokenOptError
+from .errors import InputError, TokenOptError, UnavailableError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -220,6 +220,8 @@ async def _decide(settings: str | None, body: dict[str, Any], surface: Any) -> O
     from .optimizer import TokenOptimizer
 
     async with TokenOptimizer(settings) as optimizer:
+        with suppress(UnavailableError):
+            await optimizer.warm()
         return await optimizer.before(body, surface)
 
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 SIMILAR_SHARE = 0.5
 """The part of a request's time budget that the look-up of like questions may take; the rest is the other stages'."""
 
+PATIENCE_SHARE = 0.5
+"""Of a request's time budget, what may be spent on waiting for a model that is being loaded."""
+
 HostedEmbed = Callable[[list[str]], Awaitable[list[list[float]]]]
 
 
@@ -69,6 +72,17 @@ class TokenOptimizer:
             await self._parts.pool.aclose()
             self._parts = None
         await asyncio.to_thread(self.recorder.close)
+
+    async def warm(self) -> None:
+        """Load what the first request would wait for, and wait until that's done. Raises `ModelUnavailable`.
+
+        A model behind an API is not asked.
+        """
+        from .models.build import ready
+        from .tokens import encoding
+
+        if self.settings.mode != "off":
+            await asyncio.gather(ready(self.parts.embedder), asyncio.to_thread(encoding))
 
     @property
     def parts(self) -> _Parts:
@@ -198,8 +212,14 @@ class _Parts:
 
         self.pool = RedisPool(settings.redis)
         name = build_embedder(settings.embedder, hosted=embed).name
+        patience = settings.time_budget_seconds * PATIENCE_SHARE
         shared = RedisVectorStore(self.pool, settings.redis.prefix, name, settings.cache.ttl_seconds)
-        self.embedder = build_embedder(settings.embedder, shared=shared if self.pool.enabled else None, hosted=embed)
+        self.embedder = build_embedder(
+            settings.embedder,
+            shared=shared if self.pool.enabled else None,
+            hosted=embed,
+            patience_seconds=patience,
+        )
         self.cache = _cache(settings, self.pool, self.embedder)
         self.flights = build_flights(settings, self.pool)
         self.pipeline = Pipeline(

@@ -115,6 +115,7 @@ def _install(settings: Settings) -> TokenOptCallback:
     global _installed
     disable()
     _installed = Installation(settings)
+    _installed.plugin.warm()
     return _installed.callback
 
 

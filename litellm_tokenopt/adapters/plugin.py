@@ -11,7 +11,7 @@ import logging
 import weakref
 from collections.abc import Iterator, Mapping, MutableMapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ import litellm
 from litellm.types.utils import is_litellm_owned_kwarg
 
 from ..convert import border_of, metadata_key, metadata_of
+from ..errors import UnavailableError
 from ..optimizer import TokenOptimizer
 from ..pipeline import Outcome
 from ..replies import reply_of
@@ -48,6 +49,10 @@ class Plugin:
         self.optimizer = TokenOptimizer(settings, embed=_litellm_embed(settings))
         self.calls = Calls()
         self._say = Sayings(logger)
+
+    def warm(self) -> None:
+        """Begin to load, in the background, what the first request would wait for."""
+        self.portal.submit(self._warm())
 
     async def before(self, kwargs: MutableMapping[str, Any], surface: Surface) -> Call | None:
         """Decide on a call from any event loop, once; None where it passes on as it is."""
@@ -117,6 +122,10 @@ class Plugin:
         """Close the optimizer's connections and end its loop."""
         self.portal.close(self.optimizer.aclose)
 
+    async def _warm(self) -> None:
+        with suppress(UnavailableError):  # logged where it is loaded; requests pass on without it
+            await self.optimizer.warm()
+
     async def _decide(self, kwargs: MutableMapping[str, Any], surface: Surface) -> Call | None:
         read = {k: v for k, v in kwargs.items() if k in _READ or not is_litellm_owned_kwarg(k)}
         border = border_of(read, surface)
@@ -173,7 +182,9 @@ def _litellm_embed(settings: Settings) -> Any:
         return None
 
     async def embed(texts: list[str]) -> list[list[float]]:
-        response = await litellm.aembedding(model=settings.embedder.model, input=texts)
+        response = await litellm.aembedding(
+            model=settings.embedder.model, input=texts, timeout=settings.time_budget_seconds, max_retries=0
+        )
         return [item["embedding"] for item in response.data]
 
     return embed

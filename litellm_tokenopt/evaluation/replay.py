@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, UnavailableError
 from ..optimizer import TokenOptimizer
 from ..pipeline import Outcome
 from ..request import Surface, digest
@@ -77,6 +78,8 @@ async def replay(
     named = [{"model": default, **request.body} for request in requests]
     outcomes: list[Outcome | None] = []
     async with TokenOptimizer(settings) as optimizer:
+        with suppress(UnavailableError):
+            await optimizer.warm()
         for request, body in zip(requests, named, strict=True):
             outcomes.append(await _replay_one(optimizer, request, body))
             progress(len(outcomes), len(requests))

@@ -35,6 +35,10 @@ class LocalEmbedder(Embedder, Protocol):
         """Load the model; the folder of its export, if it has one. Blocks; raises `ModelUnavailable`."""
         ...
 
+    async def ready(self) -> None:
+        """Wait, however long, until the model is loaded. Raises `ModelUnavailable`."""
+        ...
+
 
 class MissingEmbedder:
     """Stands for a model that can't be had: the reason comes with the first text, not at start."""
@@ -64,16 +68,32 @@ class MissingEmbedder:
         """Raises `ModelUnavailable`."""
         raise ModelUnavailable(self._reason)
 
+    async def ready(self) -> None:
+        """Raises `ModelUnavailable`."""
+        raise ModelUnavailable(self._reason)
+
 
 def build_embedder(
-    settings: EmbedderSettings, *, shared: VectorStore | None = None, hosted: EmbedFunction | None = None
-) -> Embedder:
+    settings: EmbedderSettings,
+    *,
+    shared: VectorStore | None = None,
+    hosted: EmbedFunction | None = None,
+    patience_seconds: float | None = None,
+) -> MemoisedEmbedder:
     """The embedder that *settings* ask for, remembering what it embedded; loads and checks nothing yet.
 
-    *shared* keeps vectors for other processes; *hosted* is the API's function, for the backend ``litellm``.
+    *shared* keeps vectors for other processes; *hosted* is the API's function, for the backend ``litellm``. Callers
+    wait for a local model at most until *patience_seconds* after its loading began.
     """
-    inner = _hosted(settings, hosted) if settings.backend == "litellm" else _local(settings)
+    inner = _hosted(settings, hosted) if settings.backend == "litellm" else _local(settings, patience_seconds)
     return MemoisedEmbedder(inner, settings.memo_entries, shared)
+
+
+async def ready(embedder: MemoisedEmbedder) -> None:
+    """Wait until a local model is loaded; an API is not asked. Raises `ModelUnavailable`."""
+    inner: Any = embedder.inner
+    if not isinstance(inner, HostedEmbedder):
+        await inner.ready()
 
 
 def build_pair_model(settings: EmbedderSettings) -> PairModel | None:
@@ -124,9 +144,9 @@ def _hosted(settings: EmbedderSettings, hosted: EmbedFunction | None) -> Embedde
     return HostedEmbedder(settings.model, hosted)
 
 
-def _local(settings: EmbedderSettings) -> LocalEmbedder:
-    files = find_model(settings.model)
-    onnx = OnnxEmbedder(files, cache_folder(settings.cache_dir), settings.threads) if files else None
+def _local(settings: EmbedderSettings, patience_seconds: float | None = None) -> LocalEmbedder:
+    files, cache = find_model(settings.model), cache_folder(settings.cache_dir)
+    onnx = OnnxEmbedder(files, cache, settings.threads, patience_seconds) if files else None
     if onnx and (settings.backend == "onnx" or (settings.backend == "auto" and _works(onnx))):
         return onnx
     if settings.backend == "onnx":
@@ -135,7 +155,8 @@ def _local(settings: EmbedderSettings) -> LocalEmbedder:
             f"embedder.model {settings.model} can't be exported: backend onnx takes all-MiniLM-L6-v2, or the folder of "
             "a BERT-like sentence-transformers model (model.safetensors, tokenizer.json, modules.json)",
         )
-    return SentenceTransformerEmbedder(files.name if files else settings.model, files.folder if files else None)
+    name, folder = (files.name, files.folder) if files else (settings.model, None)
+    return SentenceTransformerEmbedder(name, folder, patience_seconds)
 
 
 def _works(embedder: LocalEmbedder) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,8 +13,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+SLOW_SECONDS = 1.0
+PAUSE_SECONDS = 30.0
+"""An API that fails after more than the first is left alone for the second: no request waits for it meanwhile."""
+
 EmbedFunction: TypeAlias = Callable[[list[str]], Awaitable[list[list[float]]]]
 TEXTS_PER_CALL = 64
+
+logger = logging.getLogger(__name__)
 
 
 class HostedEmbedder:
@@ -25,6 +33,7 @@ class HostedEmbedder:
         self._name = name
         self._embed_function = embed_function
         self._dimensions = dimensions
+        self._silent_until = 0.0
 
     @property
     def name(self) -> str:
@@ -52,13 +61,28 @@ class HostedEmbedder:
         return self._unit(vectors)
 
     async def _call(self, texts: list[str]) -> list[list[float]]:
+        begun = time.monotonic()
+        if begun < self._silent_until:
+            raise ModelUnavailable(f"{self._name} did not answer, and is left alone for {PAUSE_SECONDS:g} s")
         try:
             vectors = await self._embed_function(texts)
         except Exception as error:
+            self._note(begun)
             raise ModelUnavailable(f"embedding with {self._name} failed: {type(error).__name__}: {error}") from error
         if len(vectors) != len(texts):
             raise ModelUnavailable(f"{self._name} gave {len(vectors)} vectors for {len(texts)} texts")
         return vectors
+
+    def _note(self, begun: float) -> None:
+        """Remember a failure that took long."""
+        now = time.monotonic()
+        if now - begun > SLOW_SECONDS:
+            if now >= self._silent_until:
+                logger.warning(
+                    "embedding with %s took %.0f s and failed: requests pass on without it for %g s; check that "
+                    "embedder.model's API can be reached", self._name, now - begun, PAUSE_SECONDS,
+                )  # fmt: skip
+            self._silent_until = now + PAUSE_SECONDS
 
     def _unit(self, vectors: list[list[float]]) -> NDArray[np.float32]:
         import numpy as np

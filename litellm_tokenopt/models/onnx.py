@@ -106,13 +106,17 @@ def load_graph(folder: Path) -> Graph:
 class OnnxEmbedder:
     """Serves the export of *files*, and makes it first where *cache_folder* doesn't hold it yet.
 
-    Runs at most *threads* texts at once, whichever calls they come from; a long call lets others in between.
+    Runs at most *threads* batches at once, whichever calls they come from; a long call lets others in between. A call
+    waits for the model at most until *patience_seconds* after its loading began.
     """
 
-    def __init__(self, files: ModelFiles, cache_folder: Path, threads: int) -> None:
+    def __init__(
+        self, files: ModelFiles, cache_folder: Path, threads: int, patience_seconds: float | None = None
+    ) -> None:
         self.files = files
         self.folder = files.export_folder(cache_folder)
         self._threads = threads
+        self._patience_seconds = patience_seconds
         self._graph = Once(self._load)
 
     @property
@@ -132,7 +136,7 @@ class OnnxEmbedder:
 
         found = np.empty((len(texts), self.dimensions), np.float32)
         if texts:
-            graph = await self._graph.get()
+            graph = await self._graph.get(self._patience_seconds)
             tokens = await self._read(graph, texts)
             jobs = jobs_of(tokens)
             rest = iter(jobs)
@@ -161,6 +165,10 @@ class OnnxEmbedder:
         """Export if need be, load, and return the export's folder. Blocks; raises `ModelUnavailable`."""
         self._graph.wait()
         return self.folder
+
+    async def ready(self) -> None:
+        """Wait, however long, until the model is loaded. Raises `ModelUnavailable`."""
+        await self._graph.get()
 
     async def _read(self, graph: Graph, texts: Sequence[str]) -> list[Tokens]:
         if sum(map(len, texts)) <= OFF_LOOP_CHARS:

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+HUB_SECONDS = 5.0
+
 
 class SentenceTransformerEmbedder:
-    """Serves the sentence-transformers model called *model* (a hub name), or that in *folder*."""
+    """Serves the sentence-transformers model called *model* (a hub name), or that in *folder*.
 
-    def __init__(self, model: str, folder: Path | None = None) -> None:
+    A call waits for the model at most until *patience_seconds* after its loading began.
+    """
+
+    def __init__(self, model: str, folder: Path | None = None, patience_seconds: float | None = None) -> None:
         self._model = model
+        self._patience_seconds = patience_seconds
         self._source = str(folder or model)
         self._loaded = Once(self._load)
 
@@ -39,10 +45,14 @@ class SentenceTransformerEmbedder:
         """Unit vectors of *texts*, shape (len(texts), dimensions). Raises `ModelUnavailable`."""
         import numpy as np
 
-        model = await self._loaded.get()
+        model = await self._loaded.get(self._patience_seconds)
         loop = asyncio.get_running_loop()
         rows = await loop.run_in_executor(self._pool, self._encode, model, list(texts) or ["dimensions"])
         return np.ascontiguousarray(rows[: len(texts)], np.float32)
+
+    async def ready(self) -> None:
+        """Wait, however long, until the model is loaded. Raises `ModelUnavailable`."""
+        await self._loaded.get()
 
     def check(self) -> None:
         """Raises `ModelUnavailable` when sentence-transformers is not installed. Loads nothing."""
@@ -75,9 +85,23 @@ class SentenceTransformerEmbedder:
 
     def _download(self, load: Any) -> Any:
         try:
+            self._ask_hub()
             return load(self._source)
         except Exception as error:
             raise ModelUnavailable(
-                f"{self._source} is neither a model's folder, nor in the hub's local cache, nor to be had from the "
-                f"hub: {type(error).__name__}: {error}"
+                f"embedder.model {self._source} is neither a model's folder, nor in the hub's local cache, nor to be "
+                f"had from the hub ({_first_line(error)}): give a folder that holds the model, or download it where "
+                f"there is a network (`hf download {self._source}`), or leave embedder.model at all-MiniLM-L6-v2"
             ) from error
+
+    def _ask_hub(self) -> None:
+        """Once, and not for long: the hub's own loading asks for file after file, and again for minutes."""
+        from huggingface_hub import HfApi, constants
+
+        if not constants.HF_HUB_OFFLINE:
+            HfApi().model_info(self._source, timeout=HUB_SECONDS)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from litellm_tokenopt.errors import ModelUnavailable
+from litellm_tokenopt.models import hosted, packages
 from litellm_tokenopt.models import minilm as packaged
-from litellm_tokenopt.models import packages
 from litellm_tokenopt.models.build import build_embedder, check, describe, warmup
 from litellm_tokenopt.models.files import find_model, is_exportable
 from litellm_tokenopt.models.hosted import TEXTS_PER_CALL, HostedEmbedder
@@ -229,3 +235,89 @@ async def test_a_failure_is_kept_and_told_again():
             await once.get()
         assert isinstance(caught.value.__cause__, OSError)
     assert made == [1]
+
+
+async def test_a_failure_is_tried_again_after_a_while(caplog):
+    """What was gone may be back; each failure is one line of log."""
+    made: list[int] = []
+
+    def fail_once() -> int:
+        made.append(1)
+        if len(made) == 1:
+            raise ModelUnavailable("no such file")
+        return 7
+
+    once = Once(fail_once, retry_seconds=0)
+    with pytest.raises(ModelUnavailable):
+        await once.get()
+    assert await once.get() == 7
+    assert [record.getMessage() for record in caplog.records] == [
+        "no such file (requests pass on without it; tried again in 0 s)"
+    ]
+
+
+async def test_nobody_waits_beyond_the_patience():
+    """It runs from the begin of the loading: who comes later than that is told at once."""
+    go = threading.Event()
+    once = Once(go.wait)
+    with pytest.raises(ModelUnavailable, match="still being loaded"):
+        await once.get(0.05)
+    begun = time.monotonic()
+    for _ in range(50):
+        with pytest.raises(ModelUnavailable, match="still being loaded"):
+            await once.get(0.05)
+    assert time.monotonic() - begun < 1
+    go.set()
+    assert await once.get()
+
+
+@pytest.fixture(params=["closed", "silent"])
+def dead_port(request) -> Iterator[int]:
+    """A port of the loopback that nobody listens on, or whose listener never says anything."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if request.param == "silent":
+            listener.listen(64)
+        yield listener.getsockname()[1]
+
+
+def test_a_hub_that_cannot_be_reached_ends_soon(dead_port, tmp_path):
+    """No network costs seconds, once, and says what to do."""
+    code = (
+        "import asyncio, time; from litellm_tokenopt.models.build import build_embedder; "
+        "from litellm_tokenopt.settings import EmbedderSettings; import sentence_transformers; "
+        "embedder = build_embedder(EmbedderSettings(model='some/hub-name')); begun = time.monotonic()\n"
+        "for _ in range(3):\n"
+        "    try: asyncio.run(embedder.embed(['a']))\n"
+        "    except Exception as error: print(type(error).__name__, error)\n"
+        "print(time.monotonic() - begun)"
+    )
+    environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{dead_port}", "HF_HOME": str(tmp_path)}
+    environment.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    *said, seconds = done.stdout.splitlines()
+    assert len(said) == 3
+    assert all(line.startswith("ModelUnavailable embedder.model some/hub-name is neither") for line in said)
+    assert "give a folder that holds the model" in said[0]
+    assert float(seconds) < 60  # the hub's own loading takes 70 seconds for a closed port, minutes for a silent one
+
+
+async def test_an_api_that_stays_silent_is_left_alone(monkeypatch, caplog):
+    """One call has waited; the next ones don't, until the pause is over."""
+    monkeypatch.setattr(hosted, "SLOW_SECONDS", 0.01)
+    calls: list[int] = []
+
+    async def hang(texts: list[str]) -> list[list[float]]:
+        calls.append(1)
+        await asyncio.sleep(0.05)
+        raise TimeoutError("too slow")
+
+    embedder = HostedEmbedder("api", hang)
+    for _ in range(3):
+        with pytest.raises(ModelUnavailable):
+            await embedder.embed(["a"])
+    assert calls == [1]
+    assert len(caplog.records) == 1
+    monkeypatch.setattr(embedder, "_silent_until", 0.0)
+    with pytest.raises(ModelUnavailable, match="too slow"):
+        await embedder.embed(["a"])
