@@ -182,9 +182,9 @@ def _litellm_embed(settings: Settings) -> Any:
         return None
 
     async def embed(texts: list[str]) -> list[list[float]]:
-        response = await litellm.aembedding(
-            model=settings.embedder.model, input=texts, timeout=settings.time_budget_seconds, max_retries=0
-        )
+        # LiteLLM tries again in its own time, whatever `timeout` and `max_retries` say.
+        async with asyncio.timeout(settings.time_budget_seconds):
+            response = await litellm.aembedding(model=settings.embedder.model, input=texts, max_retries=0)
         return [item["embedding"] for item in response.data]
 
     return embed

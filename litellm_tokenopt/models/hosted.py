@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SLOW_SECONDS = 1.0
+SLOW_SECONDS = 0.2
 PAUSE_SECONDS = 30.0
 """An API that fails after more than the first is left alone for the second: no request waits for it meanwhile."""
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
+import subprocess
+import sys
+import time
 
 import litellm
 import pytest
@@ -21,11 +25,14 @@ def snapshot():
     return cells, litellm.cache, {name: list(getattr(litellm, name)) for name in LISTS}
 
 
+def messages_of(asked):
+    return {"model": "gpt-4o", "messages": [{"role": "system", "content": PROMPT}, {"role": "user", "content": asked}]}
+
+
 def ask(server, asked=None, **more):
-    messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": asked or question()}]
     given = {
+        **messages_of(asked or question()),
         "model": "openai/gpt-4o",
-        "messages": messages,
         "tools": TOOLS,
         "api_base": server.base_url,
         "api_key": "x",
@@ -136,3 +143,32 @@ def test_an_operators_cache_goes_on_working(server):
         litellm.cache = None
         for name in LISTS:
             getattr(litellm, name)[:] = [c for c in getattr(litellm, name) if c != "cache"]
+
+
+def test_a_silent_embedding_api_costs_one_request_its_time_budget(server, switch_on, monkeypatch):
+    """The next ones pass on at once: its silence is remembered for a while."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        monkeypatch.setenv("OPENAI_API_BASE", f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", "x")
+        embedder = {"backend": "litellm", "model": "openai/text-embedding-3-small"}
+        plugin = switch_on(redis={"url": "memory"}, embedder=embedder, time_budget_seconds=2)
+        ask(server, "Where is parcel number 1?")
+        time.sleep(0.5)
+        ask(server, "Where is parcel number 2?")
+        asked = plugin.portal.run(plugin.optimizer.before(messages_of("Where is parcel number 3?")))
+    assert asked.seconds < 1.5
+    assert [step.verdict.reason for step in asked.steps if step.stage == "prompt"] == ["no_model"]
+
+
+def test_enabling_loads_the_model_without_a_request():
+    """In the background: the first request finds it there."""
+    code = (
+        "import sys, time, litellm_tokenopt; light = 'onnxruntime' not in sys.modules; "
+        "litellm_tokenopt.enable({'redis': {'url': 'memory'}}); end = time.time() + 60\n"
+        "while 'onnxruntime' not in sys.modules and time.time() < end: time.sleep(0.05)\n"
+        "print(light, 'onnxruntime' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "True"]
