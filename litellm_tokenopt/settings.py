@@ -23,6 +23,7 @@ REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
+SchemaLevel: TypeAlias = Literal["full", "lossless", "light", "strong", "bare"]
 Seconds: TypeAlias = Annotated[float, Field(gt=0)]
 
 
@@ -142,9 +143,18 @@ class ToolsSettings(_Section):
     min_tokens: Annotated[int, Field(ge=0)] = Field(
         1_000, description="Blocks of at most max_tools tools under this size are left alone."
     )
-    compress_schemas: bool = Field(True, description="Say the same schemas in fewer tokens.")
     search: Literal["own", "off"] = Field(
         "own", description="How the model may ask for tools left out: own (tokenopt_find_tools, answered here) | off."
+    )
+    schema_level: SchemaLevel | Literal["auto"] = Field(
+        "auto",
+        description="How short schemas are said; they accept the same at every level. full: as they came | lossless: "
+        "annotations that say nothing go | light: sentences that constrain nothing go too | strong: telegram style, "
+        "and no description that names and types make needless | bare: a clause a tool, and only the shortest rules "
+        "and formats of arguments | auto: strong where at most 20 tools are sent, else bare.",
+    )
+    schema_levels: Mapping[str, SchemaLevel] = Field(
+        {}, description="Levels for single tools, by name ({refund_payment: full})."
     )
 
 

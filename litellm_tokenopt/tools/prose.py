@@ -25,7 +25,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[*]*[A-Z0-9])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|approx|incl|excl|no|max|min|resp|cf|Dr|Mr|Ms|St)\.|\b[A-Z]\.)$", re.IGNORECASE
 )
-_LIST_ITEM = re.compile(r"^(?:[-*+•]|\d+[.)])\s")
+LIST_ITEM = re.compile(r"^(?:[-*+•]|\d+[.)])\s")
 _ARTICLE = re.compile(r"^(?:The|An?) (?!(?:the|an?)\b)([a-z])(?=[a-z]* )")
 _BRACKET = re.compile(r" ?\(([^()]*)\)")
 _EXAMPLE_RUN = re.compile(
@@ -74,18 +74,18 @@ def tidy(text: str) -> str:
 
 def shorten_tool(text: str) -> str:
     """A tool's description with what constrains a call; never empty where it wasn't, and stable when repeated."""
-    return _settle(text, lambda short: _constraints(_few_examples(short), LONG_TOOL_WORDS))
+    return settle(text, lambda short: _constraints(_few_examples(short), LONG_TOOL_WORDS))
 
 
 def shorten_argument(text: str, facts: Collection[str] = ()) -> str:
     """An argument's description, likewise; *facts* are the words that its schema says already."""
-    return _settle(
+    return settle(
         text,
-        lambda short: _plain_start(_constraints(_few_examples(_without_facts(short, facts)), LONG_ARGUMENT_WORDS)),
+        lambda short: _plain_start(_constraints(_few_examples(without_facts(short, facts)), LONG_ARGUMENT_WORDS)),
     )
 
 
-def _settle(text: str, change: Callable[[str], str]) -> str:
+def settle(text: str, change: Callable[[str], str]) -> str:
     """*text* tidied and changed until nothing more changes; itself where nothing is gained."""
     if _FENCE.search(text):
         return text.strip() or text
@@ -106,7 +106,7 @@ def _few_examples(text: str) -> str:
     return _EXAMPLE_RUN.sub(cut, text)
 
 
-def _without_facts(text: str, facts: Collection[str]) -> str:
+def without_facts(text: str, facts: Collection[str]) -> str:
     """*text* without the brackets that hold nothing but *facts*."""
 
     def redundant(bracket: re.Match[str]) -> str:
@@ -136,7 +136,7 @@ def _constraints(text: str, long_words: int) -> str:
 def _with_heads(lines: list[str], kept: list[list[str]]) -> Iterator[list[str]]:
     """*kept*, where a line that opens a list stays if and only if one of its items does."""
     for index, line in enumerate(lines):
-        items = _items_after(lines, index) if line.endswith(":") and not _LIST_ITEM.match(line) else range(0)
+        items = _items_after(lines, index) if line.endswith(":") and not LIST_ITEM.match(line) else range(0)
         if index and items:
             yield (kept[index] or [line]) if any(kept[item] for item in items) else []
         else:
@@ -145,7 +145,7 @@ def _with_heads(lines: list[str], kept: list[list[str]]) -> Iterator[list[str]]:
 
 def _items_after(lines: list[str], head: int) -> range:
     end = head + 1
-    while end < len(lines) and _LIST_ITEM.match(lines[end]):
+    while end < len(lines) and LIST_ITEM.match(lines[end]):
         end += 1
     return range(head + 1, end)
 
@@ -158,9 +158,14 @@ def _kept(line: str, *, is_first: bool) -> Iterator[str]:
 
 def says_how(sentence: str) -> bool:
     """Whether a sentence constrains a call: a rule, a value, an identifier, a side effect."""
-    if _FILLER.match(sentence):
+    if is_filler(sentence):
         return bool(_STRONG.search(sentence) or _EXACT.search(sentence))
     return bool(_RULE.search(sentence) or _EXACT.search(sentence))
+
+
+def is_filler(sentence: str) -> bool:
+    """Whether a sentence introduces, praises, names occasions or gives examples."""
+    return _FILLER.match(sentence) is not None
 
 
 def sentences(line: str) -> Iterator[str]:

@@ -7,11 +7,11 @@ Everything is a pure function of the schema; a form that isn't understood is lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from .prose import adds_nothing, shorten_argument
 from .reading import as_json
+from .wording import LIGHT, Wording
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -49,27 +49,30 @@ DIALECT = frozenset({"dependencies", "additionalItems", "$recursiveRef", "$recur
 DEFINITIONS = ("$defs", "definitions")
 
 
+_NOTHING = object()
+
+
 class _TooDeep(Exception):
     """The schema is nested beyond `MAX_DEPTH`."""
 
 
-def compress_schema(schema: Schema, *, name: str = "", strict: bool = False) -> Schema:
+def compress_schema(schema: Schema, *, told: str = "", strict: bool = False, wording: Wording = LIGHT) -> Schema:
     """*schema* in fewer tokens, or the very object where there is nothing to gain.
 
-    *name* is the tool's: descriptions that say no more than it and the argument's own name go. *strict* schemas
-    (which a provider enforces, and only in certain forms) lose annotations alone.
+    *told* is what the tool's name and description say: an argument's description needn't say it again. *strict*
+    schemas (which a provider enforces, and only in certain forms) lose annotations alone.
     """
-    while (shorter := _shorter(schema, name, strict)) is not schema:
+    while (shorter := _shorter(schema, told, strict, wording)) is not schema:
         schema = shorter
     return schema
 
 
-def _shorter(schema: Schema, name: str, strict: bool) -> Schema:
+def _shorter(schema: Schema, told: str, strict: bool, wording: Wording) -> Schema:
     """One round of compression, which may open the way for another; the very object where nothing is gained."""
     try:
-        candidates = [_strip(schema, name)]
+        candidates = [_strip(schema, told, wording)]
         if not strict and _is_movable(schema):
-            candidates += [_merge_nulls(candidates[0]), _merge_nulls(_strip(_inline(schema), name))]
+            candidates += [_tightened(candidates[0]), _tightened(_strip(_inline(schema), told, wording))]
     except (_TooDeep, RecursionError):
         return schema
     shortest = min(candidates, key=lambda candidate: len(as_json(candidate)))
@@ -111,20 +114,21 @@ def _nested(schema: Any, depth: int = 0) -> Iterator[Schema]:
 # Annotations
 
 
-def _strip(schema: Schema, name: str) -> Schema:
+def _strip(schema: Schema, told: str, wording: Wording) -> Schema:
     """*schema* without what says nothing, and with its descriptions shortened."""
-    bare = _name_arguments(_map(schema, _strip_one), name)
+    inner = told if wording.knows_context else ""
+    bare = _name_arguments(_map(schema, lambda one: _strip_one(one, inner, wording)), told, wording)
     return _without(_without(bare, "title"), "" if _needs_dialect(schema) else "$schema")
 
 
-def _strip_one(schema: Schema) -> Schema:
+def _strip_one(schema: Schema, told: str, wording: Wording) -> Schema:
     """One schema without its empty annotations; the schemas in it are done already."""
     kept = {key: value for key, value in schema.items() if not _says_nothing(key, value)}
     description = kept.get("description")
     if isinstance(description, str):
-        kept["description"] = shorten_argument(description, _facts(kept))
+        kept["description"] = wording.unnamed(description, _facts(kept)) or description
         kept.pop("title", None)
-    return _name_arguments(kept, "")
+    return _name_arguments(kept, told, wording)
 
 
 def _says_nothing(key: str, value: Any) -> bool:
@@ -145,31 +149,34 @@ def _facts(schema: Schema) -> frozenset[str]:
     return frozenset(as_json(value).strip('"').casefold() for value in values if isinstance(value, (str, int, float)))
 
 
-def _name_arguments(schema: Schema, context: str) -> Schema:
-    """*schema* where no argument's title or description only repeats its name or *context*."""
+def _name_arguments(schema: Schema, told: str, wording: Wording) -> Schema:
+    """*schema* where no argument's title or description only repeats its name or what is *told*."""
     properties = schema.get("properties")
     if not isinstance(properties, Mapping):
         return schema
     required = schema.get("required")
     needed = required if isinstance(required, (list, tuple)) else ()
-    named = {name: _named(inner, str(name), context, name in needed) for name, inner in properties.items()}
+    told = " ".join((told, *map(str, properties))) if wording.knows_context else told
+    named = {
+        name: _named(inner, f"{name} {told}", {"required" if name in needed else "optional"}, wording)
+        for name, inner in properties.items()
+    }
     return {**schema, "properties": named}
 
 
-def _named(schema: Any, name: str, context: str, is_required: bool) -> Any:
-    """The schema of the argument *name*, its title and description gone where they only repeat what is known."""
+def _named(schema: Any, told: str, facts: Collection[str], wording: Wording) -> Any:
+    """The schema of an argument, its title and description gone where they only repeat what is *told*."""
     if not isinstance(schema, Mapping):
         return schema
-    told = f"{name} {context}"
-    kept = {
-        key: value
-        for key, value in schema.items()
-        if not (key in ("title", "description") and isinstance(value, str) and adds_nothing(value, told))
-    }
-    if isinstance(kept.get("description"), str):
-        fact = "required" if is_required else "optional"
-        kept["description"] = shorten_argument(kept["description"], _facts(kept) | {fact})
-    return kept
+    known = _facts(schema) | set(facts)
+    kept = {key: _said(key, value, told, known, wording) for key, value in schema.items()}
+    return {key: value for key, value in kept.items() if value is not _NOTHING}
+
+
+def _said(key: str, value: Any, told: str, facts: Collection[str], wording: Wording) -> Any:
+    if key in ("title", "description") and isinstance(value, str):
+        return wording.argument(value, told, facts) or _NOTHING
+    return _named(value, told, (), wording) if key == "items" else value
 
 
 def _without(schema: Schema, key: str) -> Schema:
@@ -268,11 +275,22 @@ def _remaining(body: Schema, root: Schema) -> dict[str, Any]:
     }
 
 
-# Unions with null
+# Unions
 
 
-def _merge_nulls(schema: Schema) -> Schema:
-    return _map(schema, _merge_null)  # type: ignore[no-any-return]
+def _tightened(schema: Schema) -> Schema:
+    return _map(schema, lambda one: _merge_null(_merge_single(one)))  # type: ignore[no-any-return]
+
+
+def _merge_single(schema: Schema) -> Schema:
+    """``allOf: [{…}]`` (or another union of one) with notes alone beside it as ``…``, which accepts the same."""
+    for union in ("allOf", "anyOf", "oneOf"):
+        options = schema.get(union)
+        outer = {key: value for key, value in schema.items() if key != union}
+        only = options[0] if isinstance(options, (list, tuple)) and len(options) == 1 else None
+        if isinstance(only, Mapping) and outer.keys() <= ANNOTATIONS:
+            return {**only, **outer}
+    return schema
 
 
 def _merge_null(schema: Schema) -> Schema:

@@ -12,7 +12,7 @@ from ..errors import ModelUnavailable
 from ..memo import Memo
 from ..models.base import Embedder
 from ..request import ChatRequest, Tool, digest, text_of, user_turns
-from ..settings import ToolsSettings
+from ..settings import SchemaLevel, ToolsSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import count_tools
 from .compress import compress_tool
@@ -37,6 +37,9 @@ FITS = 4_000
 
 FINDERS = 1_000
 """Lists of left-out tools kept in process."""
+
+MANY_TOOLS = 20
+"""Where more are sent, each is said as shortly as can be."""
 
 OFF_LOOP_CHARS = 8_000
 """A block longer than this is read in a thread the first time: more than about 5 ms of work."""
@@ -134,7 +137,7 @@ class ToolsStage:
         return known
 
     def _read(self, tools: tuple[Tool, ...], key: str) -> Block:
-        shorter = tuple(map(compress_tool, tools)) if self._settings.compress_schemas else tools
+        shorter = [compress_tool(tool, self._level(tool, len(tools))) for tool in tools]
         return Block(
             tools=tools,
             key=key,
@@ -143,6 +146,13 @@ class ToolsStage:
             tokens=count_tools(tools),
             shorter={index: tool for index, tool in enumerate(shorter) if tool is not tools[index]},
         )
+
+    def _level(self, tool: Tool, count: int) -> SchemaLevel:
+        """How short the schema of one of *count* tools is said."""
+        level = self._settings.schema_levels.get(name_of(tool) or "", self._settings.schema_level)
+        if level != "auto":
+            return level
+        return "strong" if min(count, self._settings.max_tools) <= MANY_TOOLS else "bare"
 
     async def _selection(self, block: Block, request: ChatRequest) -> Selection | None:
         """The tools to send; None where all of them are."""

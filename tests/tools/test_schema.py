@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from litellm_tokenopt.tools.compress import compress_tool
 from litellm_tokenopt.tools.schema import compress_schema
+from litellm_tokenopt.tools.wording import WORDINGS
 
 
 def obj(**properties: Any) -> dict[str, Any]:
@@ -85,12 +86,36 @@ def test_a_union_of_a_plain_type_with_null_becomes_a_list_of_types() -> None:
     assert compress_schema(obj(a=either, b=bounded)) == obj(a={"type": ["string", "null"]}, b=bounded)
 
 
+def test_a_union_of_one_is_that_one() -> None:
+    """What generators wrap a reference in, so that notes may stand beside it, goes; the notes win."""
+    schema = {
+        **obj(at={"allOf": [{"$ref": "#/$defs/Place"}], "description": "Where to go"}),
+        "$defs": {"Place": {"description": "A place", **obj(lat={"type": "number"})}},
+    }
+    assert compress_schema(schema) == obj(at={**obj(lat={"type": "number"}), "description": "Where to go"})
+
+
+def test_levels_differ_in_words_alone(make_tool: Any) -> None:
+    """Each level is shorter than the one before it; full is the very object."""
+    tool = make_tool(
+        "find_visit", "This tool finds a visit by its day.\n\nPerfect for planning ahead in the office.", ["day"]
+    )
+    tool["function"]["parameters"]["properties"]["day"] = {
+        "type": "string", "title": "Day",
+        "description": "The day of the visit, as agreed with the visitor, in YYYY-MM-DD format.",
+    }  # fmt: skip
+    sizes = [len(json.dumps(compress_tool(tool, level))) for level in ("full", "lossless", "light", "strong", "bare")]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 5
+    assert compress_tool(tool, "full") is tool
+
+
 def test_strict_tools_keep_their_form(make_tool: Any) -> None:
     """A schema that the provider enforces loses annotations alone."""
     either = {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "A"}
     tool = make_tool("save", "Save it.", strict=True)
     tool["function"]["parameters"] = {**obj(a=either), "required": ["a"], "additionalProperties": False}
-    short = compress_tool(tool)["function"]["parameters"]
+    short = compress_tool(tool, "light")["function"]["parameters"]
     assert short == {**obj(a={"anyOf": either["anyOf"]}), "required": ["a"], "additionalProperties": False}
 
 
@@ -123,13 +148,64 @@ def test_malformed_schemas_pass(parameters: Any, make_tool: Any) -> None:
     """What is no schema isn't repaired, and nothing raises."""
     tool = make_tool("odd", "Odd.", strict=1)
     tool["function"]["parameters"] = parameters
-    assert compress_tool(tool)["function"]["parameters"] == parameters
+    assert compress_tool(tool, "light")["function"]["parameters"] == parameters
 
 
 def test_marked_tools_are_untouched(make_tool: Any) -> None:
     """A tool with the caller's cache mark is the very object that came in."""
     tool = {**make_tool("a", "A  b.", ["x"]), "cache_control": {"type": "ephemeral"}}
-    assert compress_tool(tool) is tool
+    assert compress_tool(tool, "light") is tool
+
+
+def drawn(schema: Any, draw: Any) -> Any:
+    """A value that *schema* (plain types, bounds, enums, nested objects and lists) accepts."""
+    if "enum" in schema:
+        return draw(st.sampled_from(schema["enum"]))
+    kind = schema["type"] if isinstance(schema["type"], str) else draw(st.sampled_from(schema["type"]))
+    if kind == "object":
+        chosen = [n for n in schema["properties"] if n in schema.get("required", ()) or draw(st.booleans())]
+        return {name: drawn(schema["properties"][name], draw) for name in chosen}
+    if kind == "array":
+        return [drawn(schema["items"], draw) for _ in range(draw(st.integers(0, 2)))]
+    plain = {"string": st.text(max_size=3), "boolean": st.booleans(), "null": st.none()}
+    plain["integer"] = st.integers(schema.get("minimum"), schema.get("maximum"))
+    return draw(plain[kind])
+
+
+ARGUMENTS = st.recursive(
+    st.builds(
+        lambda kind, notes: {**kind, **notes},
+        st.sampled_from(
+            [{"type": "string"}, {"type": "integer", "minimum": 1, "maximum": 5}, {"type": "boolean"},
+             {"enum": ["asc", "desc"], "type": "string"}, {"type": ["string", "null"]}]
+        ),
+        st.fixed_dictionaries(
+            {}, optional={"title": st.just("Title"), "default": st.none(),
+                          "description": st.sampled_from(["The name (min 1, max 5)", "Must be set.", "Nice. " * 9])}
+        ),
+    ),
+    lambda inner: st.one_of(
+        st.builds(lambda items: {"type": "array", "items": items}, inner),
+        st.builds(
+            lambda properties, closed: {
+                "type": "object", "properties": properties, "required": sorted(properties)[:1], **closed,
+            },
+            st.dictionaries(st.sampled_from(["name", "size", "items", "title"]), inner, min_size=1, max_size=3),
+            st.sampled_from([{}, {"additionalProperties": False}, {"additionalProperties": True}]),
+        ),
+    ),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), ARGUMENTS, st.sampled_from(sorted(WORDINGS)))
+def test_arguments_drawn_from_either_schema_are_valid_for_the_other(data: Any, argument: Any, level: Any) -> None:
+    """A model that keeps to the compressed schema makes calls that the original accepts, and the other way round."""
+    schema = {"type": "object", "properties": {"name": argument}, "required": ["name"], "additionalProperties": False}
+    short = compress_schema(schema, told="set_name", wording=WORDINGS[level])
+    Draft202012Validator(schema).validate(drawn(short, data.draw))
+    Draft202012Validator(short).validate(drawn(schema, data.draw))
 
 
 NAMES = ("title", "default", "name", "repo_path", "description", "$ref", "items")
@@ -190,14 +266,17 @@ VALUES = st.recursive(
 
 
 @settings(max_examples=250, deadline=None)
-@given(ROOTS, st.lists(VALUES, min_size=8, max_size=8), st.booleans())
-def test_a_compressed_schema_accepts_just_what_the_original_did(root: Any, values: list[Any], strict: bool) -> None:
+@given(ROOTS, st.lists(VALUES, min_size=8, max_size=8), st.booleans(), st.sampled_from(sorted(WORDINGS)))
+def test_a_compressed_schema_accepts_just_what_the_original_did(
+    root: Any, values: list[Any], strict: bool, level: Any
+) -> None:
     """Never longer, the same calls accepted and refused, and compressing again changes nothing."""
     before = json.dumps(root)
-    short = compress_schema(root, name="set_name", strict=strict)
+    wording = WORDINGS[level]
+    short = compress_schema(root, told="set_name", strict=strict, wording=wording)
     assert json.dumps(root) == before
     assert len(json.dumps(short)) <= len(before)
-    assert compress_schema(short, name="set_name", strict=strict) is short
+    assert compress_schema(short, told="set_name", strict=strict, wording=wording) is short
     original, compressed = Draft202012Validator(root), Draft202012Validator(short)
     for value in (*values, dict(zip(NAMES, values, strict=False))):
         assert original.is_valid(value) == compressed.is_valid(value)

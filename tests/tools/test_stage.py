@@ -67,7 +67,7 @@ async def test_few_but_large_tools_are_compressed(make_stage: Any, catalogue: An
 
 async def test_blocks_that_cannot_shrink_are_kept(make_stage: Any, catalogue: Any) -> None:
     """With nothing to gain, the request passes."""
-    verdict = await make_stage(max_tools=100, min_tokens=10, compress_schemas=False)(ask(catalogue, "weather"))
+    verdict = await make_stage(max_tools=100, min_tokens=10, schema_level="full")(ask(catalogue, "weather"))
     assert isinstance(verdict, Keep)
     assert verdict.reason == "kept"
 
@@ -83,7 +83,7 @@ async def test_a_question_gets_its_tools_in_their_own_order(make_stage: Any, sen
 
 async def test_untouched_tools_are_the_very_objects(make_stage: Any, catalogue: Any) -> None:
     """A tool that isn't compressed isn't copied either."""
-    verdict = await make_stage(compress_schemas=False)(ask(catalogue, "weather"))
+    verdict = await make_stage(schema_level="full")(ask(catalogue, "weather"))
     assert all(any(tool is original for original in catalogue) for tool in verdict.request.tools)
 
 
@@ -236,7 +236,7 @@ LIMITS = st.fixed_dictionaries(
     {
         "max_tools": st.integers(1, 12),
         "min_tokens": st.sampled_from([0, 1_000]),
-        "compress_schemas": st.booleans(),
+        "schema_level": st.sampled_from(["auto", "full", "light", "strong", "bare"]),
     }
 )
 

@@ -1,0 +1,255 @@
+"""Descriptions in telegram style: what a caller must know, in as few words as it takes.
+
+Clauses are weighed: a rule (must, only, never, required when, a side effect) before a form (format, unit, bound,
+default, quoted value) before plain text, of which only the first clause stays, and of an argument only where it says
+more than names and types do. Then words that carry nothing go: *The path to the file to read, relative to the root* of
+``read_file(path)`` becomes *relative to root*. Quoted text, code and identifiers are never touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from .prose import LIST_ITEM, is_filler, sentences, settle, tidy, without_facts
+from .words import split_identifier, terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Words that a description may have: of its first clause, with forms, and with rules.
+
+    Plain text about an argument must say `news` new things. Where nothing fits, the weightiest clause stays if
+    `generous`.
+    """
+
+    first: int
+    forms: int
+    rules: int
+    news: int = 2
+    generous: bool = True
+
+
+RULE, FORM, PLAIN = 2, 1, 0
+
+_RULE = re.compile(
+    r"\b(?:must|only|never|no|not|cannot|unless|except|instead|prefer\w*|always|require[sd]?|mandatory|deprecated"
+    r"|destructive|irreversibl\w*|permanent\w*|overwrit\w*|replac(?:es?|ing)|delet(?:es?|ing)|confirm(?:ation)?"
+    r"|at least|at most|up to|exactly|without|mutually|ignored|omit(?:ted)?|before|until|limit(?:ed)? to|read.only"
+    r"|(?:if|when|for|with|by) (?!(?:true|you|it|this|that|they|users?|we|there|one)\b)['\"`]?[\w.]+['\"`]?"
+    r" (?:is|are|=|methods?|mode|actions?)\b)\b|n['\u2019]t\b",
+    re.IGNORECASE,
+)
+_FORM = re.compile(
+    r"\b(?:default\w*|formats?|formatted|iso|rfc|utc|timezones?|iana|regex\w*|glob|base64|json|yaml|markdown|html|csv|uuid"
+    r"|comma.separated|seconds?|minutes?|hours?|days?|ms|milliseconds?|bytes?|[kmg]b|pixels?|px|percent\w*|degrees|meters"
+    r"|kilometers|miles|celsius|fahrenheit|cents|currency|relative|absolute|case.(?:in)?sensitive|min(?:imum)?|max(?:imum)?"
+    r"|limits?|range|between|inclusive|exclusive|one of|zero-based|one-based|decimal\w*|radians|grams|kilograms|kg|km"
+    r"|fraction|ratio|true|false|two|three|four|five|six|ten)\b|(?<![\w.])-?\d"
+    r"|(?<!\w)(?:['\"`])[^'\"`]+['\"`](?!\w)|[<>=]",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(
+    r"\s*;\s+|\s+[\u2013\u2014-]\s+(?![^()]*\))"
+    r"|,\s+(?=(?:which|so that|so you|allowing|making|helping|enabling|ensuring|useful|ideal|perfect|including|such as)"
+    r"\b)"
+)
+_NOTE = re.compile(r"^(?:notes?|important|warning|caution|tip|n\.?b\.?)\s*:\s*", re.IGNORECASE)
+_EXAMPLES = re.compile(
+    r"\s*[\[(](?:e\.?g\.?|for example|for instance|examples?|such as|like)[\s:,.]*[^()\[\]]*[\])]"
+    r"|,?\s*\b(?:e\.g\.|for example|for instance|such as|examples? ?:)[\s:,]*[^.;()]*(?=[.;)]|$)",
+    re.IGNORECASE,
+)
+_SHOWS_FORM = re.compile(
+    r"(?<!\w)(['\"`])(?=[^'\"`]*[\d/:_@#*\\-])[^'\"`]{1,40}\1|\b[\w-]*[A-Za-z][-/:_@#]\w[\w/:_@#-]*"
+)
+_PROTECTED = re.compile(r"(`[^`]*`|(?<!\w)\"[^\"]*\"|(?<!\w)'[^'\n]{1,80}'(?!\w)|https?://\S+|\S*[_/{}<>=\\|@]\S*)")
+_TRUE = r"(?:if|when|set(?: this)? to|setting (?:this|it)(?: \w+)? to) true,? ?(?:to |then )?"
+_WORDS: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), to)
+    for pattern, to in (
+        (r"^(?:this|the) (?:tool|function|method|endpoint|api|operation|command|parameter|argument|field|option|value)"
+         r"(?: (?:is used to|can be used to|will|allows you to|lets you|is))? ", ""),
+        (r"^(?:used to|use this(?: \w+)? to|tool (?:to|for)|allows? you to|lets you|specif(?:y|ies)|indicates?"
+         r"|describes?) ", ""),
+        (rf"^(?:a )?(?:boolean )?(?:flag )?(?:{_TRUE}|whether (?:or not )?to "
+         r"|(?:indicating|indicates) whether (?:or not )?)", ""),
+        (r"^(?:optional|optionally)[:,]? ", ""),
+        (r"\bif (?:provided|specified|given|set|present),? ?", ""),
+        (r"\bin order to\b", "to"), (r"\bas well as\b", "and"), (r"\bwhether or not\b", "whether"),
+        (r"\b(?:prior to)\b", "before"), (r"\b(?:in the event that|in case)\b", "if"),
+        (r"\b(?:which|that) (?:is|are|was|were|has been|have been) (?=\w+(?:ed|ing|en)\b)", ""),
+        (r"\b(?:that|which) (?:should|will|can) be (?=\w+(?:ed|en)\b)", ""),
+        (r"\b(?:you(?: would|'d)? (?:want|like|wish|need)(?: to)?|to be(?= \w+ed\b)|of your choice|of interest)\b", ""),
+        (r"\b(?:the|an?|any) (?:given|specified|provided) (?=\w)", ""),
+        (r"\b(?:(?:the|a|an|any|this|your|its|their) )+(?=[a-z'\"`(])", ""), (r"^(?:the|a|an) (?=\w)", ""),
+        (r"\b(?:specific|particular|certain|various|desired|respective|corresponding|existing)\b(?= \w)", ""),
+        (r"\b(?:please|simply|just|easily|basically|also|very|currently|successfully|automatically|simultaneously)\b"
+         r"(?= \w)", ""),
+        (r"\b(?:can|may|could) (?=be\b)", ""), (r"\bmust be (?:a|an) ", "must be "),
+    )
+)  # fmt: skip
+_SPACES = re.compile(r"\s{2,}")
+_BEFORE_MARK = re.compile(r"\s+([,.;:)])")
+_CUTS = re.compile(r",\s|\s(?=(?:and|with|for|from|by|using|including|based on|across|within|while)\s)|\s(?=\()")
+_TOKENS = re.compile(r"\w+_\w+|[^\W_]+|[<>=%$|]")
+
+_GENERIC = frozenset(
+    stem
+    for word in (
+        "name names value values string strings text number numbers integer boolean bool flag array list lists "
+        "object field parameter argument option options specify specifies provide provided given used use using "
+        "set desired specific particular item items identifier identifiers id ids unique return returned returns "
+        "result results want wanted entry entries describe description content contents data input one each all "
+        "pagination retrieve fetch get target numeric required default defaults min max minimum maximum whether "
+        "include if filter type new current array "
+    ).split()
+    for stem in (word, *terms(word))
+)
+_EMPTY = frozenset(
+    "a an the of for to this that its is are be in on at with from by and or as it you your user will which per".split()
+)
+_ALIASES = {
+    "repositori": "repo", "directori": "dir", "organization": "org", "organisation": "org", "identifier": "id",
+    "maximum": "max", "minimum": "min", "parameter": "param", "configuration": "config", "environment": "env",
+    "application": "app", "message": "msg", "document": "doc", "information": "info", "authentication": "auth",
+}  # fmt: skip
+
+
+def telegram_tool(text: str, budget: Budget) -> str:
+    """A tool's description in telegram style; never empty where it wasn't, and stable when repeated."""
+    return settle(text, lambda short: _tool(short, budget) or short)
+
+
+def telegram_argument(text: str, told: str, facts: Collection[str], budget: Budget) -> str:
+    """An argument's description likewise, but empty where it says nothing beyond what is *told*.
+
+    *told* are names and the tool's description; *facts* are the words that its schema says already.
+    """
+    known = _stems(told) | {*told.casefold().split()} | {fact.casefold() for fact in facts}
+    short = tidy(text)
+    while len(shorter := _argument(short, known, facts, budget)) < len(short):
+        short = shorter
+    return short
+
+
+def _tool(text: str, budget: Budget) -> str:
+    first, *others = [*map(_plain, _clauses(_without_examples(text)))] or [""]
+    core = _cut(first, budget.first)
+    room = replace(budget, generous=False)
+    return "; ".join(filter(None, [core, *_within(room, [clause for clause in others if weight(clause) > PLAIN])]))
+
+
+def _argument(text: str, known: Collection[str], facts: Collection[str], budget: Budget) -> str:
+    clauses = [
+        _plain(_without_told(clause, known)) for clause in _clauses(_without_examples(without_facts(text, facts)))
+    ]
+    plain = clauses[:1] if clauses and weight(clauses[0]) == PLAIN and _news(clauses[0], known) >= budget.news else []
+    telling = [clause for clause in clauses if weight(clause) > PLAIN and _news(clause, known)]
+    return "; ".join(_within(budget, [*(_cut(clause, budget.first) for clause in plain), *telling]))
+
+
+def _within(budget: Budget, clauses: list[str]) -> list[str]:
+    """The weightiest of *clauses*, in their order, as far as the budget goes."""
+    room = (budget.first, budget.forms, budget.rules)
+    kept: set[int] = set()
+    spent = 0
+    for index in sorted(range(len(clauses)), key=lambda index: (-weight(clauses[index]), index)):
+        words = len(clauses[index].split())
+        if spent + words <= room[weight(clauses[index])] or (budget.generous and not kept):
+            kept.add(index)
+            spent += words
+    return list(dict.fromkeys(clauses[index] for index in sorted(kept)))
+
+
+def weight(clause: str) -> int:
+    """How much a clause constrains a call: `RULE`, `FORM` or `PLAIN`."""
+    if _RULE.search(clause):
+        return RULE
+    return FORM if _FORM.search(clause) else PLAIN
+
+
+def _clauses(text: str) -> Iterator[str]:
+    for line in text.split("\n"):
+        bare = LIST_ITEM.sub("", line)
+        for sentence in sentences(bare):
+            if is_filler(sentence) and not _RULE.search(sentence):
+                continue
+            for clause in _parts(sentence):
+                if stripped := _NOTE.sub("", clause).strip(" .,:"):
+                    yield stripped
+
+
+def _parts(sentence: str) -> Iterator[str]:
+    """The clauses of *sentence*; what a dash explains in a word or two stays with it."""
+    start = 0
+    for joint in _CLAUSE.finditer(sentence):
+        if len(sentence[start : joint.start()].split()) > 2:
+            yield sentence[start : joint.start()]
+            start = joint.end()
+    yield sentence[start:]
+
+
+def _without_examples(text: str) -> str:
+    """*text* without examples; one that shows a form (digits, signs) stays."""
+
+    def one(run: re.Match[str]) -> str:
+        shown = _SHOWS_FORM.search(run.group())
+        return f" (e.g. {shown.group()})" if shown else ""
+
+    return _EXAMPLES.sub(one, text)
+
+
+def _without_told(clause: str, known: Collection[str]) -> str:
+    """*clause* without its head, up to a comma or bracket, where that says nothing beyond what is *known*."""
+    for mark in re.finditer(r",\s|\s(?=\()|:\s", clause):
+        head, rest = clause[: mark.start()], clause[mark.end() :]
+        if rest and not _news(head, known) and not _RULE.search(head):
+            inner = rest[1:-1] if rest.startswith("(") and rest.endswith(")") and rest.count("(") == 1 else rest
+            return _without_told(inner, known)
+    return clause
+
+
+def _news(text: str, known: Collection[str]) -> int:
+    """How many words of *text* say something new."""
+    return sum(not _is_known(word.casefold(), known) for word in _TOKENS.findall(text))
+
+
+def _is_known(word: str, known: Collection[str]) -> bool:
+    if "_" in word:
+        return word in known
+    return word in _EMPTY or any(stem in known or stem in _GENERIC for stem in (word, *_stems(word)))
+
+
+def _stems(text: str) -> set[str]:
+    plain = split_identifier(text)
+    found = {*terms(plain), *(word.casefold() for word in plain.split())}
+    return (
+        found
+        | {_ALIASES[stem] for stem in found if stem in _ALIASES}
+        | {long for long, short in _ALIASES.items() if short in found}
+    )
+
+
+def _plain(clause: str) -> str:
+    """*clause* without the words that carry nothing."""
+    pieces = _PROTECTED.split(clause)
+    pieces[::2] = map(_bare_words, pieces[::2])
+    return _BEFORE_MARK.sub(r"\1", _SPACES.sub(" ", "".join(pieces))).strip(" ,:")
+
+
+def _bare_words(text: str) -> str:
+    for pattern, to in _WORDS:
+        text = pattern.sub(to, text)
+    return text
+
+
+def _cut(clause: str, budget: int) -> str:
+    """*clause* up to the last joint within *budget* words, if no rule or form stands behind it."""
+    if len(clause.split()) <= budget:
+        return clause
+    joints = [joint.start() for joint in _CUTS.finditer(clause) if 3 <= len(clause[: joint.start()].split()) <= budget]
+    fitting = [at for at in joints if not weight(clause[at:]) and clause[:at].count("(") == clause[:at].count(")")]
+    return clause[: fitting[-1]].rstrip(" ,") if fitting else clause

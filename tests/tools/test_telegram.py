@@ -1,0 +1,97 @@
+"""Descriptions in telegram style: what constrains a call stays, what names and types say goes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from litellm_tokenopt.tools.telegram import FORM, PLAIN, RULE, Budget, telegram_argument, telegram_tool, weight
+from litellm_tokenopt.tools.wording import WORDINGS
+
+BUDGET = Budget(first=6, forms=10, rules=18)
+TIGHT = Budget(first=0, forms=3, rules=5, generous=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "short"),
+    [
+        ("The path to the file to read, relative to the repository root", "path read_file",
+         "relative to repository root"),
+        ("Name of the repository", "repo get_issue owner number", ""),
+        ("Whether to include drafts", "include_drafts list_posts", ""),
+        ("The day of the visit in YYYY-MM-DD format (e.g., '2031-02-03')", "day book_visit",
+         "day of visit in YYYY-MM-DD format (e.g. '2031-02-03')"),
+        ("Colour to paint with, for example red, green or blue", "colour paint", ""),
+        ("The wait until the next attempt. In seconds.", "wait poll", "wait until next attempt; In seconds"),
+        ("Identifier of the order. Required when 'mode' is 'single'. Useful for shops.", "order_id ship mode",
+         "Required when 'mode' is 'single'"),
+        ("If provided, only entries after this moment are returned", "since list_entries",
+         "only entries after moment are returned"),
+        ("Used for 'create_invoice' alone, not for credit notes", "lines sell",
+         "Used for 'create_invoice' alone, not for credit notes"),
+    ],
+)  # fmt: skip
+def test_arguments_say_only_what_names_and_types_do_not(text: str, told: str, short: str) -> None:
+    """Rules, formats, units, negations and telling examples stay; heads that repeat the name, and articles, go."""
+    assert telegram_argument(text, told, (), BUDGET) == short
+
+
+def test_what_the_schema_says_itself_goes() -> None:
+    """Bounds and defaults that are keywords needn't be words; others must."""
+    assert telegram_argument("Page size. Default 20, max 100", "page_size", ("20", "100"), BUDGET) == ""
+    assert telegram_argument("Page size. Default 20, max 100", "page_size", ("100",), BUDGET) == "Default 20, max 100"
+
+
+def test_quotes_and_code_are_never_touched() -> None:
+    """Inside quotes and code each word counts, articles too."""
+    text = "Must begin with `the a` and hold 'this is the given one' or a_the_b"
+    assert (
+        telegram_argument(text, "mark", (), BUDGET)
+        == "Must begin with `the a` and hold 'this is the given one' or a_the_b"
+    )
+
+
+def test_tools_keep_their_purpose_and_their_rules() -> None:
+    """Of a long description the first clause and the rules stay, without praise and occasions."""
+    text = (
+        "This tool deletes a record from the archive. Use this tool when you are tidying up. It is a wonderful tool. "
+        "Records in use must never be deleted. Perfect for spring cleaning."
+    )
+    budget = Budget(first=12, forms=12, rules=24)
+    assert telegram_tool(text, budget) == "deletes record from archive; Records in use must never be deleted"
+
+
+def test_a_tight_budget_keeps_the_shortest_rules_alone() -> None:
+    """What doesn't fit goes as a whole: half a rule is worse than none."""
+    assert telegram_argument("Size of the batch. Must be even.", "size", (), TIGHT) == "Must be even"
+    assert telegram_argument("Must be even unless the batch is the last one of the day", "size", (), TIGHT) == ""
+
+
+def test_clauses_are_weighed() -> None:
+    """A rule before a form before plain text."""
+    assert weight("must be set") == weight("no longer there") == weight("don't use") == RULE
+    assert weight("in seconds") == weight("default 5") == weight("'a' or 'b'") == FORM
+    assert weight("the colour of the house") == PLAIN
+
+
+PIECES = st.one_of(
+    st.sampled_from(["Use this tool when idle.", "It must be red.", "For example 'a', 'b2', 'c'.", "Nice word."]),
+    st.sampled_from(["(e.g. ", "Note: ", " - ", "; ", "set to true, ", "which is ", "100 "]),
+    st.sampled_from(["The ", "a ", "(min 1)", "path/to ", "'q', 'r', 's' ", "word " * 12, "é中文。"]),
+    st.sampled_from(["\n- x ", "\n", "  ", "Head:\n", "```", ".", "A ", ")", "'"]),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES, max_size=14).map("".join), st.sampled_from(sorted(WORDINGS)))
+def test_every_level_settles_and_no_tool_loses_its_description(text: str, level: str) -> None:
+    """Never longer, a tool's never empty where it wasn't, and the same when done again."""
+    wording = WORDINGS[level]
+    short = wording.tool(text)
+    assert len(short) <= len(text)
+    assert bool(short.strip()) == bool(text.strip())
+    assert wording.tool(short) == short
+    argument = wording.argument(text, "set_name name", {"1"})
+    assert len(argument) <= len(text)
+    assert not argument or wording.argument(argument, "set_name name", {"1"}) == argument
