@@ -393,6 +393,7 @@ def _controls(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Controls:
         mocked=any(kwargs.get(name) for name in _MOCKS),
         no_cache=cache.get("no-cache") is True or off,
         no_store=cache.get("no-store") is True or off,
+        use_cache=cache.get("use-cache") is True,
         ttl_seconds=_seconds(cache.get("ttl")),
         namespace=_text(cache.get("namespace")),
         max_age_seconds=_seconds(age),

@@ -47,6 +47,7 @@ class Controls:
     mocked: bool = False
     no_cache: bool = False
     no_store: bool = False
+    use_cache: bool = False
     ttl_seconds: float | None = None
     namespace: str | None = None
     max_age_seconds: float | None = None

@@ -87,12 +87,35 @@ class EmbedderSettings(_Section):
     threads: Count = Field(2, description="Texts embedded at once.")
 
 
+class ClassTtls(_Section):
+    """Seconds that answers are kept, by what kind of question they answer; 0: never."""
+
+    stable: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Questions whose answer may be given again; unset: ttl_seconds."
+    )
+    time_bound: Annotated[int, Field(ge=0)] = Field(
+        0, description="Whose answer changes by itself: weather, prices, news, who holds an office."
+    )
+    personal: Annotated[int, Field(ge=0)] = Field(
+        0, description="About the caller's own affairs or this conversation; above 0 only where share is user, and "
+        "the history is the very same."
+    )  # fmt: skip
+    creative: Annotated[int, Field(ge=0)] = Field(0, description="Poems, jokes, names, ideas.")
+    random: Annotated[int, Field(ge=0)] = Field(0, description="Dice, random picks, passwords.")
+
+
 class CacheSettings(_Section):
     """Answers to repeated questions."""
 
     enabled: bool = True
     threshold: Fraction = Field(0.85, description="Least cosine similarity of two questions that may share an answer.")
     ttl_seconds: Annotated[int, Field(ge=1)] = Field(86_400, description="How long an answer is kept.")
+    ttl_by_class: ClassTtls = ClassTtls()
+    max_temperature: Annotated[float, Field(ge=0)] | None = Field(
+        None,
+        description="Requests above this temperature are neither answered nor stored; one that names none has 1. "
+        "Unset: any may be.",
+    )
     max_wrong_rate: Fraction = Field(
         0.01,
         description="Share of look-alike questions that may get a wrong answer, as calibrated on questions of other "

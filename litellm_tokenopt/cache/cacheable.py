@@ -4,28 +4,50 @@ from __future__ import annotations
 
 import re
 
-from ..request import ChatRequest, Reply, canonical, last_question, tool_name
+from ..request import ChatRequest, Controls, Reply, canonical, last_question, tool_name
+from ..settings import CacheSettings
+from .kinds import Kind, sure_kind
 
 FINISHED = frozenset({"stop", "end_turn", "stop_sequence", "completed"})
+FILTERED = frozenset({"content_filter", "refusal"})
 SAMPLING_COUNTS = ("n", "best_of", "candidate_count")
 
-_TIME_BOUND = re.compile(
-    r"\b(?:today|tonight|tomorrow|yesterday|nowadays|currently|presently|now|latest|newest|most recent|"
-    r"up[- ]to[- ]date|breaking|at the moment|at present|at this (?:moment|time|point)|so far|as of|just happened|"
-    r"(?:this|last|next|past|coming) (?:second|minute|hour|morning|afternoon|evening|night|day|week|weekend|month|"
-    r"quarter|season|year|monday|tuesday|wednesday|thursday|friday|saturday|sunday)|"
-    r"current(?= (?!accounts?|liabilit|assets?|ratio|transformer|density|flow|divider|loop|in|of|through|is)\w)|"
-    r"what(?: is|'s) the (?:time|date)|what (?:time|day|date|year|month) is it|"
-    r"weather|forecast|traffic|headlines?|news|exchange rates?|(?:stock|share|gold|oil|bitcoin|crypto) prices?|"
-    r"live (?:score|price|result)s?|(?:second|minute|hour|day|week|month|year)s? ago)(?!\w)",
+DEFAULT_TEMPERATURE = 1.0
+"""What providers take where a request names none."""
+
+REFUSAL_CHARS = 300
+"""Refusals say so at once."""
+
+_SELF = r"\b(?:i|we)(?:\s+(?:am|are|do|will|would)|['\u2019](?:m|re|ll))?\s+(?:\w+ly\s+|just\s+|still\s+)?"
+_CANT = (
+    r"(?:can(?:no|['\u2019])t|can not|won['\u2019]t|(?:not able|unable|not allowed|not permitted) to)\s+(?:\w+ly\s+)?"
+)
+_REFUSES = re.compile(
+    rf"{_SELF}(?:{_CANT}(?:help|assist|comply|provide|fulfill?|do that|answer|discuss|share|create|generate|"
+    r"support|engage|continue|write|respond|give|offer|advise|recommend|participate|produce)\b|"
+    r"(?:must|have to|need to) decline\b|decline to\b|not comfortable\b|(?:don['\u2019]t|do not) feel comfortable\b)"
+    r"|\bagainst (?:my|our) (?:guidelines|policy|policies)\b|\bviolates? (?:my|our|"
+    r"the) (?:content )?(?:guidelines|polic)",
+    re.IGNORECASE,
+)
+_LACKS = re.compile(
+    rf"{_SELF}(?:{_CANT}(?:access|browse|see|look up|check|retrieve|view|find|search|open|verify|determine|remember|"
+    r"recall|track|locate|know|tell|confirm|perform|connect|read)\b|"
+    r"(?:don['\u2019]t|do not|didn['\u2019]t|have no|lack)\s+(?:currently |actually |yet )?(?:have |find |see |"
+    r"know of )?(?:\w+\s+){0,3}"
+    r"(?:access|information|data|knowledge|records?|details|ability|tools?|visibility|memory|context|capability)\b)"
+    r"|\bas an ai\b|\bknowledge cut-?off\b|\bmy (?:last |most recent )?(?:training data|training|knowledge update)\b"
+    r"|^\W*(?:sorry,? )?(?:but )?i (?:really |honestly )?(?:don['\u2019]t|do not) know\b"
+    r"|\b(?:no|insufficient|not enough) information (?:is |was )?(?:available|provided|about|on|in the)\b",
     re.IGNORECASE,
 )
 
 
-def lookup_refusal(request: ChatRequest) -> str | None:
+def lookup_refusal(request: ChatRequest, settings: CacheSettings) -> str | None:
     """Why *request* has nothing to do with the cache at all; None when it may be answered or stored.
 
-    One of: bypass, mock, server_state, no_question, several_answers, live_tool, time_bound.
+    One of: bypass, mock, server_state, no_question, several_answers, temperature, live_tool, and the kinds of question
+    (`kinds.Kind`) that rules tell and whose answers aren't kept.
     """
     if request.controls.bypass:
         return "bypass"
@@ -38,26 +60,51 @@ def lookup_refusal(request: ChatRequest) -> str | None:
         return "no_question"
     if any(_count(request.options.get(name)) > 1 for name in SAMPLING_COUNTS):
         return "several_answers"
+    if settings.max_temperature is not None and _temperature(request) > settings.max_temperature:
+        return "temperature"
     if any(tool_name(tool) is None for tool in request.tools) or request.options.get("web_search_options") is not None:
         # A tool that the provider runs (search, code, MCP) looks at a world that changes.
         return "live_tool"
-    return "time_bound" if time_bound(question) else None
+    kind = sure_kind(question)
+    return kind if kind is not None and seconds_kept(kind, request.controls, settings) <= 0 else None
 
 
-def time_bound(question: str) -> bool:
-    """Whether the right answer to *question* depends on when it's asked."""
-    return _TIME_BOUND.search(question) is not None
+def seconds_kept(kind: Kind, controls: Controls, settings: CacheSettings) -> float:
+    """How long the answer to a question of this *kind* is kept; 0 where it isn't.
+
+    A caller's ``ttl`` counts; where it's longer than what the settings allow to a kind that isn't stable, only beside
+    ``use-cache``.
+    """
+    asked = controls.ttl_seconds
+    if kind == "stable" or controls.use_cache:
+        stable = settings.ttl_by_class.stable
+        return asked if asked is not None else settings.ttl_seconds if stable is None else stable
+    allowed = 0 if kind == "personal" and settings.share != "user" else getattr(settings.ttl_by_class, kind)
+    return float(allowed if asked is None else min(asked, allowed))
 
 
 def reply_refusal(reply: Reply, max_answer_bytes: int) -> str | None:
-    """Why *reply* must not be stored: tool_calls, unfinished, empty or too_long; None when it may be."""
+    """Why *reply* must not be stored; None when it may be.
+
+    One of: tool_calls, filtered, unfinished, empty, refusal, lacks_information, too_long.
+    """
     if reply.has_tool_calls:
         return "tool_calls"
     if reply.finish not in FINISHED:
-        return "unfinished"
+        return "filtered" if reply.finish in FILTERED else "unfinished"
     if not reply.text.strip():
         return "empty"
+    opening = reply.text.strip()[:REFUSAL_CHARS]
+    if _REFUSES.search(opening):
+        return "refusal"
+    if _LACKS.search(opening):
+        return "lacks_information"
     return "too_long" if len(canonical(reply.payload).encode("utf-8", "surrogatepass")) > max_answer_bytes else None
+
+
+def _temperature(request: ChatRequest) -> float:
+    named = request.options.get("temperature")
+    return DEFAULT_TEMPERATURE if named is None else _count(named)
 
 
 def _count(value: object) -> float:

@@ -13,6 +13,7 @@ from ..errors import UnavailableError
 from ..models.base import Embedder
 from ..request import Reply
 from ..settings import CacheSettings
+from .kinds import Kind
 from .normalise import normalise
 from .scope import entry_key
 from .stores import AnswerStore, Entry, Hit, Selection
@@ -59,7 +60,7 @@ class Lookup:
     exact and semantic for hits; miss, ``veto:…`` and unverified for misses. `similarity` is the cosine with the
     nearest question that was compared, `confidence` the verifier's probability that both ask the same (None where it
     wasn't asked). `vector` is
-    the question's, where it was made.
+    the question's, where it was made, `kind` its kind, where that was asked.
     """
 
     reason: str
@@ -67,6 +68,7 @@ class Lookup:
     similarity: float = 0.0
     confidence: float | None = None
     vector: NDArray[np.float32] | None = None
+    kind: Kind | None = None
 
 
 class SemanticCacheManager:

@@ -6,25 +6,22 @@ import asyncio
 import logging
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ..errors import UnavailableError
 from ..request import ChatRequest, Reply
 from ..saying import Sayings
 from ..stage import Answer, Keep, Verdict
-from .cacheable import lookup_refusal
+from .cacheable import lookup_refusal, seconds_kept
 from .conversations import Conversation, Conversations
 from .flights import Flights
+from .kinds import Kind
 from .labels import tenant_label
 from .manager import Lookup, SemanticCacheManager
 from .scope import Scope, scope_of
 from .sharing import Turn
+from .sorting import Sorter
 from .stores import Entry
 from .storing import StoreReply
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -48,27 +45,30 @@ class CacheStage:
         self._similar_seconds = similar_seconds
         self._say = Sayings(logger)
         self._conversations = Conversations(manager)
+        self._sorter = Sorter(manager.embedder)
         self._failing = False
 
     async def __call__(self, request: ChatRequest) -> Verdict:
-        refusal = lookup_refusal(request)
+        refusal = lookup_refusal(request, self._manager.settings)
         if refusal is not None:
             return Keep(f"skip:{refusal}")
         scope = scope_of(request, self._manager.settings, self._manager.embedder.name)
         conversation = self._conversations.read(request, scope)
         storing = partial(self._storing, request, scope, conversation)
         if request.controls.no_cache:
-            return Keep("skip:no_cache", then=storing(None))
+            return Keep("skip:no_cache", then=storing(Lookup(reason="miss")))
         try:
-            found = await self._found(scope, conversation, request.controls.max_age_seconds)
+            found = await self._found(request, scope, conversation)
         except UnavailableError as error:
             self._failed(error)
-            return Keep("miss", then=storing(None), detail={"error": type(error).__name__})
+            return Keep("miss", then=storing(Lookup(reason="miss")), detail={"error": type(error).__name__})
         self._failing = self._failing and found.vector is None
         if found.entry is not None:
             return _answer(self._manager, found.entry, found)
+        if found.kind is not None and self._kept(request, found.kind) <= 0:
+            return Keep(f"skip:{found.kind}")
         detail = {"similarity": round(found.similarity, 4)} if found.reason != "miss" else {}
-        keeping = storing(found.vector)
+        keeping = storing(found)
         miss = Keep(found.reason, then=keeping, detail=detail)
         if self._flights is None:
             return miss
@@ -88,14 +88,20 @@ class CacheStage:
             return None
         return None if found.entry is None else _answer(self._manager, found.entry, replace(found, reason="shared"))
 
-    async def _found(self, scope: Scope, conversation: Conversation | None, max_age_seconds: float | None) -> Lookup:
-        found = await self._manager.exact(scope.question, scope=scope.id, max_age_seconds=max_age_seconds)
+    async def _found(self, request: ChatRequest, scope: Scope, conversation: Conversation | None) -> Lookup:
+        age = request.controls.max_age_seconds
+        found = await self._manager.exact(scope.question, scope=scope.id, max_age_seconds=age)
         if found.entry is not None or not scope.similar:
             return found
         clock = asyncio.timeout(self._similar_seconds)
         try:
             async with clock:
-                return await self._like(scope, conversation, max_age_seconds)
+                kind = await self._sorter.kind_of_last(request.messages)
+                if self._kept(request, kind) <= 0:
+                    return replace(found, kind=kind)
+                # A personal question is about its very conversation.
+                matched = None if kind == "personal" else conversation
+                return replace(await self._like(scope, matched, age), kind=kind)
         except TimeoutError:
             if not clock.expired():
                 raise
@@ -107,21 +113,19 @@ class CacheStage:
             return await self._conversations.check(conversation, max_age_seconds=max_age_seconds)
         return await self._manager.similar(scope.question, scope=scope.id, max_age_seconds=max_age_seconds)
 
+    def _kept(self, request: ChatRequest, kind: Kind) -> float:
+        return seconds_kept(kind, request.controls, self._manager.settings)
+
     def _storing(
-        self,
-        request: ChatRequest,
-        scope: Scope,
-        conversation: Conversation | None,
-        vector: NDArray[np.float32] | None,
+        self, request: ChatRequest, scope: Scope, conversation: Conversation | None, found: Lookup
     ) -> StoreReply | None:
         controls = request.controls
-        ttl_seconds = self._manager.settings.ttl_seconds if controls.ttl_seconds is None else controls.ttl_seconds
-        if controls.no_store or ttl_seconds <= 0:
+        if controls.no_store or controls.ttl_seconds == 0 or (found.kind and self._kept(request, found.kind) <= 0):
             return None
         return StoreReply(
-            manager=self._manager, conversations=self._conversations, scope=scope, conversation=conversation,
-            model=request.model, tenant=tenant_label(request.tenant), tags=controls.tags, ttl_seconds=ttl_seconds,
-            vector=vector,
+            manager=self._manager, conversations=self._conversations, sorter=self._sorter, request=request,
+            scope=scope, conversation=conversation, tenant=tenant_label(request.tenant), kind=found.kind,
+            vector=found.vector,
         )  # fmt: skip
 
     def _failed(self, error: UnavailableError) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnavailableError
-from ..request import Reply
-from .cacheable import reply_refusal
+from ..request import ChatRequest, Reply
+from .cacheable import reply_refusal, seconds_kept
 from .conversations import Conversation, Conversations
 from .flights import Ending, Flight
+from .kinds import Kind
 from .manager import SemanticCacheManager
 from .scope import Scope
+from .sorting import Sorter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,16 +25,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReply:
-    """The follow-up of a miss: keeps the model's reply under the question that it answers, and ends its `flight`."""
+    """The follow-up of a miss: keeps the model's reply under the question that it answers, and ends its `flight`.
+
+    `kind` is the question's, if there was time to tell.
+    """
 
     manager: SemanticCacheManager
     conversations: Conversations
+    sorter: Sorter
+    request: ChatRequest
     scope: Scope
     conversation: Conversation | None
-    model: str
     tenant: str
-    tags: tuple[str, ...]
-    ttl_seconds: float
+    kind: Kind | None
     vector: NDArray[np.float32] | None
     flight: Flight | None = None
 
@@ -56,19 +61,23 @@ class StoreReply:
         refusal = reply_refusal(reply, self.manager.settings.max_answer_bytes)
         if refusal is not None:
             return f"skip:{refusal}"
+        kind = self.kind or await self.sorter.kind_of_last(self.request.messages)
+        seconds = seconds_kept(kind, self.request.controls, self.manager.settings)
+        if seconds <= 0:
+            return f"skip:{kind}"
         try:
-            await self._store(reply)
+            await self._store(reply, kind, seconds)
         except UnavailableError as error:
             logger.debug("reply not stored: %s", error)
             return f"error:{type(error).__name__}"
         return "stored"
 
-    async def _store(self, reply: Reply) -> None:
+    async def _store(self, reply: Reply, kind: Kind, seconds: float) -> None:
         options: dict[str, Any] = {
-            "ttl_seconds": self.ttl_seconds, "model": self.model, "tenant": self.tenant, "tags": self.tags,
-            "vector": self.vector,
+            "ttl_seconds": seconds, "model": self.request.model, "tenant": self.tenant,
+            "tags": self.request.controls.tags, "vector": self.vector,
         }  # fmt: skip
-        if self.conversation is not None:
+        if self.conversation is not None and kind != "personal":
             await self.conversations.store(self.conversation, reply, options)
             return
         scope = self.scope

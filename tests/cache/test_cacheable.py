@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from litellm_tokenopt.cache.cacheable import lookup_refusal, reply_refusal, time_bound
+from litellm_tokenopt.cache.cacheable import lookup_refusal, reply_refusal, seconds_kept
+from litellm_tokenopt.cache.kinds import Kind, sure_kind, time_bound
 from litellm_tokenopt.request import ChatRequest, Controls
+from litellm_tokenopt.settings import CacheSettings
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,9 @@ from litellm_tokenopt.request import ChatRequest, Controls
         ("no_question", {"messages": ({"role": "user", "content": " \n"},)}),
         ("no_question", {"messages": ({"role": "user", "content": None},)}),
         ("several_answers", {"options": {"n": 2}}),
+        ("creative", {"messages": ({"role": "user", "content": "Tell me a joke"},)}),
+        ("random", {"messages": ({"role": "user", "content": "Roll two dice"},)}),
+        ("personal", {"messages": ({"role": "user", "content": "Where is my order?"},)}),
         ("live_tool", {"tools": ({"type": "web_search"},)}),
         ("live_tool", {"options": {"web_search_options": {}}}),
         ("time_bound", {"messages": ({"role": "user", "content": "What's the weather in Oslo?"},)}),
@@ -33,7 +38,7 @@ from litellm_tokenopt.request import ChatRequest, Controls
 def test_lookup(reason: str | None, changes: dict[str, Any], make: SimpleNamespace) -> None:
     """Each kind of request that the cache has nothing to do with has its reason."""
     request: ChatRequest = make.request()
-    assert lookup_refusal(request.with_(**changes)) == reason
+    assert lookup_refusal(request.with_(**changes), CacheSettings()) == reason
 
 
 @pytest.mark.parametrize(
@@ -51,18 +56,98 @@ def test_time_bound(question: str) -> None:
 
 @pytest.mark.parametrize(
     "question",
-    ["How do I open a current account?", "How does electric current flow?", "Who won the 1998 cup?", "What is snow?"],
-)
+    [
+        "How do I open a current account?", "How does electric current flow?", "Who won the 1998 cup?", "What is snow?",
+        "What is the current ratio?", "Explain what a weather front is", "How do I print today's date in bash?",
+        "Translate 'what is the weather today?' into French", "What's the weather like in Iceland in March?",
+        "What is the latest time I can check in?", "I lost my card yesterday, what now?",
+    ],
+)  # fmt: skip
 def test_timeless(question: str) -> None:
     """Words that only look like time don't count."""
     assert not time_bound(question)
 
 
 @pytest.mark.parametrize(
+    ("kind", "question"),
+    [
+        ("random", "Flip a coin for me"), ("random", "please pick a random number"), ("random", "Generate a UUID"),
+        ("random", "Shuffle this list: a, b, c"), ("random", "Could you roll 3d6?"),
+        ("creative", "Write me a short poem about rain"), ("creative", "tell me another joke"),
+        ("creative", "Brainstorm names for a bakery"), ("creative", "haiku about winter"),
+        ("personal", "Where's my parcel?"), ("personal", "What did I just say?"),
+        ("personal", "What's my account balance?"), ("personal", "What is the status of my claim?"),
+        ("personal", "Do you remember my name?"), ("personal", "Summarise our conversation"),
+        ("time_bound", "What's the price of gold today?"),
+    ],
+)  # fmt: skip
+def test_certain_kinds(kind: Kind, question: str) -> None:
+    """Words that leave no doubt name the kind."""
+    assert sure_kind(question) == kind
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How do I change my password?", "How can I check my balance?", "What does 'your order has shipped' mean?",
+        "How does a random number generator work?", "Write a Python function that returns a random number",
+        "What is a random forest?", "What is a haiku?", "Who wrote the poem 'If'?", "How do I tell a joke well?",
+        "Translate 'where is my order?' into Spanish", "What's a good name for the variable holding a count?",
+        "In Python, how do I shuffle a list?", "What happens if my order is late?", "My order is late. What can I do?",
+    ],
+)  # fmt: skip
+def test_rules_leave_the_rest_alone(question: str) -> None:
+    """What is asked about such things, or in quotes, is not such a request."""
+    assert sure_kind(question) is None
+
+
+def test_only_what_is_asked_counts() -> None:
+    """The middle of a long text, and code, are what a question is about."""
+    text = "Who signed this memo? " + "The staff met. " * 40 + "Roll a die today. " + "They left. " * 40
+    assert sure_kind(text) is None
+    assert sure_kind("Which bug is in ```weather_today()```?") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "controls", "settings"),
+    [
+        ("stable", 86_400, {}, {}), ("stable", 5, {"ttl_seconds": 5.0}, {}), ("stable", 7, {}, {"stable": 7}),
+        ("creative", 0, {}, {}), ("creative", 0, {"ttl_seconds": 5.0}, {}),
+        ("creative", 5, {"ttl_seconds": 5.0, "use_cache": True}, {}), ("creative", 86_400, {"use_cache": True}, {}),
+        ("creative", 60, {}, {"creative": 60}), ("creative", 60, {"ttl_seconds": 90.0}, {"creative": 60}),
+        ("time_bound", 0, {}, {"creative": 60}), ("personal", 60, {}, {"personal": 60}),
+    ],
+)  # fmt: skip
+def test_how_long_each_kind_is_kept(
+    kind: Kind, seconds: float, controls: dict[str, Any], settings: dict[str, int]
+) -> None:
+    """By the settings; a caller may shorten that, and lengthen it by saying that the cache is to be used."""
+    assert seconds_kept(kind, Controls(**controls), CacheSettings(ttl_by_class=settings)) == seconds  # type: ignore[arg-type]
+
+
+def test_personal_answers_are_kept_for_their_own_caller_alone() -> None:
+    """Where several callers share answers, nobody's affairs are among them."""
+    settings = CacheSettings(share="team", ttl_by_class={"personal": 60})  # type: ignore[arg-type]
+    assert seconds_kept("personal", Controls(), settings) == 0
+
+
+@pytest.mark.parametrize(
+    ("temperature", "allowed", "reason"),
+    [(0.9, 0.5, "temperature"), (0.5, 0.5, None), (None, 0.5, "temperature"), (2, None, None), (None, 1.0, None)],
+)
+def test_temperature(
+    temperature: float | None, allowed: float | None, reason: str | None, make: SimpleNamespace
+) -> None:
+    """Requests above the highest temperature pass by; one that names none has what providers take."""
+    request: ChatRequest = make.request().with_(options={"temperature": temperature})
+    assert lookup_refusal(request, CacheSettings(max_temperature=allowed)) == reason
+
+
+@pytest.mark.parametrize(
     ("reason", "changes"),
     [
         ("tool_calls", {"has_tool_calls": True}), ("tool_calls", {"finish": "tool_calls", "has_tool_calls": True}),
-        ("unfinished", {"finish": "length"}), ("unfinished", {"finish": "content_filter"}),
+        ("unfinished", {"finish": "length"}), ("filtered", {"finish": "content_filter"}),
         ("unfinished", {"finish": None}), (None, {}), (None, {"finish": "end_turn"}),
         ("empty", {"text": " "}), ("too_long", {"payload": {"text": "x" * 2000}}),
     ],
@@ -70,3 +155,24 @@ def test_timeless(question: str) -> None:
 def test_reply(reason: str | None, changes: dict[str, Any], make: SimpleNamespace) -> None:
     """Only whole, plain answers of a fair size are stored."""
     assert reply_refusal(make.reply(**changes), 1000) == reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("refusal", "I'm sorry, but I can't help with that."), ("refusal", "I cannot assist with this request."),
+        ("refusal", "Sorry, I\u2019m unable to provide medical advice."), ("refusal", "I must decline."),
+        ("lacks_information", "I don't have access to your account."),
+        ("lacks_information", "As an AI language model, I don't have real-time data."),
+        ("lacks_information", "I'm unable to browse the internet."), ("lacks_information", "I don't know."),
+        ("lacks_information", "I do not have any information about that order."),
+        ("lacks_information", "My knowledge cutoff is 2023, so"),
+        (None, "You can't delete it once it's sent."), (None, "I'm sorry to hear that. Ask your bank for a new card."),
+        (None, "If you don't have access to the account, reset the password."),
+        (None, "Yes, we can help: open Settings."), (None, "A monad is a type with two operations."),
+        (None, "Paris. " * 80 + "I cannot help with more."),
+    ],
+)  # fmt: skip
+def test_refusals(reason: str | None, text: str, make: SimpleNamespace) -> None:
+    """A reply that refuses, or says what its writer lacks, is no answer for the next who asks."""
+    assert reply_refusal(make.reply(text), 10_000) == reason

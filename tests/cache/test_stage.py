@@ -239,3 +239,34 @@ async def test_on_redis(embedder: Any, clock: Any, make: SimpleNamespace, redis_
     assert {(await cache.ask(question)).reason for question in questions} == {"exact"}
     assert (await cache.ask("How can I bake 3 loaves of bread in my small oven?")).reason == "semantic"
     assert (await cache.ask("How can I bake 99 loaves of bread in my small oven?")).reason == "veto:number"
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [("Tell me a joke", "creative"), ("Roll a die", "random"), ("What's my account balance?", "personal")],
+)
+async def test_each_kind_has_its_time(cache: Cache, embedder: Any, clock: Any, question: str, kind: str) -> None:
+    """What must not repeat goes to the model each time, or after the time that the settings give it."""
+    assert (await cache.ask(question)).reason == f"skip:{kind}"
+    kept = Cache(embedder, clock, cache.make, ttl_by_class={kind: 60})
+    await kept.fill(question)
+    assert (await kept.ask(question)).reason == "exact"
+    clock.seconds += 61
+    assert (await kept.ask(question)).reason == "miss"
+
+
+async def test_a_caller_who_wants_the_cache_gets_it(cache: Cache) -> None:
+    """``use-cache`` keeps any kind of answer; a ``ttl`` alone doesn't."""
+    controls = Controls(use_cache=True)
+    await cache.fill("Tell me a joke", controls=controls)
+    assert (await cache.ask("Tell me a joke", controls=controls)).reason == "exact"
+    assert (await cache.ask("Tell me a joke", controls=Controls(ttl_seconds=60))).reason == "skip:creative"
+
+
+async def test_why_a_reply_was_not_stored_is_told(cache: Cache) -> None:
+    """A follow-up says what became of the reply."""
+    verdict = await cache.ask()
+    assert isinstance(verdict, Keep)
+    assert verdict.then is not None
+    assert await verdict.then(cache.make.reply("I can't help with that.")) == "skip:refusal"
+    assert await verdict.then(cache.make.reply()) == "stored"
