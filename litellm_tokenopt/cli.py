@@ -114,7 +114,16 @@ def _add_cache(commands: Any) -> None:
         _add_conditions(action)
     showing = _command(actions, _show, "one entry, with its answer")
     showing.add_argument("key", metavar="KEY")
-    for action in (listing, dropping, showing, _command(actions, _stats, "how much is kept, and how old it is")):
+    reporting = _command(actions, _report, "say that an entry's answer was right or wrong for whom it was given to")
+    reporting.add_argument("key", metavar="KEY", help="as in the header x-tokenopt-cache-key of a hit")
+    reporting.add_argument("verdict", choices=("right", "wrong"))
+    for action in (
+        listing,
+        dropping,
+        showing,
+        reporting,
+        _command(actions, _stats, "how much is kept, how old it is, and how often it was wrong"),
+    ):
         action.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -349,8 +358,23 @@ def _drop(options: argparse.Namespace) -> int:
     return OK
 
 
+def _report(options: argparse.Namespace) -> int:
+    """Say that a cached answer was right or wrong for whom it was given to; a wrong one is removed."""
+
+    async def ask(cache: SemanticCacheManager) -> bool:
+        return await cache.report(options.key, options.verdict == "right")
+
+    if not _with_cache(options.settings, ask):
+        raise InputError(f"no answer is kept under the key {options.key}")
+    if options.json:
+        _print_json({"key": options.key, "verdict": options.verdict})
+    else:
+        print("noted" if options.verdict == "right" else "removed")
+    return OK
+
+
 def _stats(options: argparse.Namespace) -> int:
-    """Say how many answers are kept, how large and how old."""
+    """Say how many answers are kept, how large and how old, and how often they were wrong."""
     from dataclasses import asdict
 
     async def ask(cache: SemanticCacheManager) -> dict[str, Any]:
@@ -365,7 +389,21 @@ def _stats(options: argparse.Namespace) -> int:
         print(f"stored from {_age(stats['oldest_seconds'])} to {_age(stats['newest_seconds'])} ago")
     for model, entries in stats["by_model"].items():
         print(f"{entries:>9,}  {model}")
+    _print_checks(stats["checks"])
     return OK
+
+
+def _print_checks(checks: dict[str, Any]) -> None:
+    told = checks["same"] + checks["different"]
+    if told:
+        print(
+            f"{checks['different']:,} of {told:,} checked hits were wrong in 30 days: {checks['wrong_rate']:.2%} "
+            f"(95 %: {checks['wrong_rate_lower']:.2%} to {checks['wrong_rate_upper']:.2%})"
+        )
+    if checks["tightening"]:
+        print(f"similar questions need {checks['tightening']:.1f} log-odds more confidence than calibrated")
+    if checks["reported_right"] or checks["reported_wrong"]:
+        print(f"reported: {checks['reported_right']:,} right, {checks['reported_wrong']:,} wrong")
 
 
 def _with_cache(settings: str | None, ask: Callable[[SemanticCacheManager], Awaitable[T]]) -> T:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
-    from .cache.flights import Flights
+    from .cache.build import Listeners
+    from .cache.judge import AskModel
     from .cache.manager import SemanticCacheManager
+    from .cache.stage import CacheStage
     from .models.base import Embedder
     from .redis.pool import RedisPool
 
@@ -43,7 +45,8 @@ class TokenOptimizer:
     """Decides what of a request is sent, and whether it need be sent at all.
 
     Use it as an async context manager, or call `aclose` at the end; it belongs to the event loop that uses it
-    first. *embed* is asked for vectors where ``embedder.backend`` is ``litellm``.
+    first. *embed* is asked for vectors where ``embedder.backend`` is ``litellm``; *ask* sends messages to the model
+    that ``cache.judge_model`` names, which judges nothing without it.
     """
 
     def __init__(
@@ -51,11 +54,13 @@ class TokenOptimizer:
         settings: Settings | Mapping[str, Any] | str | PathLike[str] | None = None,
         *,
         embed: HostedEmbed | None = None,
+        ask: AskModel | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         self.settings = load_settings(settings)
         self.recorder = recorder or Recorder(self.settings.telemetry)
         self._embed = embed
+        self._ask = ask
         self._parts: _Parts | None = None
 
     async def __aenter__(self) -> Self:
@@ -67,6 +72,7 @@ class TokenOptimizer:
     async def aclose(self) -> None:
         """Close the connections that were opened, and send what telemetry still holds."""
         if self._parts is not None:
+            await self._parts.beside.aclose()
             if self._parts.flights is not None:
                 await self._parts.flights.aclose()
             await self._parts.pool.aclose()
@@ -88,9 +94,10 @@ class TokenOptimizer:
     def parts(self) -> _Parts:
         """Stages, stores and models; made at first use, with no I/O."""
         if self._parts is None:
-            parts = self._parts = _Parts(self.settings, self._embed)
+            parts = self._parts = _Parts(self.settings, self._embed, self._ask, self.recorder)
             if parts.pool.enabled:
                 self.recorder.watch_redis(lambda: parts.pool.answering)
+            self.recorder.watch_cache(lambda: parts.cache.learner.known)
         return self._parts
 
     async def before(
@@ -204,8 +211,9 @@ class TokenOptimizer:
 class _Parts:
     """What an optimizer is made of."""
 
-    def __init__(self, settings: Settings, embed: HostedEmbed | None) -> None:
-        from .cache.build import build_flights
+    def __init__(self, settings: Settings, embed: HostedEmbed | None, ask: AskModel | None, recorder: Recorder) -> None:
+        from .cache.build import Beside, Listeners, build_flights
+        from .cache.stage import CacheStage
         from .models.build import build_embedder
         from .redis.pool import RedisPool
         from .redis.vectors import RedisVectorStore
@@ -220,35 +228,41 @@ class _Parts:
             hosted=embed,
             patience_seconds=patience,
         )
-        self.cache = _cache(settings, self.pool, self.embedder)
+        listeners = Listeners(
+            outcome=recorder.record_check,
+            tokens=lambda tokens: recorder.record_check_tokens("judge", tokens),
+            error=lambda error: recorder.record_failure("second_look", error),
+        )
+        self.cache = _cache(settings, self.pool, self.embedder, listeners)
+        self.beside = Beside(settings.cache, self.cache.learner, self.embedder, ask, listeners)
         self.flights = build_flights(settings, self.pool)
+        seconds = settings.time_budget_seconds * SIMILAR_SHARE
+        answering = CacheStage(self.cache, self.flights, self.beside.looks, similar_seconds=seconds)
         self.pipeline = Pipeline(
-            _stages(settings, self.cache, self.embedder, self.flights),
+            _stages(settings, answering, self.embedder),
             counter=RequestCounter,
             budget_seconds=settings.time_budget_seconds,
         )
         self.empty = Pipeline((), counter=RequestCounter)
 
 
-def _cache(settings: Settings, pool: RedisPool, embedder: Embedder) -> SemanticCacheManager:
-    from .cache.build import build_store, build_verifier
+def _cache(settings: Settings, pool: RedisPool, embedder: Embedder, listeners: Listeners) -> SemanticCacheManager:
+    from .cache.build import build_learner, build_store, build_verifier
     from .cache.manager import SemanticCacheManager
 
     store, verifier = build_store(settings, pool, embedder), build_verifier(settings)
-    return SemanticCacheManager(settings.cache, store, embedder, verifier)
+    learner = build_learner(settings, pool, embedder, store, listeners)
+    return SemanticCacheManager(settings.cache, store, embedder, verifier, learner=learner)
 
 
-def _stages(
-    settings: Settings, cache: SemanticCacheManager, embedder: Embedder, flights: Flights | None
-) -> list[Stage]:
-    from .cache.stage import CacheStage
+def _stages(settings: Settings, cache: CacheStage, embedder: Embedder) -> list[Stage]:
     from .context.stage import ContextStage
     from .prompt.stage import PromptStage
     from .tools.stage import ToolsStage
 
     stages: list[Stage] = []
     if settings.cache.enabled:
-        stages.append(CacheStage(cache, flights, similar_seconds=settings.time_budget_seconds * SIMILAR_SHARE))
+        stages.append(cache)
     if settings.tools.enabled:
         stages.append(ToolsStage(settings.tools, embedder))
     if settings.prompt.enabled:

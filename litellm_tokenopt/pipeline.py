@@ -44,10 +44,11 @@ class Step:
 class Outcome:
     """Where a request stands after the last stage.
 
-    `original` came in; `request` is to be sent on, unless `reply` answers it. `offers` are what answers the calls of
-    our own tools in it. `border` holds what came in, in its API's own form; `changes` are the keyword arguments in
-    which what is to be sent differs from that. `mode` is on, shadow (decided, but not to be applied), holdout or
-    bypass. `seconds` is the whole time taken.
+    `original` came in; `request` is to be sent on, unless `reply` answers it. `followups` wait for the model's reply:
+    where `reply` answers, for one that is asked for to compare. `offers` are what answers the calls of our own tools in
+    it. `border` holds what came in, in its API's own form; `changes` are the keyword arguments in which what is to be
+    sent differs from that. `mode` is on, shadow (decided, but not to be applied), holdout or bypass. `seconds` is the
+    whole time taken.
     """
 
     original: ChatRequest
@@ -114,7 +115,7 @@ class Pipeline:
         steps: list[Step] = []
         followups: list[Followup] = []
         offers: tuple[OwnTool, ...] = ()
-        reply: Reply | None = None
+        answer: Answer | None = None
         try:
             for stage in self.stages:
                 begun = perf_counter()
@@ -123,7 +124,7 @@ class Pipeline:
                 steps.append(Step(stage.name, verdict, tokens, after, perf_counter() - begun))
                 tokens = after
                 if isinstance(verdict, Answer):
-                    reply = verdict.reply
+                    answer = verdict
                     break
                 if verdict.then is not None:
                     followups.append(verdict.then)
@@ -132,13 +133,13 @@ class Pipeline:
         except BaseException:
             _abandon(followups)
             raise
-        if reply is not None:
+        if answer is not None:
             _abandon(followups)
-            followups, offers = [], ()
+            followups, offers = [answer.then] if answer.then is not None else [], ()
         return Outcome(
-            original=original, request=_offered(request, offers), reply=reply, steps=tuple(steps),
-            followups=tuple(followups), offers=offers,
-            tokens_before=tokens_before, tokens_after=tokens, seconds=perf_counter() - start,
+            original=original, request=_offered(request, offers), reply=None if answer is None else answer.reply,
+            steps=tuple(steps), followups=tuple(followups), offers=offers, tokens_before=tokens_before,
+            tokens_after=tokens, seconds=perf_counter() - start,
         )  # fmt: skip
 
     async def answer(self, outcome: Outcome, name: str, asked: Asked) -> Found:

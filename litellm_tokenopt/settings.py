@@ -124,6 +124,18 @@ class CacheSettings(_Section):
     verifier: Literal["auto", "rules"] = Field(
         "auto", description="auto: rules and a trained model compare similar questions | rules: rules alone."
     )
+    shadow_fraction: Fraction = Field(
+        0.0,
+        description="Share of the hits for similar questions that are checked: the model is asked too, in the "
+        "background, and the answers are compared. How often the cache is wrong is measured so, and what is learned "
+        "makes it stricter or looser. Costs a model call for each.",
+    )
+    judge_model: str | None = Field(
+        None,
+        description="A model (LiteLLM's name, or one of the proxy's list) that is asked, in the background, whether "
+        "questions that were refused by a narrow margin ask the same, and whether checked answers say the same.",
+    )
+    checks_per_minute: Count = Field(60, description="At most so many background calls of models, per process.")
     share: Literal["key", "team", "user", "global"] = Field(
         "user",
         description="Who may share answers: one team, API key or end user (user), or everybody (global). Where a "

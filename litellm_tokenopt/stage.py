@@ -52,11 +52,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Skip the model: here's the reply."""
+    """Skip the model: here's the reply.
+
+    `then` is for a reply that the model may give all the same, to somebody who doesn't wait for it.
+    """
 
     reply: Reply
     reason: str
     detail: Detail = field(default_factory=dict)
+    then: Followup | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Call:
     @property
     def awaits_reply(self) -> bool:
         """Whether something is to be done with the model's reply, and has not been yet."""
-        return not self.replied and bool(self.outcome.followups)
+        return self.payload is None and not self.replied and bool(self.outcome.followups)
 
     def is_for(self, border: Border) -> bool:
         """Whether *border* holds this request once more: another seam, or a retry of what was not answered.

@@ -27,6 +27,7 @@ from ..request import Surface
 from ..saying import Sayings
 from ..settings import Settings
 from ..telemetry.summary import summary
+from .asking import ask_again, litellm_judge, tokens_of
 from .calls import Call, Calls
 from .portal import Portal, PortalClosed
 from .traces import trace_parent
@@ -46,7 +47,7 @@ class Plugin:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.portal = Portal()
-        self.optimizer = TokenOptimizer(settings, embed=_litellm_embed(settings))
+        self.optimizer = TokenOptimizer(settings, embed=_litellm_embed(settings), ask=litellm_judge(settings.cache))
         self.calls = Calls()
         self._say = Sayings(logger)
 
@@ -140,7 +141,15 @@ class Plugin:
         call = Call(border, outcome, operator_cache=kwargs.get("caching") is not False or not routed)
         self.calls.add(kwargs, call)
         self._abandon_with(kwargs.get("litellm_logging_obj"), outcome)
+        if call.payload is not None and outcome.followups:
+            self.optimizer.parts.beside.calls.submit(partial(self._check, call, dict(kwargs)))
         return call
+
+    async def _check(self, call: Call, kwargs: Mapping[str, Any]) -> None:
+        """Ask the model what a hit has answered, and hand its reply to those who want to compare."""
+        response = await ask_again(kwargs, call.surface)
+        self.optimizer.recorder.record_check_tokens("shadow", tokens_of(response))
+        await self.optimizer.after(call.outcome, response)
 
     def _abandon_with(self, owner: Any, outcome: Outcome) -> None:
         """A call that LiteLLM has forgotten, such as a stream that nobody read to its end, gets no reply any more."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HEALTH_PATH = "/tokenopt/health"
 CACHE_PATH = "/tokenopt/cache"
 ENTRIES_PATH = "/tokenopt/cache/entries"
+FEEDBACK_PATH = "/tokenopt/cache/feedback"
 ENTRIES_LISTED, ENTRIES_LISTED_MOST = 100, 1_000
 
 
@@ -25,9 +26,11 @@ def add_routes(plugin: Plugin) -> None:
     """Serve the plugin's routes, if the proxy runs in this process.
 
     ``GET /tokenopt/health`` needs no key, like LiteLLM's liveliness. With the proxy's admin key:
-    ``GET /tokenopt/cache`` (how much is kept), ``GET /tokenopt/cache/entries`` and ``DELETE /tokenopt/cache``, both
-    with conditions as parameters (key, tag, model, tenant, older_than: 90, 15m, 12h, 7d), the former with limit, the
-    latter with ``all=true`` in place of conditions. Without Redis they speak of the worker's own memory.
+    ``GET /tokenopt/cache`` (how much is kept, and how often it was wrong), ``GET /tokenopt/cache/entries`` and
+    ``DELETE /tokenopt/cache``, both with conditions as parameters (key, tag, model, tenant, older_than: 90, 15m, 12h,
+    7d), the former with limit, the latter with ``all=true`` in place of conditions; and
+    ``POST /tokenopt/cache/feedback`` with ``{"key": …, "verdict": "right" | "wrong"}`` (the key is in the header
+    ``x-tokenopt-cache-key`` of a hit). Without Redis they speak of the worker's own memory.
     """
     server = sys.modules.get("litellm.proxy.proxy_server")
     app = getattr(server, "app", None)
@@ -42,7 +45,7 @@ def remove_routes() -> None:
     """Take the plugin's routes off again."""
     app = getattr(sys.modules.get("litellm.proxy.proxy_server"), "app", None)
     if app is not None:
-        ours = {HEALTH_PATH, CACHE_PATH, ENTRIES_PATH}
+        ours = {HEALTH_PATH, CACHE_PATH, ENTRIES_PATH, FEEDBACK_PATH}
         app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) not in ours]
 
 
@@ -67,6 +70,7 @@ def _cache_routes(plugin: Plugin) -> list[Any]:
         (CACHE_PATH, "GET", _stats),
         (ENTRIES_PATH, "GET", _entries),
         (CACHE_PATH, "DELETE", _remove),
+        (FEEDBACK_PATH, "POST", _feedback),
     )
     return [_admin_route(plugin, *route) for route in served]
 
@@ -75,7 +79,7 @@ Answering = Callable[["Plugin", Mapping[str, str]], Coroutine[Any, Any, Any]]
 
 
 def _admin_route(plugin: Plugin, path: str, method: str, answer: Answering) -> Any:
-    """A route for the proxy's admins alone, which gives what *answer* makes of the query's parameters."""
+    """A route for the proxy's admins alone, which gives what *answer* makes of the query's and the body's values."""
     from fastapi import Depends, HTTPException
     from fastapi.routing import APIRoute
     from litellm.proxy._types import LitellmUserRoles, UserAPIKeyAuth
@@ -87,7 +91,8 @@ def _admin_route(plugin: Plugin, path: str, method: str, answer: Answering) -> A
         if user.user_role != LitellmUserRoles.PROXY_ADMIN:
             raise HTTPException(403, {"error": f"only a proxy admin may ask for {path}"})
         try:
-            return JSONResponse(await plugin.portal.wait(answer(plugin, request.query_params)))
+            given = {**request.query_params, **await _body(request)}
+            return JSONResponse(await plugin.portal.wait(answer(plugin, given)))
         except ValueError as error:
             raise HTTPException(400, {"error": str(error)}) from None
         except UnavailableError as error:
@@ -118,6 +123,25 @@ async def _remove(plugin: Plugin, query: Mapping[str, str]) -> dict[str, Any]:
         raise ValueError("name what to remove: key, tag, model, tenant, older_than, or all=true without these")
     cache = plugin.optimizer.parts.cache
     return {"removed": await (cache.clear() if everything else cache.invalidate(**conditions))}
+
+
+async def _feedback(plugin: Plugin, given: Mapping[str, str]) -> dict[str, Any]:
+    from ..cache.inspection import verdict_of
+
+    key = given.get("key", "")
+    if not await plugin.optimizer.parts.cache.report(key, verdict_of(given.get("verdict"))):
+        raise ValueError(f"no answer is kept under the key {key!r}")
+    return {"key": key, "verdict": given["verdict"]}
+
+
+async def _body(request: Request) -> dict[str, str]:
+    """The texts of a JSON object, if that is what was posted."""
+    if request.method != "POST":
+        return {}
+    body = await request.json()
+    if not isinstance(body, dict):
+        raise ValueError("the body is no JSON object")
+    return {name: value for name, value in body.items() if isinstance(value, str)}
 
 
 def _conditions(query: Mapping[str, str], other: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SCOPE, VECTOR, ENTRY = "scope", "vector", "entry"
+SCOPE, VECTOR, ENTRY, NOTE = "scope", "vector", "entry", "note"
 TENANT, TAGS, MODEL, CREATED, SIZE = "tenant", "tags", "model", "created", "size"
 
 SEPARATOR = "\x1f"

@@ -11,6 +11,8 @@ from .stores import Entry
 CONDITIONS = ("key", "tag", "model", "tenant", "older_than")
 """What people may choose entries by; `SemanticCacheManager.entries` has them as arguments, the age in seconds."""
 
+VERDICTS = ("right", "wrong")
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 
@@ -34,6 +36,13 @@ def seconds_of(text: str) -> float:
     if found is None:
         raise ValueError(f"older_than is {text!r}; a number of seconds is allowed, or one with s, m, h or d (12h)")
     return float(found[1]) * _UNITS[found[2]]
+
+
+def verdict_of(text: str | None) -> bool:
+    """Whether an answer was right; ValueError for anything but ``right`` and ``wrong``."""
+    if text not in VERDICTS:
+        raise ValueError(f"verdict is {text!r}; right or wrong is allowed")
+    return text == "right"
 
 
 def described(entry: Entry, age_seconds: float) -> dict[str, Any]:

@@ -6,14 +6,16 @@ import logging
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnavailableError
 from ..models.base import Embedder
 from ..request import Reply
 from ..settings import CacheSettings
+from .evidence import Pair
 from .kinds import Kind
+from .learner import CheckStats, Learner
 from .normalise import normalise
 from .scope import entry_key
 from .stores import AnswerStore, Entry, Hit, Selection
@@ -43,7 +45,7 @@ JITTER = 0.05
 class CacheStats:
     """What a cache holds: entries, their bytes (indexes aside), entries by model, and ages in seconds.
 
-    The ages are None where nothing is held.
+    The ages are None where nothing is held. `checks` tells how often hits were wrong.
     """
 
     entries: int
@@ -51,6 +53,15 @@ class CacheStats:
     by_model: Mapping[str, int]
     oldest_seconds: float | None
     newest_seconds: float | None
+    checks: CheckStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Near:
+    """An entry that was refused for want of confidence, or of good outcomes, and for nothing else."""
+
+    pair: Pair
+    entry: Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +71,8 @@ class Lookup:
     exact and semantic for hits; miss, ``veto:…`` and unverified for misses. `similarity` is the cosine with the
     nearest question that was compared, `confidence` the verifier's probability that both ask the same (None where it
     wasn't asked). `vector` is
-    the question's, where it was made, `kind` its kind, where that was asked.
+    the question's, where it was made, `kind` its kind, where that was asked. `pair` is the question and the entry of
+    a semantic hit, `near` the likeliest of those that were refused and might be right.
     """
 
     reason: str
@@ -69,13 +81,16 @@ class Lookup:
     confidence: float | None = None
     vector: NDArray[np.float32] | None = None
     kind: Kind | None = None
+    pair: Pair | None = None
+    near: Near | None = None
 
 
 class SemanticCacheManager:
     """Answers by question, within scopes that share nothing.
 
     `check` and `store` take a question and the scope it was asked in: a text that must be equal before two questions
-    may share an answer (tenant, model, system prompt, …). *clock* gives Unix seconds.
+    may share an answer (tenant, model, system prompt, …). *learner* keeps what is observed of answers given. *clock*
+    gives Unix seconds.
     """
 
     def __init__(
@@ -85,9 +100,11 @@ class SemanticCacheManager:
         embedder: Embedder,
         verifier: Verifier | None = None,
         *,
+        learner: Learner | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
+        self.learner = learner or Learner(settings, store, clock=clock)
         self.answers = store
         self.embedder = embedder
         self._verifier = verifier or RuleVerifier()
@@ -214,8 +231,15 @@ class SemanticCacheManager:
         """
         return await self.answers.select(self._selection(key, tag, model, tenant, older_than_seconds), limit)
 
+    async def report(self, key: str, same: bool) -> bool:
+        """Learn that the answer under *key* was right for whom it was given to, or wrong; whether there is one.
+
+        A wrong answer is removed. Raises `UnavailableError`.
+        """
+        return await self.learner.reported(key, same)
+
     async def stats(self) -> CacheStats:
-        """How much is held, and how old it is. Raises `UnavailableError`."""
+        """How much is held, how old it is, and how often it was wrong. Raises `UnavailableError`."""
         held = await self.answers.holdings()
         now = self._clock()
         return CacheStats(
@@ -224,6 +248,7 @@ class SemanticCacheManager:
             by_model={one.model: one.entries for one in sorted(held, key=lambda one: (-one.entries, one.model))},
             oldest_seconds=max((max(0.0, now - one.oldest) for one in held), default=None),
             newest_seconds=min((max(0.0, now - one.newest) for one in held), default=None),
+            checks=await self.learner.stats(),
         )
 
     async def health(self) -> Mapping[str, Any]:
@@ -270,6 +295,7 @@ class SemanticCacheManager:
     ) -> Lookup:
         """The nearest answer that nothing speaks against; else why the nearest one was refused."""
         refused: Lookup | None = None
+        near: list[Near] = []
         for hit in hits:
             if accepts is None or await accepts(hit.entry):
                 found = await self._judged(question, hit, vector)
@@ -278,16 +304,22 @@ class SemanticCacheManager:
             if found.entry is not None:
                 return found
             refused = refused or found
-        return refused or Lookup(reason="miss", vector=vector)
+            near += [found.near] if found.near is not None else []
+        likeliest = max(near, key=lambda one: one.pair.margin, default=None)
+        return replace(refused or Lookup(reason="miss", vector=vector), near=likeliest)
 
     async def _judged(self, question: str, hit: Hit, vector: NDArray[np.float32]) -> Lookup:
         judged = await self._verifier.judge(question, hit.entry.question)
+        decided = await self.learner.decide(question, hit, judged)
+        served, pair = decided.objection is None, decided.pair
         return Lookup(
-            reason=judged.objection or "semantic",
-            entry=None if judged.objection else hit.entry,
+            reason=decided.objection or "semantic",
+            entry=hit.entry if served else None,
             similarity=hit.similarity,
             confidence=judged.confidence,
             vector=vector,
+            pair=pair if served else None,
+            near=Near(pair=pair, entry=hit.entry) if pair is not None and not served and not decided.tried else None,
         )
 
     async def _vector(self, question: str) -> NDArray[np.float32] | None:

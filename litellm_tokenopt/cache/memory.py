@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..request import canonical
@@ -22,6 +22,7 @@ class _Kept:
     entry: Entry
     vector: NDArray[np.float32] | None
     expires: float
+    note: str = ""
 
 
 class MemoryAnswerStore:
@@ -47,11 +48,19 @@ class MemoryAnswerStore:
             hits: list[Hit] = []
             for key, similarity in ranked:
                 if len(hits) < k and (entry := self._fresh(key)) is not None:
-                    hits.append(Hit(entry, similarity))
+                    hits.append(Hit(entry, similarity, self._kept[key].note))
             return hits
 
     async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
         self.keep(entry, vector, ttl_seconds)
+
+    async def note(self, key: str, change: Callable[[str], str]) -> str | None:
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None or kept.expires <= self._clock():
+                return None
+            self._kept[key] = noted = replace(kept, note=change(kept.note))
+            return noted.note
 
     async def drop(self, key: str) -> None:
         with self._lock:

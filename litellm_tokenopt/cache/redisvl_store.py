@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..redis.pool import RedisPool
 from ..saying import Sayings
 from .catalogue import Catalogue
-from .fields import ENTRY, SCOPE, VECTOR, hash_of, vector_bytes
+from .fields import ENTRY, NOTE, SCOPE, VECTOR, hash_of, vector_bytes
 from .indexes import VectorIndexes, is_missing
 from .packing import Packer
 from .scope import FORMAT_VERSION
+from .shared_text import change_field
 from .stores import Entry, Hit, Holdings, Selection
 
 if TYPE_CHECKING:
@@ -71,15 +72,15 @@ class RedisAnswerStore:
     async def search(self, scope: str, vector: NDArray[np.float32], k: int, threshold: float) -> list[Hit]:
         await self._indexes.ready(len(vector))
 
-        async def find(client: Redis) -> list[tuple[str, float, bytes | None]]:
+        async def find(client: Redis) -> list[tuple[str, float, bytes | None, bytes | None]]:
             return await self._nearest(client, scope, vector, k)
 
         hits = []
-        for key, similarity, data in await self._pool.call(find):
+        for key, similarity, data, note in await self._pool.call(find):
             if similarity >= threshold:
                 entry = await self._read_or_drop(key, data)
                 if entry is not None and entry.scope == scope:
-                    hits.append(Hit(entry, similarity))
+                    hits.append(Hit(entry, similarity, (note or b"").decode("utf-8", "replace")))
         return hits
 
     async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
@@ -96,6 +97,12 @@ class RedisAnswerStore:
                 await pipeline.execute()
 
         await self._pool.call(store)
+
+    async def note(self, key: str, change: Callable[[str], str]) -> str | None:
+        async def work(client: Redis) -> str | None:
+            return await change_field(client, self._name(key), NOTE, change)
+
+        return await self._pool.call(work)
 
     async def drop(self, key: str) -> None:
         await self._unlink([self._name(key)])
@@ -163,8 +170,8 @@ class RedisAnswerStore:
 
     async def _nearest(
         self, client: Redis, scope: str, vector: NDArray[np.float32], k: int
-    ) -> list[tuple[str, float, bytes | None]]:
-        """(key, cosine, stored bytes) of the *k* nearest of *scope*."""
+    ) -> list[tuple[str, float, bytes | None, bytes | None]]:
+        """(key, cosine, stored bytes, note) of the *k* nearest of *scope*."""
         from redisvl.exceptions import RedisVLError
         from redisvl.query import VectorQuery
         from redisvl.query.filter import Tag
@@ -183,10 +190,10 @@ class RedisAnswerStore:
             await self._indexes.restore(client, len(vector))
             return []
         names = [str(row["id"]) for row in rows]
-        stored = await _fetch_all(client, names)
+        stored = await _fetch_noted(client, names)
         return [
-            (name.removeprefix(self._begin), 1.0 - float(row["vector_distance"]), data)
-            for name, row, data in zip(names, rows, stored, strict=True)
+            (name.removeprefix(self._begin), 1.0 - float(row["vector_distance"]), data, note)
+            for name, row, (data, note) in zip(names, rows, stored, strict=True)
         ]
 
 
@@ -204,3 +211,11 @@ async def _fetch_all(client: Redis, names: Iterable[str]) -> list[bytes | None]:
         for name in names:
             pipeline.hget(name, ENTRY)
         return list(await pipeline.execute())
+
+
+async def _fetch_noted(client: Redis, names: Iterable[str]) -> list[tuple[bytes | None, bytes | None]]:
+    """The entry and the note in each of the hashes; one round trip."""
+    async with client.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.hmget(name, [ENTRY, NOTE])
+        return [(entry, note) for entry, note in await pipeline.execute()]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 from ..errors import UnavailableError
 from ..request import ChatRequest, Reply
 from ..saying import Sayings
-from ..stage import Answer, Keep, Verdict
+from ..stage import Answer, Detail, Followup, Keep, Verdict
 from .cacheable import lookup_refusal, seconds_kept
 from .conversations import Conversation, Conversations
 from .flights import Flights
@@ -18,12 +20,15 @@ from .kinds import Kind
 from .labels import tenant_label
 from .manager import Lookup, SemanticCacheManager
 from .scope import Scope, scope_of
+from .second_look import CheckHit, SecondLooks
 from .sharing import Turn
 from .sorting import Sorter
 from .stores import Entry
 from .storing import StoreReply
 
 logger = logging.getLogger(__name__)
+
+Storing: TypeAlias = Callable[[Lookup], StoreReply | None]
 
 
 class CacheStage:
@@ -38,10 +43,16 @@ class CacheStage:
     name = "cache"
 
     def __init__(
-        self, manager: SemanticCacheManager, flights: Flights | None = None, *, similar_seconds: float | None = None
+        self,
+        manager: SemanticCacheManager,
+        flights: Flights | None = None,
+        looks: SecondLooks | None = None,
+        *,
+        similar_seconds: float | None = None,
     ) -> None:
         self._manager = manager
         self._flights = flights
+        self._looks = looks
         self._similar_seconds = similar_seconds
         self._say = Sayings(logger)
         self._conversations = Conversations(manager)
@@ -64,11 +75,11 @@ class CacheStage:
             return Keep("miss", then=storing(Lookup(reason="miss")), detail={"error": type(error).__name__})
         self._failing = self._failing and found.vector is None
         if found.entry is not None:
-            return _answer(self._manager, found.entry, found)
+            return _answer(self._manager, found.entry, found, self._check(found, scope, storing))
         if found.kind is not None and self._kept(request, found.kind) <= 0:
             return Keep(f"skip:{found.kind}")
         detail = {"similarity": round(found.similarity, 4)} if found.reason != "miss" else {}
-        keeping = storing(found)
+        keeping = self._looking(found, scope, storing(found))
         miss = Keep(found.reason, then=keeping, detail=detail)
         if self._flights is None:
             return miss
@@ -86,7 +97,9 @@ class CacheStage:
             )
         except UnavailableError:
             return None
-        return None if found.entry is None else _answer(self._manager, found.entry, replace(found, reason="shared"))
+        if found.entry is None:
+            return None
+        return _answer(self._manager, found.entry, replace(found, reason="shared"), None)
 
     async def _found(self, request: ChatRequest, scope: Scope, conversation: Conversation | None) -> Lookup:
         age = request.controls.max_age_seconds
@@ -116,6 +129,18 @@ class CacheStage:
     def _kept(self, request: ChatRequest, kind: Kind) -> float:
         return seconds_kept(kind, request.controls, self._manager.settings)
 
+    def _check(self, found: Lookup, scope: Scope, storing: Storing) -> CheckHit | None:
+        if self._looks is None:
+            return None
+        return self._looks.of_hit(found, scope.question, storing(found))
+
+    def _looking(self, found: Lookup, scope: Scope, keeping: StoreReply | None) -> StoreReply | None:
+        """*keeping*, with a second look at what was refused."""
+        if self._looks is None or found.near is None:
+            return keeping
+        self._looks.judge(found, scope.question)
+        return keeping and replace(keeping, look=self._looks.of_miss(found, scope.question))
+
     def _storing(
         self, request: ChatRequest, scope: Scope, conversation: Conversation | None, found: Lookup
     ) -> StoreReply | None:
@@ -134,7 +159,9 @@ class CacheStage:
         self._failing = True
 
 
-def _answer(manager: SemanticCacheManager, entry: Entry, found: Lookup) -> Answer:
-    detail = {"similarity": round(found.similarity, 4), "age_seconds": round(manager.age(entry), 3)}
+def _answer(manager: SemanticCacheManager, entry: Entry, found: Lookup, then: Followup | None) -> Answer:
+    detail: Detail = {
+        "similarity": round(found.similarity, 4), "age_seconds": round(manager.age(entry), 3), "key": entry.key,
+    }  # fmt: skip
     reply = Reply(text=entry.text, finish=entry.finish, has_tool_calls=False, payload=entry.payload)
-    return Answer(reply, found.reason, detail)
+    return Answer(reply, found.reason, detail, then)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,10 +35,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An entry whose question is like the one asked; `similarity` is the vectors' cosine."""
+    """An entry whose question is like the one asked; `similarity` is the vectors' cosine, `note` what `note` left."""
 
     entry: Entry
     similarity: float
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,13 @@ class AnswerStore(Protocol):
 
     async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
         """Store *entry* for *ttl_seconds*, in place of one with its key. Without *vector*, `search` won't find it."""
+        ...
+
+    async def note(self, key: str, change: Callable[[str], str]) -> str | None:
+        """Put what *change* makes of the note on the entry under *key* (empty at first) in its place; gives the new.
+
+        The note goes with the entry. None where there is no such entry. *change* may be called more than once.
+        """
         ...
 
     async def drop(self, key: str) -> None:

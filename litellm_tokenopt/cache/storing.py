@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 class StoreReply:
     """The follow-up of a miss: keeps the model's reply under the question that it answers, and ends its `flight`.
 
-    `kind` is the question's, if there was time to tell.
+    `kind` is the question's, if there was time to tell. `look` sees the reply then.
     """
 
     manager: SemanticCacheManager
@@ -40,6 +41,7 @@ class StoreReply:
     kind: Kind | None
     vector: NDArray[np.float32] | None
     flight: Flight | None = None
+    look: Callable[[Reply], None] | None = None
 
     async def __call__(self, reply: Reply) -> str:
         ending: Ending = "refused"
@@ -48,6 +50,8 @@ class StoreReply:
             ending = "stored" if result == "stored" else "refused"
         finally:
             self._ended(ending)
+        if self.look is not None:
+            self.look(reply)
         return result
 
     def abandon(self) -> None:

@@ -80,6 +80,13 @@ class TieredAnswerStore:
         else:
             self._alone = False
 
+    async def note(self, key: str, change: Callable[[str], str]) -> str | None:
+        try:
+            return await self._shared.note(key, change)
+        except UnavailableError as error:
+            self._failed(error)
+            return await self._memory.note(key, change)
+
     async def drop(self, key: str) -> None:
         await self._memory.drop(key)
         try:

@@ -31,11 +31,14 @@ class PairComparer(Protocol):
 class Judgement:
     """Whether two questions share an answer. `objection` is None if so, else one of few words.
 
-    `confidence` is the model's probability that both ask the same; None where it wasn't asked.
+    `confidence` is the model's probability that both ask the same, `least` what it must come to; None where it wasn't
+    asked. `doubted` where a rule objects that may be wrong.
     """
 
     objection: str | None
     confidence: float | None = None
+    least: float | None = None
+    doubted: bool = False
 
 
 class RuleVerifier:
@@ -72,8 +75,8 @@ class PairVerifier:
             self._failed(error)
             return Judgement(refusal if objection else None)
         self._failing = False
-        confidence = self._calibration.probability(logit)
-        return Judgement(None if logit >= least else refusal, confidence)
+        sure, needed = self._calibration.probability(logit), self._calibration.probability(least)
+        return Judgement(None if logit >= least else refusal, sure, needed, doubted=objection is not None)
 
     def _failed(self, error: UnavailableError) -> None:
         if not self._failing:

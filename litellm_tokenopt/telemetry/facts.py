@@ -20,6 +20,7 @@ _FAMILIES = {
     "rejected": "rejected",
     "veto": "rejected",
     "vetoed": "rejected",
+    "unverified": "rejected",
     "skip": "skipped",
     "skipped": "skipped",
     "error": "error",
@@ -97,6 +98,13 @@ def similarity(outcome: Outcome) -> float | None:
     step = cache_step(outcome)
     value = step.verdict.detail.get("similarity") if step else None
     return float(value) if isinstance(value, (int, float)) else None
+
+
+def cache_key(outcome: Outcome) -> str | None:
+    """The key of the entry that answered, if one did."""
+    step = cache_step(outcome)
+    value = step.verdict.detail.get("key") if step and isinstance(step.verdict, Answer) else None
+    return value if isinstance(value, str) else None
 
 
 def outcome_word(outcome: Outcome, error: str | None = None) -> Literal["error", "answered", "changed", "unchanged"]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
 
 from ..pipeline import Outcome, Step
 from . import facts, names
+
+if TYPE_CHECKING:
+    from ..cache.tally import Tally
 
 MAX_MODELS = 50
 MAX_REASONS = 100
@@ -32,9 +36,12 @@ class Capped:
 
 
 class Meters:
-    """The instruments of one meter; see `names.METRICS`. *redis_up* is asked at each export; None: not known."""
+    """The instruments of one meter; see `names.METRICS`.
 
-    def __init__(self, meter: Meter, redis_up: Callable[[], bool | None]) -> None:
+    *redis_up* and *checks* are asked at each export; None: not known.
+    """
+
+    def __init__(self, meter: Meter, redis_up: Callable[[], bool | None], checks: Callable[[], Tally | None]) -> None:
         self._requests = _counter(meter, names.REQUESTS)
         self._before = _counter(meter, names.BEFORE)
         self._after = _counter(meter, names.AFTER)
@@ -44,14 +51,19 @@ class Meters:
         self._stage_saved = _counter(meter, names.STAGE_SAVED)
         self._cache_requests = _counter(meter, names.CACHE_REQUESTS)
         self._cache_stores = _counter(meter, names.CACHE_STORES)
+        self._shadow_checks = _counter(meter, names.SHADOW_CHECKS)
+        self._opinions = _counter(meter, names.SECOND_OPINIONS)
+        self._check_tokens = _counter(meter, names.CHECK_TOKENS)
         self._errors = _counter(meter, names.ERRORS)
         self._asked = _counter(meter, names.ASKED)
         self._request_tokens = _histogram(meter, names.REQUEST_TOKENS)
         self._duration = _histogram(meter, names.DURATION)
         self._stage_duration = _histogram(meter, names.STAGE_DURATION)
         self._redis_up = redis_up
-        gauge = names.REDIS_UP
-        meter.create_observable_gauge(gauge.name, [self._observe_redis], gauge.unit, gauge.description)
+        self._checks = checks
+        _gauge(meter, names.REDIS_UP, self._observe_redis)
+        _gauge(meter, names.WRONG_RATE, self._observe_wrong_rate)
+        _gauge(meter, names.TIGHTENING, self._observe_tightening)
         self._model = Capped(MAX_MODELS)
         self._reason = Capped(MAX_REASONS)
 
@@ -84,6 +96,16 @@ class Meters:
         if result.result == "error":
             self.record_error("store", result.reason)
 
+    def record_check(self, kind: str, outcome: str) -> None:
+        """Count an outcome of a shadow check, or of another *kind* of opinion (judge, report)."""
+        if kind == "shadow":
+            self._shadow_checks.add(1, {names.OUTCOME: outcome})
+        else:
+            self._opinions.add(1, {names.CHECK: kind, names.OUTCOME: outcome})
+
+    def record_check_tokens(self, kind: str, tokens: int) -> None:
+        self._check_tokens.add(tokens, {names.CHECK: kind})
+
     def record_error(self, where: str, error: str) -> None:
         self._errors.add(1, {names.STAGE: where, names.ERROR_TYPE: self._reason(error)})
 
@@ -93,6 +115,19 @@ class Meters:
     def _observe_redis(self, _: CallbackOptions) -> Iterable[Observation]:
         up = self._redis_up()
         return [] if up is None else [Observation(int(up))]
+
+    def _observe_wrong_rate(self, _: CallbackOptions) -> Iterable[Observation]:
+        known = self._checks()
+        rate = known.recent.wrong_rate if known is not None else None
+        if known is None or rate is None:
+            return
+        interval = known.recent.interval
+        for bound, value in (("observed", rate), ("lower", interval.lower), ("upper", interval.upper)):
+            yield Observation(value, {names.BOUND: bound})
+
+    def _observe_tightening(self, _: CallbackOptions) -> Iterable[Observation]:
+        known = self._checks()
+        return [] if known is None else [Observation(known.tightening)]
 
     def _record_step(self, step: Step, shared: dict[str, str]) -> None:
         attributes = {**shared, names.STAGE: step.stage}
@@ -113,6 +148,10 @@ class Meters:
 
 def _counter(meter: Meter, metric: names.Metric) -> Counter:
     return meter.create_counter(metric.name, metric.unit, metric.description)
+
+
+def _gauge(meter: Meter, metric: names.Metric, observe: Callable[[CallbackOptions], Iterable[Observation]]) -> None:
+    meter.create_observable_gauge(metric.name, [observe], metric.unit, metric.description)
 
 
 def _histogram(meter: Meter, metric: names.Metric) -> Histogram:

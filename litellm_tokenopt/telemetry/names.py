@@ -35,9 +35,11 @@ CACHE_RESULT: Final = "tokenopt.cache.result"
 CACHE_SIMILARITY: Final = "tokenopt.cache.similarity"
 POINT: Final = "tokenopt.point"
 TOOL: Final = "gen_ai.tool.name"
+CHECK: Final = "tokenopt.check"
+BOUND: Final = "tokenopt.bound"
 
 METRIC_ATTRIBUTES: Final = frozenset(
-    {MODEL, SURFACE, MODE, OUTCOME, STAGE, VERDICT, REASON, CACHE_RESULT, ERROR_TYPE, POINT, TOOL}
+    {MODEL, SURFACE, MODE, OUTCOME, STAGE, VERDICT, REASON, CACHE_RESULT, ERROR_TYPE, POINT, TOOL, CHECK, BOUND}
 )
 """Every attribute that a metric may carry."""
 
@@ -73,6 +75,24 @@ CACHE_REQUESTS: Final = Metric("tokenopt.cache.requests", "counter", "{request}"
 CACHE_STORES: Final = Metric(
     "tokenopt.cache.stores", "counter", "{reply}", "Replies of models, by whether they were stored, and why not."
 )
+SHADOW_CHECKS: Final = Metric(
+    "tokenopt.cache.shadow_checks", "counter", "{check}", "Hits that the model was asked about too, by what it came to."
+)
+SECOND_OPINIONS: Final = Metric(
+    "tokenopt.cache.opinions",
+    "counter",
+    "{opinion}",
+    "Verdicts of the judge, and reports of people, on cached answers.",
+)
+CHECK_TOKENS: Final = Metric(
+    "tokenopt.cache.check.tokens", "counter", "{token}", "Tokens of the calls that check the cache, in and out."
+)
+WRONG_RATE: Final = Metric(
+    "tokenopt.cache.wrong_rate", "gauge", "", "Share of the checked hits that were wrong, and its 95 % interval."
+)
+TIGHTENING: Final = Metric(
+    "tokenopt.cache.tightening", "gauge", "", "Log-odds of confidence asked of hits beyond the calibrated line."
+)
 ERRORS: Final = Metric("tokenopt.errors", "counter", "{error}", "Errors that requests passed on in spite of.")
 ASKED: Final = Metric(
     "tokenopt.asked", "counter", "{call}", "Calls by which the model asked for what was left out, by tool."
@@ -89,6 +109,7 @@ STAGE_DURATION: Final = Metric(
 REDIS_UP: Final = Metric("tokenopt.redis.up", "gauge", "", "1 while Redis answers, 0 while it is left alone.")
 
 METRICS: Final = (
-    REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, CACHE_STORES, ERRORS,
-    ASKED, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP,
+    REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, CACHE_STORES,
+    SHADOW_CHECKS, SECOND_OPINIONS, CHECK_TOKENS, WRONG_RATE, TIGHTENING, ERRORS, ASKED, REQUEST_TOKENS, DURATION,
+    STAGE_DURATION, REDIS_UP,
 )  # fmt: skip

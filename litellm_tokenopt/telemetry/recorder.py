@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
@@ -20,6 +21,9 @@ from . import names
 from .meters import Meters
 from .setup import Providers, open_providers
 from .spans import write_spans
+
+if TYPE_CHECKING:
+    from ..cache.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +54,7 @@ class Recorder:
         self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
         self._redis_up: Callable[[], bool] | None = None
+        self._checks: Callable[[], Tally] | None = None
         self._own: Providers | None = None
         self._sinks: _Sinks | None = None
         self._lock = threading.Lock()
@@ -95,12 +100,19 @@ class Recorder:
 
     def record_failure(self, where: str, error: BaseException) -> None:
         """Count an error that happened outside the stages, at *where* (one of few words: ``convert``, ``hook``, …)."""
-        if not self._enabled:
-            return
-        try:
-            (self._sinks or self._open()).meters.record_error(where, type(error).__name__)
-        except Exception:
-            self._complain()
+        self._count(lambda meters: meters.record_error(where, type(error).__name__))
+
+    def record_check(self, kind: str, outcome: str) -> None:
+        """Count what a second look at the cache came to; *kind* is shadow, judge or report."""
+        self._count(lambda meters: meters.record_check(kind, outcome))
+
+    def record_check_tokens(self, kind: str, tokens: int) -> None:
+        """Count what a second look of this *kind* cost."""
+        self._count(lambda meters: meters.record_check_tokens(kind, tokens))
+
+    def watch_cache(self, checks: Callable[[], Tally]) -> None:
+        """Have *checks* asked at each export of metrics, from any thread; it must not wait for anything."""
+        self._checks = checks
 
     def record_asked(self, tools: Iterable[str]) -> None:
         """Count calls of our own *tools*, by which the model asked for what had been left out."""
@@ -136,7 +148,7 @@ class Recorder:
                 meter_provider = self._own.meter_provider if self._own else self._meter_provider
                 tracer = trace.get_tracer(names.SCOPE, _version(), tracer_provider)
                 meter = metrics.get_meter(names.SCOPE, _version(), meter_provider)
-                self._sinks = _Sinks(tracer, Meters(meter, self._ask_redis))
+                self._sinks = _Sinks(tracer, Meters(meter, self._ask_redis, self._ask_cache))
             return self._sinks
 
     def _open_own(self) -> Providers | None:
@@ -151,6 +163,17 @@ class Recorder:
 
     def _ask_redis(self) -> bool | None:
         return self._redis_up() if self._redis_up is not None else None
+
+    def _ask_cache(self) -> Tally | None:
+        return self._checks() if self._checks is not None else None
+
+    def _count(self, record: Callable[[Meters], None]) -> None:
+        if not self._enabled:
+            return
+        try:
+            record((self._sinks or self._open()).meters)
+        except Exception:
+            self._complain()
 
     def _complain(self) -> None:
         if not self._complained:

@@ -11,7 +11,8 @@ HEADER_PREFIX = "x-tokenopt-"
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
-    """`outcome` as JSON values; times are in milliseconds. ``similarity`` is there when the cache compared.
+    """`outcome` as JSON values; times are in milliseconds. ``similarity`` is there when the cache compared, and
+    ``cache_key`` when it answered.
 
     In any mode but ``on`` the tokens are those that would have been sent.
 
@@ -29,14 +30,20 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "ms": _ms(outcome.seconds),
     }
     similarity = facts.similarity(outcome)
-    return values if similarity is None else values | {"similarity": round(similarity, 4)}
+    key = facts.cache_key(outcome)
+    return {
+        **values,
+        **({} if similarity is None else {"similarity": round(similarity, 4)}),
+        **({} if key is None else {"cache_key": key}),
+    }
 
 
 def headers(outcome: Outcome) -> dict[str, str]:
     """The ``x-tokenopt-*`` response headers of `outcome`.
 
     ``-stages`` lists the stages that changed or answered the request (``none``: nothing did); ``-cache`` is
-    ``exact``, ``semantic``, ``miss`` or ``skip``; ``-similarity`` is there when the cache compared, and ``-mode`` when
+    ``exact``, ``semantic``, ``miss`` or ``skip``; ``-similarity`` is there when the cache compared,
+    ``-cache-key`` (to report an answer by) when it answered, and ``-mode`` when
     it isn't ``on``.
     """
     values = {
@@ -50,6 +57,9 @@ def headers(outcome: Outcome) -> dict[str, str]:
     similarity = facts.similarity(outcome)
     if similarity is not None:
         values["similarity"] = f"{similarity:.4f}"
+    key = facts.cache_key(outcome)
+    if key is not None:
+        values["cache-key"] = key
     if outcome.mode != "on":
         values["mode"] = outcome.mode
     return {HEADER_PREFIX + name: value for name, value in values.items()}

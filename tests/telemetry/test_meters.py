@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from litellm_tokenopt.cache.tally import Tally, checked
 from litellm_tokenopt.telemetry import names
 from litellm_tokenopt.telemetry.meters import Capped
 
@@ -141,6 +142,10 @@ async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: 
     record(recording, outcome)
     recording.recorder.record_stores(outcome, ("stored",))
     recording.recorder.record_asked(["tokenopt_find_tools"])
+    recording.recorder.watch_cache(lambda: checked(Tally(), "different", 20_000, 0.01))
+    recording.recorder.record_check("shadow", "different")
+    recording.recorder.record_check("judge", "same")
+    recording.recorder.record_check_tokens("judge", 90)
     data = recording.reader.get_metrics_data()
     seen = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
     known = {m.name: (m.unit, m.description) for m in names.METRICS}
@@ -165,3 +170,16 @@ async def test_replies_are_counted_by_what_became_of_them(
     assert value(recording, "tokenopt.cache.stores", tokenopt__cache__result=result, tokenopt__reason=why) == 1
     errors = [(a["tokenopt.stage"], a["error.type"]) for a, _ in recording.points("tokenopt.errors")]
     assert errors == ([("store", why)] if result == "error" else [])
+
+
+async def test_the_wrong_rate_is_shown_with_its_interval(recording: Any, decide: Any) -> None:
+    """One gauge gives the observed share and both bounds; without checks it gives nothing."""
+    known = [Tally()]
+    recording.recorder.watch_cache(lambda: known[0])
+    record(recording, await decide())
+    assert recording.points("tokenopt.cache.wrong_rate") == []
+    for outcome in ("same", "same", "same", "different"):
+        known[0] = checked(known[0], outcome, 20_000, 0.5)
+    shown = {a["tokenopt.bound"]: v for a, v in recording.points("tokenopt.cache.wrong_rate")}
+    assert shown["lower"] < shown["observed"] == 0.25 < shown["upper"]
+    assert value(recording, "tokenopt.cache.tightening") == 0.0

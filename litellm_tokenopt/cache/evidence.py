@@ -1,0 +1,138 @@
+"""What is known of one entry: how its answer did for other questions, and what a further question needs therefore.
+
+After vCache (Schroeder et al., arXiv 2502.03771), which learns a similarity threshold for each entry from outcomes,
+within the user's bound on wrong answers. Two things are other here. The confidence is the verifier's, in log-odds
+above its line (`Pair.margin`), so that an entry without outcomes is served just as calibrated. And in place of a
+logistic fit, which one more wrong answer may steepen, outcomes are weighed so that they count one way only: a wrong
+answer speaks against all that is less sure, a right one for all that is surer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ..request import digest
+from .intervals import exact_interval
+from .normalise import normalise
+from .verifier import Judgement
+
+Outcome: TypeAlias = Literal["same", "different", "unknown"]
+"""Whether two answers, or two questions, come to the same."""
+
+REACH = 1.0
+"""Log-odds over which what an outcome says of others, on its far side, falls to 1/e."""
+PRIOR_CHECKS = 20.0
+"""Calibration counts as much as so many outcomes."""
+LOOSEST = 1.0
+"""Log-odds below the line to which good outcomes may take an entry, where no rule doubts the pair."""
+MOST_WRONG, MOST_RIGHT = 16, 48
+RETIRED_WRONG = 3
+_LIMIT = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A question asked and an entry whose answer may be given to it.
+
+    `question` is a digest; `margin` the log-odds by which the verifier is surer than it must be; `doubted` where a
+    rule objects that may be wrong.
+    """
+
+    entry_key: str
+    question: str
+    margin: float
+    doubted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One question that an entry's answer was tried on, by its digest, and whether that was right."""
+
+    question: str
+    margin: float
+    same: bool
+
+
+Observations: TypeAlias = tuple[Observation, ...]
+
+
+def question_digest(scope: str, question: str) -> str:
+    """What *question* is remembered by."""
+    return digest(scope, normalise(question))[:16]
+
+
+def log_odds(probability: float) -> float:
+    clipped = min(1.0 - _LIMIT, max(_LIMIT, probability))
+    return math.log(clipped / (1.0 - clipped))
+
+
+def margin_of(judged: Judgement, similarity: float, threshold: float) -> float | None:
+    """How much surer than needed a pair is, in log-odds; None for one that no confidence can help.
+
+    Where nobody was asked for a confidence, it's told by the similarity.
+    """
+    if judged.confidence is not None and judged.least is not None:
+        return log_odds(judged.confidence) - log_odds(judged.least)
+    return log_odds(similarity) - log_odds(threshold) if judged.objection is None else None
+
+
+def added(known: Observations, new: Observation) -> Observations:
+    """*known* with *new*, the only one of its question; of many, the newest right and the surest wrong ones stay."""
+    others = [one for one in known if one.question != new.question]
+    right = [one for one in (*others, new) if one.same][-MOST_RIGHT:]
+    wrong = sorted((one for one in (*others, new) if not one.same), key=lambda one: -one.margin)[:MOST_WRONG]
+    return (*wrong, *right)
+
+
+def wrong_probability(known: Iterable[Observation], margin: float, max_wrong_rate: float, tightening: float) -> float:
+    """The probability that an entry's answer is wrong for a pair of this *margin*, given what is *known*.
+
+    Without outcomes it's *max_wrong_rate* on the line, which stands *tightening* above the calibrated one, and falls
+    with the odds of the margin. Never falls with a wrong outcome more, and never rises with a right one more.
+    """
+    odds = log_odds(max_wrong_rate) - (margin - tightening)
+    wrong = right = 0.0
+    for one in known:
+        beyond = margin - one.margin
+        if one.same:
+            right += math.exp(min(0.0, beyond) / REACH)
+        else:
+            wrong += math.exp(-max(0.0, beyond) / REACH)
+    return (PRIOR_CHECKS / (1.0 + math.exp(min(700.0, -odds))) + wrong) / (PRIOR_CHECKS + wrong + right)
+
+
+def may_serve(pair: Pair, judged: Judgement, known: Observations, max_wrong_rate: float, tightening: float) -> bool:
+    """Whether what was observed lets the entry's answer be given; the verifier's word where nothing was."""
+    tried = next((one.same for one in known if one.question == pair.question), None)
+    if tried is not None:
+        return tried
+    if not known and not tightening:
+        return judged.objection is None
+    if pair.margin < (0.0 if pair.doubted else -LOOSEST):
+        return False
+    return wrong_probability(known, pair.margin, max_wrong_rate, tightening) <= max_wrong_rate
+
+
+def retired(known: Observations, max_wrong_rate: float) -> bool:
+    """Whether an entry was wrong for so many questions that it had better go."""
+    wrong = sum(not one.same for one in known)
+    return wrong >= RETIRED_WRONG and exact_interval(wrong, len(known)).lower > max_wrong_rate
+
+
+def written(known: Observations) -> str:
+    """*known* as text, for a store."""
+    return json.dumps([[one.question, round(one.margin, 3), int(one.same)] for one in known], separators=(",", ":"))
+
+
+def read_observations(text: str) -> Observations:
+    """What `written` wrote; nothing for what it didn't."""
+    try:
+        return tuple(
+            Observation(str(question), float(margin), bool(same)) for question, margin, same in json.loads(text)
+        )
+    except (ValueError, TypeError):
+        return ()
