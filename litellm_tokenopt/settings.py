@@ -8,18 +8,29 @@ variables ``TOKENOPT_<STAGE>__<FIELD>`` (``TOKENOPT_REDIS__URL=embedded``), whic
 from __future__ import annotations
 
 import base64
+import difflib
 import importlib.util
+import logging
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from .errors import SettingsError
 
 ENV_PREFIX = "TOKENOPT_"
+NO_SETTINGS = frozenset({"TOKENOPT_EMBEDDED_DIR"})
+"""Environment variables of the prefix that are read elsewhere."""
+SHOWN_CHARACTERS = 100
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+logger = logging.getLogger(__name__)
+
+Place: TypeAlias = tuple[str, ...]
+"""Where a setting stands: its section and its name."""
 
 Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
@@ -230,10 +241,17 @@ class TelemetrySettings(_Section):
     )
 
 
+def _mode(value: Any) -> Any:
+    """YAML 1.1 reads ``on`` and ``off`` as booleans; people write them with capitals."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value.lower() if isinstance(value, str) else value
+
+
 class Settings(_Section):
     """All settings; every default is safe."""
 
-    mode: Literal["on", "shadow", "off"] = Field(
+    mode: Annotated[Literal["on", "shadow", "off"], BeforeValidator(_mode)] = Field(
         "on", description="on | shadow (decide and report, but send the original) | off."
     )
     holdout_fraction: Fraction = Field(0.0, description="Share of sessions left alone, to compare with.")
@@ -258,56 +276,109 @@ def load_settings(source: Settings | Mapping[str, Any] | str | os.PathLike[str] 
     """
     if isinstance(source, Settings):
         return source
+    where = f"settings file {os.fspath(source)}" if isinstance(source, (str, os.PathLike)) else "settings"
     values = _resolve(_read_yaml(source) if isinstance(source, (str, os.PathLike)) else source or {}, ())
     if not isinstance(values, Mapping):
-        raise SettingsError(f"settings: got {type(values).__name__}; a mapping of settings is allowed")
+        raise SettingsError(f"{where}: got a {type(values).__name__}; a mapping of settings is allowed")
+    set_by = _variables(os.environ)
+    for place, name in set_by.items():
+        values = _with(values, place, _read_variable(name, place))
     try:
-        return Settings.model_validate(_merge(values, _from_environment(os.environ)))
+        return Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
+        raise SettingsError(_explain(error, set_by)) from None
 
 
 def _read_yaml(path: str | os.PathLike[str]) -> Any:
     import yaml
 
+    where = f"settings file {os.fspath(path)}"
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
     except OSError as error:
-        raise SettingsError(f"settings file {os.fspath(path)}: {error.strerror or error}") from None
-    try:
-        values = yaml.safe_load(text) or {}
+        raise SettingsError(f"{where}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{where}: not UTF-8 at byte {error.start}") from None
     except yaml.YAMLError as error:
-        raise SettingsError(f"settings file {os.fspath(path)}: not YAML: {error}") from None
-    if isinstance(values, Mapping):
-        callback_settings = values.get("callback_settings")
-        if isinstance(callback_settings, Mapping):
-            values = callback_settings
-        values = values.get("litellm_tokenopt", values)
-    return values
+        raise SettingsError(f"{where}: not YAML: {_fault(error)}") from None
+    return _own_part(values) if isinstance(values, Mapping) else values
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """``TOKENOPT_CACHE__TTL_SECONDS=60`` as ``{"cache": {"ttl_seconds": 60}}``; values are read as YAML."""
+def _fault(error: Any) -> str:
+    """A YAML error in one line."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None or not problem:
+        return " ".join(str(error).split())
+    advice = "; indent with spaces" if "'\\t'" in problem else ""
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{advice}"
+
+
+def _own_part(values: Mapping[str, Any]) -> Any:
+    """The plugin's settings in a file; none where it's LiteLLM's own configuration and says nothing of the plugin."""
+    callback_settings = values.get("callback_settings")
+    if isinstance(callback_settings, Mapping):
+        return callback_settings.get("litellm_tokenopt") or {}
+    if "litellm_tokenopt" in values:
+        return values["litellm_tokenopt"] or {}
+    return {} if {"model_list", "litellm_settings", "general_settings"} & set(values) else values
+
+
+def _variables(environment: Mapping[str, str]) -> dict[Place, str]:
+    """The environment variables that hold settings, by place, sections before their fields; empty ones aside.
+
+    One whose section is unknown may belong to another program: it's warned of, once.
+    """
+    found: dict[Place, str] = {}
+    for name in environment:
+        if name.startswith(ENV_PREFIX) and name not in NO_SETTINGS and environment[name].strip():
+            place = tuple(name.removeprefix(ENV_PREFIX).lower().split("__"))
+            if place[0] in Settings.model_fields:
+                found[place] = name
+            else:
+                _warn_of(name)
+    return dict(sorted(found.items()))
+
+
+@lru_cache(maxsize=256)
+def _warn_of(name: str) -> None:
+    near = difflib.get_close_matches(name, _variable_names(), 1)
+    advice = f"did you mean {near[0]}?" if near else f"sections are {', '.join(Settings.model_fields)}"
+    logger.warning("the environment variable %s is no setting, and is ignored; %s", name, advice)
+
+
+def _variable_names() -> list[str]:
+    names = []
+    for name in Settings.model_fields:
+        fields = _fields_at((name,))
+        names += [f"{name}__{field}" for field in fields] or [name]
+    return [f"{ENV_PREFIX}{name.upper()}" for name in names]
+
+
+def _read_variable(name: str, place: Place) -> Any:
+    """The value of the variable *name*: text, as pydantic reads it; a list or a mapping as YAML has it, or ``a, b``."""
     import yaml
 
-    values: dict[str, Any] = {}
-    for name, text in environment.items():
-        if not name.startswith(ENV_PREFIX):
-            continue
-        *sections, leaf = name.removeprefix(ENV_PREFIX).lower().split("__")
-        if (sections[0] if sections else leaf) not in Settings.model_fields:
-            continue
-        place = values
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[leaf] = yaml.safe_load(text)
-    return values
+    text = os.environ[name].strip()
+    if text.startswith(("[", "{")):
+        try:
+            return _resolve(yaml.safe_load(text), place)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{name}: got {text!r}; not YAML: {_fault(error)}") from None
+    if _takes_list(place):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return _resolve(text, place)
 
 
-def _resolve(value: Any, path: tuple[str, ...]) -> Any:
+def _takes_list(place: Place) -> bool:
+    model = _model_at(place[:-1])
+    field = model.model_fields.get(place[-1]) if model else None
+    return field is not None and getattr(field.annotation, "__origin__", None) is tuple
+
+
+def _resolve(value: Any, path: Place) -> Any:
     """*value* with every ``os.environ/NAME`` replaced by that variable."""
     if isinstance(value, Mapping):
-        return {key: _resolve(item, (*path, str(key))) for key, item in value.items()}
+        return {str(key): _resolve(item, (*path, str(key))) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_resolve(item, path) for item in value]
     if isinstance(value, str) and value.startswith("os.environ/"):
@@ -318,34 +389,66 @@ def _resolve(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        here = merged.get(key)
-        merged[key] = _merge(here, value) if isinstance(here, Mapping) and isinstance(value, Mapping) else value
-    return merged
+def _with(values: Mapping[str, Any], place: Place, value: Any) -> dict[str, Any]:
+    """*values* with *value* at *place*; what stands in the way there, and is no mapping, stays to be complained of."""
+    name, *rest = place
+    here = values.get(name)
+    if not rest:
+        return {**values, name: value}
+    if here is not None and not isinstance(here, Mapping):
+        return dict(values)
+    return {**values, name: _with(here or {}, tuple(rest), value)}
 
 
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for fault in error.errors():
-        path = ".".join(map(str, fault["loc"])) or "settings"
-        if fault["type"] == "extra_forbidden":
-            lines.append(f"{path}: no such setting; allowed here: {', '.join(_fields_at(fault['loc'][:-1]))}")
-        else:
-            message = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"{path}: got {_shown(path, fault['input'])}; {message[:1].lower()}{message[1:]}")
-    return "; ".join(lines)
+def _explain(error: ValidationError, set_by: Mapping[Place, str]) -> str:
+    return "; ".join(_explain_one(fault, set_by) for fault in error.errors())
 
 
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+def _explain_one(fault: Any, set_by: Mapping[Place, str]) -> str:
+    place = tuple(map(str, fault["loc"]))
+    path = ".".join(place) or "settings"
+    longest = len(place) + isinstance(fault["input"], Mapping)  # a single value may have got a field
+    variables = [n for of, n in set_by.items() if len(of) <= longest and of[: len(place)] == place[: len(of)]]
+    begin = f"{variables[-1]}: " if variables else ""
+    if fault["type"] == "extra_forbidden":
+        return f"{begin}{path}: no such setting; {_allowed_near(place)}"
+    return f"{begin}{path}: got {_shown(path, fault['input'])}; {_allowed(fault, place)}"
+
+
+def _allowed_near(place: Place) -> str:
+    fields = _fields_at(place[:-1])
+    begun = [name for name in fields if name.startswith(place[-1].lower())]
+    near = difflib.get_close_matches(place[-1].lower(), fields, 1) or begun
+    guess = f"did you mean {near[0]}? " if near else ""
+    return f"{guess}allowed here: {', '.join(fields)}"
+
+
+def _allowed(fault: Any, place: Place) -> str:
+    """What is allowed, where pydantic's own words would be of its types."""
+    if fault["type"] in ("model_type", "model_attributes_type"):
+        return f"a mapping is allowed, of: {', '.join(_fields_at(place))}"
+    if fault["type"] == "tuple_type":
+        return "a list is allowed, such as [one, another]"
+    if fault["type"].startswith("bool_"):
+        return "true or false is allowed"
+    message: str = fault["msg"].removeprefix("Value error, ")
+    return f"{message[:1].lower()}{message[1:]}"
+
+
+def _fields_at(place: Place) -> list[str]:
+    model = _model_at(place)
+    return list(model.model_fields) if model else []
+
+
+def _model_at(place: Place) -> type[BaseModel] | None:
+    """The model of the section at *place*; None where there is none."""
     model: type[BaseModel] = Settings
-    for part in location:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)
+    for part in place:
+        field = model.model_fields.get(part)
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return None
+        model = field.annotation
+    return model
 
 
 def _shown(path: str, value: Any) -> str:
@@ -353,4 +456,6 @@ def _shown(path: str, value: Any) -> str:
     if path.endswith("_key"):
         return "'…'"
     shown = repr(value)
-    return f"{shown.split('@')[0].split('://')[0]}://…'" if path.endswith("url") and "@" in shown else shown
+    if "@" in shown and ("://" in shown or path.endswith("url")):
+        return f"{shown.split('@')[0].split('://')[0]}://…'"
+    return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}…"
