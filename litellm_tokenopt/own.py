@@ -45,7 +45,7 @@ class Found:
 class OwnTool(Protocol):
     """A tool that a stage offers; its name begins with `OWN_TOOL_PREFIX`.
 
-    Two stages may offer tools of one name: the model gets the first stage's, and each is asked until one answers.
+    Two stages may offer tools of one name: the model gets the first stage's, and what they all answer.
     """
 
     @property

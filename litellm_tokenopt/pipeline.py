@@ -143,7 +143,8 @@ class Pipeline:
         )  # fmt: skip
 
     async def answer(self, outcome: Outcome, name: str, asked: Asked) -> Found:
-        """What a call of our tool *name* is answered with."""
+        """What a call of our tool *name* is answered with, by all the stages that offer it."""
+        answers: list[Found] = []
         for offer in outcome.offers:
             if tool_name(offer.tool) != name:
                 continue
@@ -154,8 +155,10 @@ class Pipeline:
                 self._say(f"{name}:{type(error).__name__}", said, name, error=error)
                 continue
             if found is not None:
-                return found
-        return Found("Nothing was found.")
+                answers.append(found)
+        if not answers:
+            return Found("Nothing was found.")
+        return Found("\n\n".join(one.text for one in answers), tuple(tool for one in answers for tool in one.tools))
 
     async def after(self, outcome: Outcome, reply: Reply) -> tuple[str, ...]:
         """Run what the stages asked to be done with the model's *reply*; what came of it, where that is told."""

@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "memo", "saying"},
     {"settings", "request"},
     {"caller", "own"},
-    {"stage", "tokens", "lexical", "convert", "replies", "rounds"},
+    {"stage", "tokens", "lexical", "convert", "recall", "replies", "rounds"},
     {"models", "redis"},
     {"cache", "tools", "prompt", "context"},
     {"pipeline"},

@@ -14,7 +14,7 @@ from litellm_tokenopt.rounds import added, calls_in, name_of, without_own_calls
 from litellm_tokenopt.tokens import count_text
 
 ASKED = "What is the weather in Paris tomorrow?"
-FIND = "tokenopt_find_tools"
+FIND, RECALL = "tokenopt_find_tools", "tokenopt_recall"
 SETTINGS = {"redis": {"url": "memory"}, "cache": {"enabled": False}, "time_budget_seconds": 60}
 
 
@@ -62,7 +62,7 @@ async def test_a_call_of_ours_is_answered_and_the_found_tools_are_sent(surface, 
     given = request_of(surface)
     outcome = await optimizer.before(given, surface, own_tools=True)
     sent = {**given, **outcome.changes}
-    assert names(sent)[-1] == FIND
+    assert names(sent)[-2:] == [FIND, RECALL]
     assert outcome.tokens_after < outcome.tokens_before
     wanted = next(name for name in map(name_of, given["tools"]) if name not in names(sent))
     reply = reply_of(surface, ("c1", FIND, {"query": wanted}))

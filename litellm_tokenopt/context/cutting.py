@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TypeAlias
 
 from ..request import Message, tool_calls
 from ..tokens import count_message
-from .marks import DIGEST_HEAD, GAP, left_out
+from .marks import DIGEST_HEAD, gap, left_out
+from .passages import Gap
 from .units import Level, Part, Unit, states_constraint
 
 Item: TypeAlias = int | Message
@@ -183,30 +185,39 @@ def _shortened(part: Part, kept: set[int]) -> Message | None:
     numbers = _kept_of(part, kept)
     if part.tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):
         return None
-    text = part.document.render(numbers, lambda gap: left_out(part.tokens_of(gap.chars), gap.count, gap.what))
+    text = part.document.render(numbers, partial(_left_out_of, part))
     content = part.message.get("content")
     message = {**part.message, "content": text if isinstance(content, str) else [{"type": "text", "text": text}]}
     return message if count_message(message) < part.tokens else None
 
 
+def _left_out_of(part: Part, left: Gap) -> str:
+    return left_out(part.tokens_of(left.chars), left.count, left.what, part.place)
+
+
 def lines(units: Iterable[Unit], kept: set[int]) -> Iterator[str]:
     """The kept passages of *units* in their order, each with who said it, and a mark for every gap."""
-    gap, speaker = False, ""
+    missing: list[int] = []
+    speaker = ""
     for unit in units:
         named = unit.calls and any(number in kept for part in unit.parts for number in part.numbers)
         for part in unit.parts:
             numbers = _kept_of(part, kept)
             if not numbers and not (named and part is unit.parts[0]):
-                gap = gap or bool(part.numbers)
+                missing += [part.place] if part.numbers else []
                 continue
-            if gap:
-                yield GAP
+            if missing:
+                yield gap(missing[0], missing[-1])
             says = _speaker(part)
-            text = part.document.render(numbers, lambda _: GAP).strip()
-            yield text if says == speaker and not unit.calls and not gap else f"{says}: {text}".rstrip()
-            gap, speaker = False, says
-    if gap:
-        yield GAP
+            text = part.document.render(numbers, partial(_gap_in, part)).strip()
+            yield text if says == speaker and not unit.calls and not missing else f"{says}: {text}".rstrip()
+            missing, speaker = [], says
+    if missing:
+        yield gap(missing[0], missing[-1])
+
+
+def _gap_in(part: Part, _: Gap) -> str:
+    return gap(part.place, part.place)
 
 
 def _speaker(part: Part) -> str:

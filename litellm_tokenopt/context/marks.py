@@ -8,15 +8,23 @@ from ..request import Message, text_of
 
 DIGEST_HEAD = "[Earlier in this conversation, shortened; […] stands for what was left out]"
 RECALL_HEAD = "[From earlier in this conversation, for the next question]"
-GAP = "[…]"
 
-_LEFT_OUT = re.compile(r"\[… [\d,]+ tokens left out(?:: [\d,]+ \w+)?\]")
+_LEFT_OUT = re.compile(r"\[… (?:m\d+: )?[\d,]+ tokens left out(?:: [\d,]+ \w+)?\]")
 
 
-def left_out(tokens: int, count: int = 0, what: str = "") -> str:
-    """The mark where about *tokens* tokens of a message were left out, *count* of *what* (rows, lines), if known."""
+def left_out(tokens: int, count: int = 0, what: str = "", place: int | None = None) -> str:
+    """The mark where about *tokens* tokens of a message were left out, *count* of *what* (rows, lines), if known.
+
+    With *place*, the message's in the conversation, it holds the id by which the model can ask for it.
+    """
     named = f": {count:,} {what}" if what and count > 1 else ""
-    return f"[… {max(1, tokens):,} tokens left out{named}]"
+    at = "" if place is None else f"m{place + 1}: "
+    return f"[… {at}{max(1, tokens):,} tokens left out{named}]"
+
+
+def gap(first: int, last: int) -> str:
+    """The mark in a digest for what was left out of the messages at these places."""
+    return f"[… m{first + 1}]" if first == last else f"[… m{first + 1}-m{last + 1}]"
 
 
 def is_own(message: Message) -> bool:

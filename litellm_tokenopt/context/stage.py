@@ -10,6 +10,7 @@ from itertools import takewhile
 
 from ..memo import Memo
 from ..models.base import Embedder
+from ..recall import may_recall
 from ..request import ChatRequest, Message, is_system
 from ..settings import ContextSettings
 from ..stage import Change, Detail, Keep, Verdict
@@ -18,6 +19,7 @@ from .condensing import condensed, new_chars
 from .cutting import Item
 from .folding import Fold
 from .marks import is_own
+from .recall import RecallMessages
 from .units import Level
 
 
@@ -68,7 +70,8 @@ class ContextStage:
             return Change(changed, reason, detail=detail) if shorter else Keep(reason, detail=detail)
         messages = (body[item] if isinstance(item, int) else item for item in decision.items)
         changed = request.with_(messages=(*request.messages[:front], *messages))
-        return Change(changed, "cut" if decision.cut_now else "stable", detail=detail)
+        offers = (RecallMessages(),) if may_recall(request) else ()
+        return Change(changed, "cut" if decision.cut_now else "stable", detail=detail, offers=offers)
 
     async def _condensed(self, body: tuple[Message, ...]) -> tuple[Message, ...]:
         if not self._settings.condense_results:

@@ -111,6 +111,18 @@ def choose_late(
     return frozenset(basket.picked) - sent
 
 
+def choose_asked(
+    outline: Outline, relevance: Sequence[Relevance], query: Mapping[str, float], room_tokens: int
+) -> Picked:
+    """The best few sections for what the model asks, in at most *room_tokens*; nothing where nothing fits."""
+    basket = _Basket(outline, room_tokens, set(), set())
+    order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
+    for i in order[:LATE_SECTIONS]:
+        if relevance[i].shared or relevance[i].cosine >= LATE_COSINE:
+            _fill(basket, i, query, basket.room)
+    return frozenset(basket.picked)
+
+
 def _always(outline: Outline, names: Sequence[str]) -> list[int]:
     """The prompt's opening, and the sections under a heading that holds one of *names*."""
     wanted = [name.casefold() for name in names]

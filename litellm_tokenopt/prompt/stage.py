@@ -18,14 +18,16 @@ from ..errors import ModelUnavailable
 from ..lexical import term_counts
 from ..memo import Memo
 from ..models.base import Embedder
+from ..recall import RECALLED_TOKENS, may_recall
 from ..request import ChatRequest, digest
 from ..settings import PromptSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import MESSAGE_OVERHEAD, count_text
-from .choice import Picked, choose, choose_late
+from .choice import Picked, choose, choose_asked, choose_late
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .outline import Outline, outline
 from .ranking import Relevance, rank, readable, says_little
+from .recall import RecallSections
 from .rendering import REFERENCE, has_left_out, left_out, render
 
 if TYPE_CHECKING:
@@ -119,7 +121,14 @@ class PromptStage:
             return Keep("kept", detail=detail)
         references = {turn.start: new.text for turn, new in zip(turns[1:], additions, strict=True) if new.text}
         messages = rewrite(request.messages, prompt, choice.texts, references)
-        return Change(request.with_(messages=messages), "selected", detail=detail)
+        offers = (RecallSections(partial(self._recalled, found)),) if may_recall(request) else ()
+        return Change(request.with_(messages=messages), "selected", detail=detail, offers=offers)
+
+    async def _recalled(self, found: Outline, query: str) -> str:
+        """The sections of *found* that fit *query* best, as they came."""
+        asked = readable(query)
+        vectors = await self._embed([asked, *found.gists])
+        return await asyncio.to_thread(_best_sections, found, asked, vectors)
 
     async def _outline(self, prompt: Prompt) -> Outline:
         found = self._outlines.get(prompt.key)
@@ -178,6 +187,13 @@ class PromptStage:
         )
         texts = _texts(found, picked, len(prompt.texts))
         return _Choice(picked, texts, sum(map(count_text, prompt.texts)) - sum(map(count_text, texts)))
+
+
+def _best_sections(found: Outline, query: str, vectors: NDArray[np.float32]) -> str:
+    """What fits *query* best of the whole prompt; *vectors* are the query's, then the sections'."""
+    relevance = rank(found, query, vectors[0], vectors[1:])
+    asked = dict.fromkeys(term_counts(query), 1.0)
+    return render(found, choose_asked(found, relevance, asked, RECALLED_TOKENS)).rstrip()
 
 
 def _ask(

@@ -1,0 +1,42 @@
+"""``tokenopt_recall``: the model reads what was left out of the instructions or the conversation.
+
+One tool for the stages that leave text out; each answers for its own part, from the request as it came in.
+"""
+
+from __future__ import annotations
+
+from .own import Asked
+from .request import OWN_TOOL_PREFIX, ChatRequest, Tool, tool_name
+
+NAME = f"{OWN_TOOL_PREFIX}recall"
+
+RECALLED_TOKENS = 2_000
+"""What one stage says at most in answer to one call."""
+
+TOOL: Tool = {
+    "type": "function",
+    "function": {
+        "name": NAME,
+        "description": "Read what was left out of this conversation or its instructions.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "query": {"type": "string", "description": "What you look for."},
+                "id": {"type": "string", "description": "An id from a […] mark, like m12 or m12-m15."},
+            },
+        },
+    },
+}
+
+
+def may_recall(request: ChatRequest) -> bool:
+    """Whether the model may get the tool: it may call tools of its own choice, and has some already.
+
+    To a model that has none a first tool would be a change of its own.
+    """
+    return request.own_tools and any(tool_name(tool) is not None for tool in request.tools)
+
+
+def query_of(asked: Asked) -> str:
+    """What a call looks for; empty where it names an id alone."""
+    return asked.text("query")

@@ -1,0 +1,108 @@
+"""What was left out of a conversation can be read again: by the id in a mark, or by a query."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from litellm_tokenopt.context.recall import MORE, RecallMessages, recalled
+from litellm_tokenopt.context.stage import ContextStage
+from litellm_tokenopt.models.base import Embedder
+from litellm_tokenopt.own import Asked
+from litellm_tokenopt.recall import NAME, RECALLED_TOKENS, may_recall
+from litellm_tokenopt.request import ChatRequest, tool_name
+from litellm_tokenopt.settings import ContextSettings
+from litellm_tokenopt.stage import Change
+from litellm_tokenopt.tokens import count_text
+
+TOOL = {"type": "function", "function": {"name": "list_orders", "parameters": {"type": "object"}}}
+SYSTEM = {"role": "system", "content": "You help a shop."}
+
+
+def conversation() -> list[dict[str, object]]:
+    """Thirty turns about parcels; one of them names the courier's access code."""
+    messages: list[dict[str, object]] = [SYSTEM]
+    for n in range(30):
+        said = f"Parcel {n} left the depot on day {n} and came to shelf {n * 7}. " * 6
+        note = " The courier's access code for the yard is 4471-B." if n == 11 else ""
+        messages += [
+            {"role": "user", "content": f"Where is parcel {n}?"},
+            {"role": "assistant", "content": said + note},
+        ]
+    return [*messages, {"role": "user", "content": "Thanks. Which shelf was parcel 29 on?"}]
+
+
+def request(**changes: object) -> ChatRequest:
+    request = ChatRequest(model="gpt-4o", messages=tuple(conversation()), tools=(TOOL,), own_tools=True)
+    return request.with_(**changes)
+
+
+@pytest.fixture
+def stage() -> ContextStage:
+    class NotAsked(Embedder):
+        name, dimensions = "not-asked", 1
+
+    return ContextStage(ContextSettings(budget_tokens=900), NotAsked())
+
+
+async def test_what_was_left_out_comes_back_by_its_id(stage: ContextStage) -> None:
+    """Every mark holds the id of what it stands for; the answer is what was said there, word for word."""
+    verdict = await stage(request())
+    assert isinstance(verdict, Change)
+    (offer,) = verdict.offers
+    sent = "\n".join(str(message["content"]) for message in verdict.request.messages)
+    assert "4471-B" not in sent
+    ids = re.findall(r"\[… (m\d+(?:-m\d+)?)", sent)
+    assert ids
+    texts = []
+    for name in ids:
+        found = await offer.answer(Asked(original=request(), sent=verdict.request, arguments={"id": name}))
+        assert found is not None
+        texts.append(found.text)
+    assert "Parcel 0 left the depot on day 0" in "\n".join(texts)
+
+
+async def test_a_query_finds_the_passage() -> None:
+    """The model need not know where it was said."""
+    asked = Asked(original=request(), sent=request(), arguments={"query": "access code of the courier"})
+    found = await RecallMessages().answer(asked)
+    assert found is not None
+    assert "4471-B" in found.text
+    assert count_text(found.text) <= RECALLED_TOKENS * 1.1
+
+
+def test_an_id_with_a_query_looks_there_alone() -> None:
+    """m24 is the reply that names the code."""
+    assert "4471-B" in recalled(request(), "m24", "access code")
+    assert "4471-B" not in recalled(request(), "m1-m20", "access code")
+
+
+def test_what_is_too_long_says_that_there_is_more() -> None:
+    """A thousand rows aren't sent again at once."""
+    rows = json.dumps([{"order": f"FH-{n:05d}", "state": "paid"} for n in range(2_000)])
+    messages = (SYSTEM, {"role": "user", "content": "List them."}, {"role": "assistant", "content": rows})
+    text = recalled(request(messages=messages), "m2", "")
+    assert text.endswith(MORE)
+    assert count_text(text) <= RECALLED_TOKENS * 1.3
+
+
+@pytest.mark.parametrize("name", ["", "m999", "nonsense", "m0", "m5-m2", "m1;drop"])
+def test_an_id_that_is_none_is_as_if_it_were_not_given(name: str) -> None:
+    """The query is looked for everywhere then."""
+    if name != "m1;drop":
+        assert "4471-B" in recalled(request(), name, "access code")
+    assert recalled(request(messages=(SYSTEM,)), name, "") == ""
+
+
+@pytest.mark.parametrize("changes", [{"tools": ()}, {"own_tools": False}])
+async def test_the_tool_is_offered_to_those_who_may_call_it(stage: ContextStage, changes: dict[str, object]) -> None:
+    """A model without tools gets none of ours; what is sent is the same otherwise."""
+    verdict, free = await stage(request(**changes)), await stage(request())
+    assert isinstance(verdict, Change)
+    assert isinstance(free, Change)
+    assert verdict.offers == ()
+    assert [tool_name(offer.tool) for offer in free.offers] == [NAME]
+    assert verdict.request.messages == free.request.messages
+    assert not may_recall(request(**changes))
