@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .errors import InputError, ModelUnavailable, RedisUnavailable, SettingsError, TokenOptError, UnavailableError
     from .optimizer import TokenOptimizer
     from .settings import Settings, load_settings
+    from .tools.registry import ToolRegistry
 
     callback: Any
 
@@ -27,6 +28,7 @@ __all__ = [
     "SettingsError",
     "TokenOptError",
     "TokenOptimizer",
+    "ToolRegistry",
     "UnavailableError",
     "callback",
     "disable",
@@ -38,6 +40,7 @@ _HOMES = {
     **dict.fromkeys(("disable", "enable"), ".adapters.install"),
     **dict.fromkeys(("Settings", "load_settings"), ".settings"),
     "TokenOptimizer": ".optimizer",
+    "ToolRegistry": ".tools.registry",
 }
 
 

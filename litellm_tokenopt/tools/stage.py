@@ -137,7 +137,7 @@ class ToolsStage:
         return known
 
     def _read(self, tools: tuple[Tool, ...], key: str) -> Block:
-        shorter = [compress_tool(tool, self._level(tool, len(tools))) for tool in tools]
+        shorter = [compress_tool(tool, level_for(self._settings, name_of(tool) or "", len(tools))) for tool in tools]
         return Block(
             tools=tools,
             key=key,
@@ -146,13 +146,6 @@ class ToolsStage:
             tokens=count_tools(tools),
             shorter={index: tool for index, tool in enumerate(shorter) if tool is not tools[index]},
         )
-
-    def _level(self, tool: Tool, count: int) -> SchemaLevel:
-        """How short the schema of one of *count* tools is said."""
-        level = self._settings.schema_levels.get(name_of(tool) or "", self._settings.schema_level)
-        if level != "auto":
-            return level
-        return "strong" if min(count, self._settings.max_tools) <= MANY_TOOLS else "bare"
 
     async def _selection(self, block: Block, request: ChatRequest) -> Selection | None:
         """The tools to send; None where all of them are."""
@@ -205,6 +198,14 @@ class ToolsStage:
             known = tools, vectors[2 * count :] @ tools.T
             self._vectors.put(block.key, known)
         return known
+
+
+def level_for(settings: ToolsSettings, name: str, count: int) -> SchemaLevel:
+    """How short the schema of one of *count* tools is said."""
+    level = settings.schema_levels.get(name, settings.schema_level)
+    if level != "auto":
+        return level
+    return "strong" if min(count, settings.max_tools) <= MANY_TOOLS else "bare"
 
 
 def _verdict(

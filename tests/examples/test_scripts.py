@@ -37,6 +37,15 @@ def test_direct() -> None:
     assert second.endswith("→ 0")
 
 
+def test_tool_registry() -> None:
+    """A question gets its tool of thirteen, with only the sent schemas built; calls of every kind are carried out."""
+    lines = run("tool_registry.py").splitlines()
+    assert lines[0].startswith("13 tools, sent: convert_currency")
+    assert lines[1] == "schemas built: 3"
+    assert lines[2:4] == ["40000.00 JPY", "{'restaurant': 'Alder', 'day': '2031-02-03', 'people': 2}"]
+    assert lines[4:] == ["GET /orders/A%2F7", "sensor_attic: 19 °C"]
+
+
 def test_proxy_client(tmp_path: Path) -> None:
     """The proxy with the configuration that ships answers the second call from the cache."""
     with ModelServer() as server:

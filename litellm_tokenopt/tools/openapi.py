@@ -1,0 +1,192 @@
+"""Tools from an OpenAPI 3 document: each operation is one, its parameters and JSON body the arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from ..errors import InputError
+from ..request import Tool
+from .sources import Source, function_tool, legal_name, outcome_of
+
+Document: TypeAlias = Mapping[str, Any]
+
+METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
+BODY = "body"
+"""The argument that holds an operation's JSON body."""
+
+_COMPONENT = re.compile(r"#/components/schemas/([^/]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCall:
+    """A call of an operation, ready for any HTTP client: `path` is filled in; add the server's address."""
+
+    method: str
+    path: str
+    query: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+
+
+SendCall: TypeAlias = Callable[[HttpCall], Any]
+"""Sends a call; may return an awaitable."""
+
+
+def from_openapi(document: Document, send: SendCall | None) -> Iterator[Source]:
+    """A source for each operation.
+
+    Raises `InputError` where this is no OpenAPI 3 document; a reference that leads nowhere, once its tool is built.
+    """
+    if not str(document.get("openapi", "")).startswith("3.") or not isinstance(document.get("paths"), Mapping):
+        raise InputError("not an OpenAPI 3 document: it needs `openapi: 3.…` and `paths`")
+    for path, item in document["paths"].items():
+        shared = item.get("parameters", ())
+        for method in METHODS:
+            if isinstance(item.get(method), Mapping):
+                yield _source(document, str(path), method, item[method], shared, send)
+
+
+def _source(
+    document: Document, path: str, method: str, operation: Document, shared: Any, send: SendCall | None
+) -> Source:
+    name = legal_name(operation.get("operationId") or f"{method}_{path.strip('/')}")
+    parameters = _parameters(document, [*shared, *operation.get("parameters", ())])
+    body = _resolved(document, operation.get("requestBody") or {})
+    has_body = _json_schema(body) is not None
+    texts = [str(operation.get(key) or "").strip() for key in ("summary", "description")]
+    description = "\n".join(dict.fromkeys(filter(None, texts)))
+
+    def build() -> Tool:
+        return function_tool(name, description, _arguments(document, parameters, body))
+
+    async def run(arguments: Mapping[str, Any]) -> Any:
+        assert send is not None
+        return await outcome_of(send, _call(method, path, parameters, arguments))
+
+    return Source(
+        name=name,
+        description=description,
+        arguments=(*parameters, *((BODY,) if has_body else ())),
+        build=build,
+        run=run if send is not None else None,
+    )
+
+
+def _parameters(document: Document, listed: list[Any]) -> dict[str, Document]:
+    """Argument → parameter; an operation's own stand in place of its path's."""
+    by_place = {(one["name"], one["in"]): one for one in (_resolved(document, given) for given in listed)}
+    names = [name for name, _ in by_place]
+    return {(name if names.count(name) == 1 else f"{name}_{place}"): one for (name, place), one in by_place.items()}
+
+
+def _arguments(document: Document, parameters: Mapping[str, Document], body: Document) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    for argument, one in parameters.items():
+        schema = one.get("schema") or _json_schema(one) or {}
+        told = {"description": one["description"]} if one.get("description") else {}
+        properties[argument] = {**schema, **told}
+    required = [argument for argument, one in parameters.items() if one.get("required") or one["in"] == "path"]
+    schema = _json_schema(body)
+    if schema is not None:
+        properties[BODY] = schema
+        required += [BODY] if body.get("required") else []
+    whole = {"type": "object", "properties": _plain(properties), "required": required}
+    return _with_definitions(document, whole)
+
+
+def _json_schema(holder: Document) -> Document | None:
+    content = holder.get("content")
+    kinds = content.items() if isinstance(content, Mapping) else ()
+    found = next((media for kind, media in kinds if "json" in kind), None)
+    return found.get("schema", {}) if isinstance(found, Mapping) else None
+
+
+def _resolved(document: Document, node: Document) -> Document:
+    """*node*, or what its reference points to."""
+    seen: set[str] = set()
+    while isinstance(reference := node.get("$ref"), str):
+        if reference in seen or not reference.startswith("#/"):
+            raise InputError(f"OpenAPI: can't follow the reference {reference}")
+        seen.add(reference)
+        node = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(node, Mapping) else None  # type: ignore[assignment]
+        if not isinstance(node, Mapping):
+            raise InputError(f"OpenAPI: the reference {reference} leads nowhere")
+    return node
+
+
+def _plain(node: Any) -> Any:
+    """A schema of OpenAPI 3.0 as JSON Schema: its ``nullable`` and boolean bounds; references lead to ``$defs``."""
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    plain = {key: _plain(value) for key, value in node.items()}
+    if isinstance(node.get("$ref"), str):
+        plain["$ref"] = _COMPONENT.sub(r"#/$defs/\1", node["$ref"])
+    for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(plain.get(exclusive), bool) and plain.pop(exclusive) and bound in plain:
+            plain[exclusive] = plain.pop(bound)
+    return _nullable(plain)
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(schema.get("nullable"), bool):
+        return schema
+    allowed, kind = schema.pop("nullable"), schema.get("type")
+    if allowed and isinstance(kind, str):
+        schema["type"] = [kind, "null"]
+        if isinstance(schema.get("enum"), list) and None not in schema["enum"]:
+            schema["enum"] = [*schema["enum"], None]
+    return schema
+
+
+def _with_definitions(document: Document, schema: dict[str, Any]) -> dict[str, Any]:
+    """*schema* with the definitions that it refers to, and those that they refer to."""
+    components = (document.get("components") or {}).get("schemas") or {}
+    definitions: dict[str, Any] = {}
+    waiting = list(_references(schema))
+    while waiting:
+        name = waiting.pop()
+        if name in definitions:
+            continue
+        if name not in components:
+            raise InputError(f"OpenAPI: the reference #/components/schemas/{name} leads nowhere")
+        definitions[name] = _plain(components[name])
+        waiting += _references(definitions[name])
+    return {**schema, "$defs": definitions} if definitions else schema
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+    elif isinstance(node, Mapping):
+        reference = node.get("$ref")
+        if isinstance(reference, str) and reference.startswith("#/$defs/"):
+            yield reference.removeprefix("#/$defs/")
+        for value in node.values():
+            yield from _references(value)
+
+
+def _call(method: str, path: str, parameters: Mapping[str, Document], arguments: Mapping[str, Any]) -> HttpCall:
+    places: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
+    for argument, one in parameters.items():
+        if argument in arguments:
+            places[one["in"]][one["name"]] = arguments[argument]
+    for name, value in places["path"].items():
+        path = path.replace("{" + name + "}", quote(str(value), safe=""))
+    return HttpCall(
+        method=method.upper(),
+        path=path,
+        query=places["query"],
+        headers={name: str(value) for name, value in places["header"].items()},
+        cookies={name: str(value) for name, value in places["cookie"].items()},
+        body=arguments.get(BODY),
+    )

@@ -1,0 +1,244 @@
+"""Tools of one's own, from four kinds of sources."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, Field
+
+from litellm_tokenopt import InputError, ToolRegistry
+from litellm_tokenopt.tools.openapi import HttpCall
+from litellm_tokenopt.tools.sources import read_docstring
+
+
+class Place(BaseModel):
+    """A point on the map."""
+
+    lat: float
+    lon: float = 0.0
+
+
+def measure(place: Place, unit: Literal["m", "ft"] = "m", *, note: str | None = None) -> str:
+    """Measure the height of a place above the sea.
+
+    Args:
+        place: Where, as a point
+            on the map.
+        unit: Of the result.
+
+    Returns:
+        A text.
+    """
+    return f"{place.lat}/{place.lon} {unit} {note}"
+
+
+async def shout(text: Annotated[str, Field(max_length=5)]) -> str:
+    """Say it loudly."""
+    return text.upper()
+
+
+class Complaint(BaseModel):
+    """File a complaint."""
+
+    order: str = Field(description="Number of the order")
+    severity: int = Field(1, ge=1, le=3)
+
+
+@dataclass
+class McpTool:
+    name: str
+    description: str
+    inputSchema: dict[str, Any] = field(
+        default_factory=lambda: {"type": "object", "properties": {"q": {"type": "string"}}}
+    )
+
+
+SHOP: dict[str, Any] = {
+    "openapi": "3.0.0",
+    "paths": {
+        "/orders/{id}": {
+            "parameters": [{"$ref": "#/components/parameters/Id"}],
+            "put": {
+                "summary": "Change an order.",
+                "parameters": [
+                    {"name": "dry_run", "in": "query", "schema": {"type": "boolean", "nullable": True}},
+                    {"name": "id", "in": "header", "schema": {"type": "string"}},
+                ],
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Order"}}},
+                },
+            },
+            "get": {"operationId": "orders.read", "description": "Read an order."},
+        }
+    },
+    "components": {
+        "parameters": {"Id": {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}},
+        "schemas": {
+            "Order": {
+                "type": "object",
+                "required": ["lines"],
+                "properties": {"lines": {"type": "array", "items": {"$ref": "#/components/schemas/Line"}}},
+            },
+            "Line": {
+                "type": "object",
+                "properties": {
+                    "sku": {"type": "string"},
+                    "amount": {"type": "integer", "minimum": 0, "exclusiveMinimum": True},
+                    "parts": {"type": "array", "items": {"$ref": "#/components/schemas/Line"}},
+                },
+            },
+        },
+    },
+}
+
+
+@pytest.fixture
+def registry(embedder: Any) -> ToolRegistry:
+    return ToolRegistry({"tools": {"max_tools": 3, "min_tokens": 0}}, embedder=embedder)
+
+
+def parameters(registry: ToolRegistry, name: str) -> dict[str, Any]:
+    return dict(registry.tool(name)["function"]["parameters"])
+
+
+def accepts(schema: dict[str, Any], value: Any) -> bool:
+    Draft202012Validator.check_schema(schema)
+    return bool(Draft202012Validator(schema).is_valid(value))
+
+
+async def test_a_function_becomes_a_tool_by_its_signature_and_docstring(registry: ToolRegistry) -> None:
+    """Types are checked, nested models arrive as such, and descriptions come from the docstring."""
+    registry.add(measure)
+    function = registry.tool("measure")["function"]
+    assert function["description"] == "Measure the height of a place above the sea."
+    assert function["parameters"]["properties"]["place"]["description"] == "Where, as a point on the map."
+    assert function["parameters"]["required"] == ["place"]
+    assert await registry.call("measure", '{"place": {"lat": 1.5}, "unit": "ft"}') == "1.5/0.0 ft None"
+
+
+async def test_async_functions_are_awaited(registry: ToolRegistry) -> None:
+    """And constraints written on types hold."""
+    registry.add(shout)
+    assert await registry.call("shout", {"text": "hi"}) == "HI"
+    with pytest.raises(InputError, match=r"invalid arguments of shout: text: String should have at most 5"):
+        await registry.call("shout", {"text": "too long"})
+
+
+@pytest.mark.parametrize("arguments", ["{", "[1]", '{"text": "a", "more": 1}', "{}"])
+async def test_wrong_arguments_are_an_error_that_a_model_can_read(registry: ToolRegistry, arguments: str) -> None:
+    """No JSON, no object, an unknown argument, a missing one: each names the tool."""
+    registry.add(shout)
+    with pytest.raises(InputError, match="invalid arguments of shout"):
+        await registry.call("shout", arguments)
+
+
+async def test_a_model_is_a_tool_whose_call_gives_the_instance(registry: ToolRegistry) -> None:
+    """Its fields are the arguments."""
+    registry.add(Complaint)
+    assert await registry.call("Complaint", {"order": "7"}) == Complaint(order="7")
+    assert accepts(parameters(registry, "Complaint"), {"order": "7", "severity": 3})
+    assert not accepts(parameters(registry, "Complaint"), {"order": "7", "severity": 4})
+
+
+async def test_mcp_tools_come_as_mappings_or_objects(registry: ToolRegistry) -> None:
+    """Their calls go to the handler under their own names."""
+    registry.add_mcp(
+        [McpTool("docs.search", "Search the docs."), {"name": "ping", "inputSchema": {"type": "object"}}],
+        handler=lambda name, arguments: (name, arguments),
+    )
+    assert registry.names == ("docs_search", "ping")
+    assert await registry.call("docs_search", {"q": "x"}) == ("docs.search", {"q": "x"})
+    assert parameters(registry, "ping") == {"type": "object", "properties": {}}
+
+
+async def test_an_openapi_document_gives_a_tool_for_each_operation(registry: ToolRegistry) -> None:
+    """Path, query, header and body are arguments; references are followed, recursive ones too."""
+    registry.add_openapi(SHOP, send=lambda call: call)
+    assert registry.names == ("orders_read", "put_orders_id")
+    schema = parameters(registry, "put_orders_id")
+    line = {"sku": "a", "amount": 1, "parts": [{"amount": 2}]}
+    fits = {"id_path": "7", "dry_run": None, "body": {"lines": [line]}}
+    assert accepts(schema, fits)
+    assert not accepts(schema, {**fits, "body": {"lines": [{"amount": 0}]}})
+    assert not accepts(schema, {"id_path": "7"})
+    assert await registry.call("put_orders_id", {**fits, "dry_run": True, "id_header": "h"}) == HttpCall(
+        method="PUT", path="/orders/7", query={"dry_run": True}, headers={"id": "h"}, body=fits["body"]
+    )
+    assert (await registry.call("orders_read", {"id": "a b"})).path == "/orders/a%20b"
+
+
+async def test_what_is_sent_accepts_what_the_whole_schema_does(registry: ToolRegistry) -> None:
+    """The compressed form of a recursive schema still is one."""
+    registry.add_openapi(SHOP)
+    sent = {tool["function"]["name"]: tool["function"]["parameters"] for tool in await registry.for_request([])}
+    fits = {"id_path": "7", "body": {"lines": [{"parts": [{"sku": "b"}]}]}}
+    wrong = {"id_path": "7", "body": {"lines": [{"parts": [{"sku": 5}]}]}}
+    assert accepts(dict(sent["put_orders_id"]), fits)
+    assert not accepts(dict(sent["put_orders_id"]), wrong)
+
+
+async def test_only_what_is_chosen_is_built(registry: ToolRegistry, catalogue: Any) -> None:
+    """Schemas of tools that aren't sent are never made; those that are, once."""
+    registry.add(measure, shout, Complaint)
+    registry.add_mcp(catalogue)
+    question = [{"role": "user", "content": "Book a flight to Oslo"}]
+    tools = await registry.for_request(question)
+    names = [tool["function"]["name"] for tool in tools]
+    assert len(names) == 3
+    assert "book_flight" in names
+    assert registry.built == set(names)
+    assert await registry.for_request(question) == tools
+    called = [
+        *question,
+        {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "shout", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "1", "content": "!"},
+    ]
+    assert "shout" in [tool["function"]["name"] for tool in await registry.for_request(called)]
+
+
+async def test_mistakes_are_named(registry: ToolRegistry) -> None:
+    """A taken or unknown name, arguments that models can't give, no handler, no OpenAPI document."""
+    registry.add(shout)
+    registry.add_mcp([McpTool("silent", "")])
+    with pytest.raises(InputError, match="there is a tool shout already"):
+        registry.add(shout)
+    with pytest.raises(InputError, match="there is no tool gone"):
+        registry.tool("gone")
+    with pytest.raises(InputError, match="can't be given by name"):
+        registry.add(lambda *values: values)
+    with pytest.raises(InputError, match="silent was added without"):
+        await registry.call("silent", {})
+    with pytest.raises(InputError, match="not an OpenAPI 3 document"):
+        registry.add_openapi({"swagger": "2.0"})
+    registry.add_openapi({"openapi": "3.1.0", "paths": {"/x": {"get": {"requestBody": {"content": {"application/json": {
+        "schema": {"$ref": "#/components/schemas/Gone"}}}}}}}})  # fmt: skip
+    with pytest.raises(InputError, match="leads nowhere"):
+        registry.tool("get_x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Do it.\n\nArgs:\n    a (int): First\n        thing.\n    b: Second.\n\nReturns:\n    c: no argument",
+        "Do it.\n\nParameters\n------\na : int\n    First\n    thing.\nb : str\n    Second.\n\nReturns\n-----\nc : x",
+        "Do it.\n\n:param int a: First thing.\n:param b: Second.\n:returns: c",
+    ],
+    ids=["google", "numpy", "sphinx"],
+)
+def test_docstrings_of_every_common_form_are_read(text: str) -> None:
+    """The same from each."""
+    assert read_docstring(text) == ("Do it.", {"a": "First thing.", "b": "Second."})
+
+
+async def test_lists_are_the_callers_to_change(registry: ToolRegistry) -> None:
+    """What comes out is a copy."""
+    registry.add(shout)
+    (tool,) = await registry.for_request([])
+    before = json.dumps(tool)
+    tool["function"]["parameters"]["properties"].clear()  # type: ignore[index]
+    assert json.dumps((await registry.for_request([]))[0]) == before
