@@ -16,8 +16,9 @@ from .pipeline import Mode, Outcome, Pipeline
 from .replies import payload_of, reply_of
 from .request import ChatRequest, Reply, Surface, Tool, canonical, digest, is_system, text_of, tool_name, user_turns
 from .rounds import ToolCall, continued, name_of, own_calls, rounds_in, without_own_tools
+from .savings import Price, Savings, savings_of
 from .settings import Settings, load_settings
-from .stage import Stage
+from .stage import Answer, Stage
 from .telemetry.recorder import Recorder
 from .tokens import RequestCounter
 
@@ -46,7 +47,7 @@ class TokenOptimizer:
 
     Use it as an async context manager, or call `aclose` at the end; it belongs to the event loop that uses it
     first. *embed* is asked for vectors where ``embedder.backend`` is ``litellm``; *ask* sends messages to the model
-    that ``cache.judge_model`` names, which judges nothing without it.
+    that ``cache.judge_model`` names, which judges nothing without it; *price* tells what a model's tokens cost.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class TokenOptimizer:
         *,
         embed: HostedEmbed | None = None,
         ask: AskModel | None = None,
+        price: Price | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         self.settings = load_settings(settings)
         self.recorder = recorder or Recorder(self.settings.telemetry)
         self._embed = embed
         self._ask = ask
+        self._price = price or _no_price
         self._parts: _Parts | None = None
 
     async def __aenter__(self) -> Self:
@@ -136,6 +139,7 @@ class TokenOptimizer:
         outcome = replace(await pipeline.before(request), mode=mode, border=border)
         if mode == "on" and outcome.reply is None:
             outcome = replace(outcome, changes=border.outgoing(outcome.request))
+        outcome = replace(outcome, savings=self._savings(outcome))
         self.recorder.record(
             outcome, started_ns=started_ns, surface=request.surface, model=request.model, parent=parent, tracer=tracer
         )
@@ -199,6 +203,14 @@ class TokenOptimizer:
     async def health(self) -> dict[str, dict[str, Any]]:
         """The state of each part: ``{"redis": {"ok": …}, "embedder": {"ok": …}}``."""
         return {"redis": await _redis_health(self.parts.pool), "embedder": await _embedder_health(self.parts.embedder)}
+
+    def _savings(self, outcome: Outcome) -> Savings | None:
+        answer = next((step.verdict for step in outcome.steps if isinstance(step.verdict, Answer)), None)
+        if answer is None:
+            return None
+        return savings_of(
+            answer, outcome.original.model, tokens=outcome.tokens_before, seconds=outcome.seconds, price=self._price
+        )
 
     def _mode(self, request: ChatRequest) -> Mode:
         if request.controls.bypass or self.settings.mode == "off":
@@ -270,6 +282,10 @@ def _stages(settings: Settings, cache: CacheStage, embedder: Embedder) -> list[S
     if settings.context.enabled:
         stages.append(ContextStage(settings.context, embedder))
     return stages
+
+
+def _no_price(_: str) -> None:
+    """Without a price map nothing has a price."""
 
 
 def _position(request: ChatRequest) -> float:

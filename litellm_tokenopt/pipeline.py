@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from .convert import Border
 from .own import Asked, Found, OwnTool, tools_of
 from .request import ChatRequest, Reply, tool_name
+from .savings import Savings
 from .saying import Sayings
 from .stage import Answer, Change, Decision, Followup, Keep, Stage, Wait
 
@@ -48,7 +49,7 @@ class Outcome:
     where `reply` answers, for one that is asked for to compare. `offers` are what answers the calls of our own tools in
     it. `border` holds what came in, in its API's own form; `changes` are the keyword arguments in which what is to be
     sent differs from that. `mode` is on, shadow (decided, but not to be applied), holdout or bypass. `seconds` is the
-    whole time taken.
+    whole time taken, `savings` what an answer from the cache saved.
     """
 
     original: ChatRequest
@@ -63,6 +64,7 @@ class Outcome:
     tokens_before: int = 0
     tokens_after: int = 0
     seconds: float = 0.0
+    savings: Savings | None = None
 
     @property
     def tokens_saved(self) -> int:

@@ -16,7 +16,7 @@ LAYERS = [
     {"settings", "request"},
     {"caller", "own"},
     {"stage", "tokens", "lexical", "convert", "recall", "replies", "rounds"},
-    {"models", "redis"},
+    {"models", "redis", "savings"},
     {"cache", "tools", "prompt", "context"},
     {"pipeline"},
     {"telemetry"},

@@ -30,6 +30,7 @@ from ..telemetry.summary import summary
 from .asking import ask_again, litellm_judge, tokens_of
 from .calls import Call, Calls
 from .portal import Portal, PortalClosed
+from .pricing import list_price
 from .traces import trace_parent
 
 logger = logging.getLogger("litellm_tokenopt")
@@ -47,7 +48,9 @@ class Plugin:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.portal = Portal()
-        self.optimizer = TokenOptimizer(settings, embed=_litellm_embed(settings), ask=litellm_judge(settings.cache))
+        self.optimizer = TokenOptimizer(
+            settings, embed=_litellm_embed(settings), ask=litellm_judge(settings.cache), price=list_price
+        )
         self.calls = Calls()
         self._say = Sayings(logger)
 

@@ -38,6 +38,13 @@ def prices_of(model: str) -> Prices:
     )
 
 
+def list_price(model: str) -> tuple[float, float] | None:
+    """US dollars per input and per output token of *model*, as far as LiteLLM's price map knows."""
+    entry = _entry(model)
+    price = entry.get("input_cost_per_token")
+    return None if price is None else (float(price), float(entry.get("output_cost_per_token") or 0.0))
+
+
 def _entry(model: str) -> Mapping[str, Any]:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     import litellm

@@ -164,28 +164,29 @@ class SemanticCacheManager:
         vector: NDArray[np.float32] | None = None,
         key: str | None = None,
         situation: str = "",
+        seconds: float = 0.0,
     ) -> str:
         """Keep *reply* as the answer to *question* for *ttl_seconds* (the setting's where None); returns its key.
 
         *vector* is the question's, where that's known; *model*, *tenant* and *tags* are to find the entry by. The
         answer takes the place of those to almost the same wording. Its time is up to `JITTER` shorter, by its key.
-        *key* is one to find it under that isn't its own, *situation* what `similar` may have to compare. Raises
-        `UnavailableError`.
+        *key* is one to find it under that isn't its own, *situation* what `similar` may have to compare, *seconds*
+        how long the model took. Raises `UnavailableError`.
         """
         if isinstance(reply, str):
             reply = Reply(text=reply, finish="stop", has_tool_calls=False, payload={"text": reply})
         entry = Entry(
             key=key or self.key(question, scope), scope=scope, question=question, payload=reply.payload,
             text=reply.text, finish=reply.finish, created=self._clock(), model=model, tenant=tenant, tags=tuple(tags),
-            situation=situation,
+            situation=situation, seconds=seconds,
         )  # fmt: skip
-        seconds = jittered(self.settings.ttl_seconds if ttl_seconds is None else ttl_seconds, entry.key)
+        ttl = jittered(self.settings.ttl_seconds if ttl_seconds is None else ttl_seconds, entry.key)
         # Before anything is waited for: the same question may be on its way already.
-        await self.answers.put(entry, vector, seconds)
+        await self.answers.put(entry, vector, ttl)
         if vector is None and similar and self.may_be_similar(question):
             vector = await self._vector(question)
             if vector is not None:
-                await self.answers.put(entry, vector, seconds)
+                await self.answers.put(entry, vector, ttl)
         for key in [] if vector is None else await self._replaced(entry, vector):
             await self.answers.drop(key)
         return entry.key

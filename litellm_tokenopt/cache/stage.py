@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from ..errors import UnavailableError
 from ..request import ChatRequest, Reply
+from ..savings import MODEL_SECONDS
 from ..saying import Sayings
 from ..stage import Answer, Detail, Followup, Keep, Verdict
 from .cacheable import lookup_refusal, seconds_kept
@@ -163,5 +164,7 @@ def _answer(manager: SemanticCacheManager, entry: Entry, found: Lookup, then: Fo
     detail: Detail = {
         "similarity": round(found.similarity, 4), "age_seconds": round(manager.age(entry), 3), "key": entry.key,
     }  # fmt: skip
+    if entry.seconds:
+        detail = {**detail, MODEL_SECONDS: round(entry.seconds, 3)}
     reply = Reply(text=entry.text, finish=entry.finish, has_tool_calls=False, payload=entry.payload)
     return Answer(reply, found.reason, detail, then)

@@ -17,7 +17,7 @@ class Entry:
 
     `text` and `finish` are the reply's, so that it can be given again as it came. `tenant` says whose request
     it answered (`labels.tenant_label`), `tags` what the caller wrote on it, `situation` what earlier turns established
-    (`situation.pack`), where that must be compared.
+    (`situation.pack`), where that must be compared, `seconds` how long the model took (0: not known).
     """
 
     key: str
@@ -31,6 +31,7 @@ class Entry:
     tenant: str = ""
     tags: tuple[str, ...] = ()
     situation: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

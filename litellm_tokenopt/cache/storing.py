@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnavailableError
@@ -28,7 +29,8 @@ logger = logging.getLogger(__name__)
 class StoreReply:
     """The follow-up of a miss: keeps the model's reply under the question that it answers, and ends its `flight`.
 
-    `kind` is the question's, if there was time to tell. `look` sees the reply then.
+    `kind` is the question's, if there was time to tell; `begun` when the request went on to the model. `look` sees the
+    reply then.
     """
 
     manager: SemanticCacheManager
@@ -42,6 +44,7 @@ class StoreReply:
     vector: NDArray[np.float32] | None
     flight: Flight | None = None
     look: Callable[[Reply], None] | None = None
+    begun: float = field(default_factory=perf_counter)
 
     async def __call__(self, reply: Reply) -> str:
         ending: Ending = "refused"
@@ -80,6 +83,7 @@ class StoreReply:
         options: dict[str, Any] = {
             "ttl_seconds": seconds, "model": self.request.model, "tenant": self.tenant,
             "tags": self.request.controls.tags, "vector": self.vector,
+            "seconds": perf_counter() - self.begun,
         }  # fmt: skip
         if self.conversation is not None and kind != "personal":
             await self.conversations.store(self.conversation, reply, options)

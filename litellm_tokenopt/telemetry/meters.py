@@ -54,6 +54,9 @@ class Meters:
         self._shadow_checks = _counter(meter, names.SHADOW_CHECKS)
         self._opinions = _counter(meter, names.SECOND_OPINIONS)
         self._check_tokens = _counter(meter, names.CHECK_TOKENS)
+        self._saved_cost = _counter(meter, names.SAVED_COST)
+        self._saved_time = _counter(meter, names.SAVED_TIME)
+        self._saved_output = _counter(meter, names.SAVED_OUTPUT)
         self._errors = _counter(meter, names.ERRORS)
         self._asked = _counter(meter, names.ASKED)
         self._request_tokens = _histogram(meter, names.REQUEST_TOKENS)
@@ -79,6 +82,7 @@ class Meters:
         for step in outcome.steps:
             self._record_step(step, shared)
         self._record_cache(outcome, shared)
+        self._record_savings(outcome, shared)
         if error is not None:
             self.record_error("optimize", error)
 
@@ -138,6 +142,13 @@ class Meters:
         error = facts.error_type(step)
         if error is not None:
             self.record_error(step.stage, error)
+
+    def _record_savings(self, outcome: Outcome, shared: dict[str, str]) -> None:
+        saved = outcome.savings
+        if saved is not None:
+            self._saved_cost.add(saved.usd or 0.0, shared)
+            self._saved_time.add(saved.seconds, shared)
+            self._saved_output.add(saved.output_tokens, shared)
 
     def _record_cache(self, outcome: Outcome, shared: dict[str, str]) -> None:
         cache = facts.cache_result(outcome)

@@ -93,6 +93,15 @@ WRONG_RATE: Final = Metric(
 TIGHTENING: Final = Metric(
     "tokenopt.cache.tightening", "gauge", "", "Log-odds of confidence asked of hits beyond the calibrated line."
 )
+SAVED_COST: Final = Metric(
+    "tokenopt.saved.cost", "counter", "{USD}", "US dollars that answers from the cache saved, at list prices."
+)
+SAVED_TIME: Final = Metric(
+    "tokenopt.saved.time", "counter", "s", "Time of models that answers from the cache saved, their own time taken off."
+)
+SAVED_OUTPUT: Final = Metric(
+    "tokenopt.saved.output_tokens", "counter", "{token}", "Output tokens that answers from the cache saved."
+)
 ERRORS: Final = Metric("tokenopt.errors", "counter", "{error}", "Errors that requests passed on in spite of.")
 ASKED: Final = Metric(
     "tokenopt.asked", "counter", "{call}", "Calls by which the model asked for what was left out, by tool."
@@ -110,6 +119,6 @@ REDIS_UP: Final = Metric("tokenopt.redis.up", "gauge", "", "1 while Redis answer
 
 METRICS: Final = (
     REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, CACHE_STORES,
-    SHADOW_CHECKS, SECOND_OPINIONS, CHECK_TOKENS, WRONG_RATE, TIGHTENING, ERRORS, ASKED, REQUEST_TOKENS, DURATION,
-    STAGE_DURATION, REDIS_UP,
+    SHADOW_CHECKS, SECOND_OPINIONS, CHECK_TOKENS, WRONG_RATE, TIGHTENING, SAVED_COST, SAVED_TIME, SAVED_OUTPUT, ERRORS,
+    ASKED, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP,
 )  # fmt: skip

@@ -58,6 +58,8 @@ def _outcome_attributes(outcome: Outcome, error: str | None) -> dict[str, Attrib
     similarity = facts.similarity(outcome)
     if similarity is not None:
         attributes[names.CACHE_SIMILARITY] = similarity
+    if outcome.savings is not None and outcome.savings.usd is not None:
+        attributes[names.SAVED_COST.name] = outcome.savings.usd
     if error is not None:
         attributes[names.ERROR_TYPE] = error
     return attributes

@@ -14,7 +14,8 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     """`outcome` as JSON values; times are in milliseconds. ``similarity`` is there when the cache compared, and
     ``cache_key`` when it answered.
 
-    In any mode but ``on`` the tokens are those that would have been sent.
+    What an answer from the cache saved is in ``saved_usd`` (where the model has a price), ``saved_seconds`` and
+    ``saved_output_tokens``. In any mode but ``on`` the tokens are those that would have been sent.
 
     ``{"mode": "on", "tokens_before": 900, "tokens_after": 300, "tokens_saved": 600,
     "cache_hit": None | "exact" | "semantic",
@@ -35,6 +36,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         **values,
         **({} if similarity is None else {"similarity": round(similarity, 4)}),
         **({} if key is None else {"cache_key": key}),
+        **_saved(outcome),
     }
 
 
@@ -43,8 +45,8 @@ def headers(outcome: Outcome) -> dict[str, str]:
 
     ``-stages`` lists the stages that changed or answered the request (``none``: nothing did); ``-cache`` is
     ``exact``, ``semantic``, ``miss`` or ``skip``; ``-similarity`` is there when the cache compared,
-    ``-cache-key`` (to report an answer by) when it answered, and ``-mode`` when
-    it isn't ``on``.
+    ``-cache-key`` (to report an answer by), ``-saved-usd``, ``-saved-seconds`` and ``-saved-output-tokens`` when it
+    answered, and ``-mode`` when it isn't ``on``.
     """
     values = {
         "tokens-before": str(outcome.tokens_before),
@@ -60,9 +62,21 @@ def headers(outcome: Outcome) -> dict[str, str]:
     key = facts.cache_key(outcome)
     if key is not None:
         values["cache-key"] = key
+    for name, value in _saved(outcome).items():
+        values[name.replace("_", "-")] = f"{value:.8f}".rstrip("0").rstrip(".") if value else "0"
     if outcome.mode != "on":
         values["mode"] = outcome.mode
     return {HEADER_PREFIX + name: value for name, value in values.items()}
+
+
+def _saved(outcome: Outcome) -> dict[str, float | int]:
+    saved = outcome.savings
+    if saved is None:
+        return {}
+    values: dict[str, float | int] = {
+        "saved_seconds": round(saved.seconds, 3), "saved_output_tokens": saved.output_tokens,
+    }  # fmt: skip
+    return values if saved.usd is None else {**values, "saved_usd": round(saved.usd, 8)}
 
 
 def _stage(step: Step) -> dict[str, Any]:

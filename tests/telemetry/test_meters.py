@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from litellm_tokenopt.cache.tally import Tally, checked
+from litellm_tokenopt.savings import Savings
 from litellm_tokenopt.telemetry import names
 from litellm_tokenopt.telemetry.meters import Capped
 
@@ -22,6 +24,20 @@ def value(recording: Any, metric: str, **attributes: str) -> Any:
     wanted = {key.replace("__", "."): text for key, text in attributes.items()}
     (found,) = [v for a, v in recording.points(metric) if wanted.items() <= a.items()]
     return found
+
+
+def with_savings(outcome: Any, usd: float | None = 0.5) -> Any:
+    return replace(outcome, savings=Savings(input_tokens=100, output_tokens=20, usd=usd, seconds=1.5))
+
+
+async def test_what_hits_save_is_counted(recording: Any, decide: Any, stages: Any) -> None:
+    """Dollars, seconds and output tokens add up; a model without a price adds no dollars."""
+    outcome = await decide(stages.answers("exact"))
+    record(recording, with_savings(outcome))
+    record(recording, with_savings(outcome, usd=None))
+    assert value(recording, "tokenopt.saved.cost") == 0.5
+    assert value(recording, "tokenopt.saved.time") == 3.0
+    assert value(recording, "tokenopt.saved.output_tokens") == 40
 
 
 async def test_tokens_are_counted_whole_and_by_stage(recording: Any, decide: Any, stages: Any) -> None:
@@ -140,6 +156,7 @@ async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: 
     recording.recorder.watch_redis(lambda: True)
     outcome = await decide(stages.keeps("cache", "miss"), stages.fails("tools", ValueError()))
     record(recording, outcome)
+    record(recording, with_savings(outcome))
     recording.recorder.record_stores(outcome, ("stored",))
     recording.recorder.record_asked(["tokenopt_find_tools"])
     recording.recorder.watch_cache(lambda: checked(Tally(), "different", 20_000, 0.01))

@@ -1,0 +1,47 @@
+"""What an answer from the cache saves: tokens, dollars and seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from .stage import Answer
+
+MODEL_SECONDS = "model_seconds"
+"""The detail of an `Answer` that says how long the model took when it was asked."""
+
+Price: TypeAlias = Callable[[str], tuple[float, float] | None]
+"""US dollars per input token and per output token of a model; None where they aren't known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """What wasn't spent on one request. `usd` is at list prices, None for a model without; `seconds` are at least 0."""
+
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+    seconds: float
+
+
+def savings_of(answer: Answer, model: str, *, tokens: int, seconds: float, price: Price) -> Savings:
+    """What *answer* saved on a request to *model* of so many input *tokens*, having taken *seconds* itself."""
+    payload = answer.reply.payload
+    output = _output_tokens(payload)
+    prices = price(str(payload.get("model") or "")) or price(model)
+    took = answer.detail.get(MODEL_SECONDS, 0.0)
+    return Savings(
+        input_tokens=tokens,
+        output_tokens=output,
+        usd=None if prices is None else prices[0] * tokens + prices[1] * output,
+        seconds=max(0.0, float(took) - seconds),
+    )
+
+
+def _output_tokens(payload: Mapping[str, Any]) -> int:
+    """What the API counted; 0 where it counted nothing, as in a stream that wasn't asked to."""
+    usage = payload.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
+    counted = usage.get("completion_tokens", usage.get("output_tokens"))
+    return counted if isinstance(counted, int) else 0
