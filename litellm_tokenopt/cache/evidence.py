@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..request import digest
-from .intervals import exact_interval
+from .intervals import surely_above
 from .normalise import normalise
 from .verifier import Judgement
 
@@ -120,7 +120,7 @@ def may_serve(pair: Pair, judged: Judgement, known: Observations, max_wrong_rate
 def retired(known: Observations, max_wrong_rate: float) -> bool:
     """Whether an entry was wrong for so many questions that it had better go."""
     wrong = sum(not one.same for one in known)
-    return wrong >= RETIRED_WRONG and exact_interval(wrong, len(known)).lower > max_wrong_rate
+    return wrong >= RETIRED_WRONG and surely_above(max_wrong_rate, wrong, len(known))
 
 
 def written(known: Observations) -> str:

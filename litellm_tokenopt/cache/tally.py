@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from .evidence import Outcome
-from .intervals import Interval, exact_interval
+from .intervals import Interval, exact_interval, surely_above, surely_within
 
 STEP = 0.5
 """Log-odds of confidence that one level asks more than the one below."""
@@ -35,15 +35,19 @@ class Counts:
         return Counts(self.same + other.same, self.different + other.different, self.unknown + other.unknown)
 
     @property
+    def told(self) -> int:
+        """How many could be told."""
+        return self.same + self.different
+
+    @property
     def wrong_rate(self) -> float | None:
         """The share of wrong ones among those that could be told; None without any."""
-        told = self.same + self.different
-        return self.different / told if told else None
+        return self.different / self.told if self.told else None
 
     @property
     def interval(self) -> Interval:
         """Where the wrong rate lies, at least 95 % of the time."""
-        return exact_interval(self.different, self.same + self.different)
+        return exact_interval(self.different, self.told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +91,10 @@ def explored(tally: Tally, outcome: Outcome, max_wrong_rate: float) -> Tally:
 
 def settled(tally: Tally, max_wrong_rate: float) -> Tally:
     """One level up where hits are surely too often wrong; one down where even those below are surely not."""
-    if tally.served.interval.lower > max_wrong_rate:
+    served, lower = tally.served, tally.lower
+    if surely_above(max_wrong_rate, served.different, served.told):
         return _at(tally, min(MOST_LEVELS, tally.level + 1))
-    if tally.level and tally.lower.interval.upper <= max_wrong_rate:
+    if tally.level and surely_within(max_wrong_rate, lower.different, lower.told):
         return _at(tally, tally.level - 1)
     return tally
 
