@@ -143,11 +143,13 @@ def test_health_says_how_each_part_is(proxy):
     assert body["parts"]["embedder"]["dimensions"] == 384
 
 
-def admin(proxy: Proxy, method: str, path: str, key: str | None = None) -> tuple[int, Any]:
+def admin(proxy: Proxy, method: str, path: str, key: str | None = None, body: Any = None) -> tuple[int, Any]:
     """The status and body of an answer to the proxy's admin, or to who has *key* (empty: none)."""
     key = proxy.key if key is None else key
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    request = urllib.request.Request(f"{proxy.url}{path}", method=method, headers=headers)
+    data = None if body is None else json.dumps(body).encode()
+    headers["Content-Type"] = "application/json"
+    request = urllib.request.Request(f"{proxy.url}{path}", data, headers, method=method)
     try:
         with urllib.request.urlopen(request) as response:
             return response.status, json.load(response)
@@ -175,6 +177,23 @@ def test_an_admin_lists_and_removes_answers_by_tag(proxy, client):
     assert admin(proxy, "DELETE", "/tokenopt/cache?tag=v1") == (200, {"removed": 1})
     assert tagged(client, first, "v1", user="ann").headers["x-tokenopt-cache"] == "miss"
     assert tagged(client, second, "v2").headers["x-tokenopt-cache"] == "exact"
+
+
+def test_an_admin_reports_answers(proxy, client):
+    """A hit says its key; reported as wrong it's gone, and the counts say so."""
+    asked = question()
+    chat(client, asked)
+    key = chat(client, asked).headers["x-tokenopt-cache-key"]
+    path = "/tokenopt/cache/feedback"
+    for verdict in ("right", "wrong"):
+        body = {"key": key, "verdict": verdict}
+        assert admin(proxy, "POST", path, body=body) == (200, body)
+    assert chat(client, asked).headers["x-tokenopt-cache"] == "miss"
+    checks = admin(proxy, "GET", "/tokenopt/cache")[1]["checks"]
+    assert checks["reported_right"] >= 1 <= checks["reported_wrong"]
+    for wrong in ({"key": "none", "verdict": "wrong"}, {"key": key, "verdict": "bad"}, {}):
+        assert admin(proxy, "POST", path, body=wrong)[0] == 400
+    assert admin(proxy, "POST", path, "", body={"key": key, "verdict": "wrong"})[0] >= 400
 
 
 @pytest.mark.parametrize(

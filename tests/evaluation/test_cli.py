@@ -180,9 +180,22 @@ def test_cache_drops_what_is_named(cached: Path, capsys: pytest.CaptureFixture[s
     assert run_json(capsys, "cache", "list", *settings) == []
 
 
+def test_cache_reports(cached: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong answer is removed, a right one stays, and the counts say how many of either were reported."""
+    settings = ("--settings", str(cached))
+    where, who = (run_json(capsys, "cache", "list", *settings, "--tag", "a")[n]["key"] for n in (0, 1))
+    assert run_json(capsys, "cache", "report", where, "wrong", *settings) == {"key": where, "verdict": "wrong"}
+    assert main(["cache", "report", who, "right", *settings]) == 0
+    assert capsys.readouterr().out == "noted\n"
+    assert [entry["key"] for entry in run_json(capsys, "cache", "list", *settings, "--tag", "a")] == [who]
+    assert main(["cache", "stats", *settings]) == 0
+    assert "reported: 1 right, 1 wrong" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (("report", "nothing", "wrong"), "nothing"),
         (("drop", "--older-than", "soon"), "older_than is 'soon'"),
         (("drop", "--tag", ""), "tag is empty"),
         (("show", "nothing"), "nothing"),
