@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from ..request import Message, tool_calls
 from ..tokens import count_message
-from .marks import DIGEST_HEAD, gap, left_out
+from .marks import DIGEST_HEAD, Marks
 from .passages import Gap
 from .units import Level, Part, Unit, states_constraint
 
@@ -52,6 +52,7 @@ def cut(
     scores: Sequence[float],
     costs: Sequence[int],
     budget_tokens: int,
+    marks: Marks,
 ) -> Cut:
     """*units* in about *budget_tokens*: the critical ones whole, of the others the passages with the best *scores*.
 
@@ -59,7 +60,7 @@ def cut(
     """
     plan = _Plan(units, levels, costs, budget_tokens)
     plan.fill(scores)
-    items = tuple(_items(plan))
+    items = tuple(_items(plan, marks))
     tokens = sum(_item_tokens(item, plan.parts) for item in items)
     shown = {item for item in items if isinstance(item, int)}
     counts = tuple(sum(level is wanted for level in levels) for wanted in Level)
@@ -146,25 +147,25 @@ class _Plan:
                 yield from (number for number in part.numbers if number not in self.kept)
 
 
-def _items(plan: _Plan) -> Iterator[Item]:
+def _items(plan: _Plan, marks: Marks) -> Iterator[Item]:
     for digested, group in groupby(
         range(len(plan.units)), lambda index: not plan.whole[index] and index not in plan.in_place
     ):
         units = [(index, plan.units[index]) for index in group]
         if digested:
-            yield from _digest_or_whole([unit for _, unit in units], plan.kept)
+            yield from _digest_or_whole([unit for _, unit in units], plan.kept, marks)
             continue
         for index, unit in units:
             if plan.whole[index]:
                 yield from unit.places
             else:
-                yield from _round(unit, plan.kept)
+                yield from _round(unit, plan.kept, marks)
 
 
-def _digest_or_whole(units: Sequence[Unit], kept: set[int]) -> Iterator[Item]:
+def _digest_or_whole(units: Sequence[Unit], kept: set[int], marks: Marks) -> Iterator[Item]:
     """One message for *units*; they themselves where that wouldn't be smaller."""
     tokens = sum(unit.tokens for unit in units)
-    digest = {"role": "user", "content": "\n".join((DIGEST_HEAD, *lines(units, kept)))}
+    digest = {"role": "user", "content": "\n".join((DIGEST_HEAD, *lines(units, kept, marks)))}
     if tokens <= SMALL_TOKENS or count_message(digest) >= tokens:
         for unit in units:
             yield from unit.places
@@ -172,30 +173,30 @@ def _digest_or_whole(units: Sequence[Unit], kept: set[int]) -> Iterator[Item]:
         yield digest
 
 
-def _round(unit: Unit, kept: set[int]) -> Iterator[Item]:
+def _round(unit: Unit, kept: set[int], marks: Marks) -> Iterator[Item]:
     """A round of tool calls, its results shortened."""
     yield unit.parts[0].place
     for part in unit.parts[1:]:
-        shortened = _shortened(part, kept)
+        shortened = _shortened(part, kept, marks)
         yield part.place if shortened is None else shortened
 
 
-def _shortened(part: Part, kept: set[int]) -> Message | None:
+def _shortened(part: Part, kept: set[int], marks: Marks) -> Message | None:
     """The message with the kept passages alone; None where that saves nothing."""
     numbers = _kept_of(part, kept)
     if part.tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):
         return None
-    text = part.document.render(numbers, partial(_left_out_of, part))
+    text = part.document.render(numbers, partial(_left_out_of, marks, part))
     content = part.message.get("content")
     message = {**part.message, "content": text if isinstance(content, str) else [{"type": "text", "text": text}]}
     return message if count_message(message) < part.tokens else None
 
 
-def _left_out_of(part: Part, left: Gap) -> str:
-    return left_out(part.tokens_of(left.chars), left.count, left.what, part.place)
+def _left_out_of(marks: Marks, part: Part, left: Gap) -> str:
+    return marks.left_out(part.place, part.tokens_of(left.chars), left.count, left.what)
 
 
-def lines(units: Iterable[Unit], kept: set[int]) -> Iterator[str]:
+def lines(units: Iterable[Unit], kept: set[int], marks: Marks) -> Iterator[str]:
     """The kept passages of *units* in their order, each with who said it, and a mark for every gap."""
     missing: list[int] = []
     speaker = ""
@@ -207,17 +208,17 @@ def lines(units: Iterable[Unit], kept: set[int]) -> Iterator[str]:
                 missing += [part.place] if part.numbers else []
                 continue
             if missing:
-                yield gap(missing[0], missing[-1])
+                yield marks.gap(missing[0], missing[-1])
             says = _speaker(part)
-            text = part.document.render(numbers, partial(_gap_in, part)).strip()
+            text = part.document.render(numbers, partial(_gap_in, marks, part)).strip()
             yield text if says == speaker and not unit.calls and not missing else f"{says}: {text}".rstrip()
             missing, speaker = [], says
     if missing:
-        yield gap(missing[0], missing[-1])
+        yield marks.gap(missing[0], missing[-1])
 
 
-def _gap_in(part: Part, _: Gap) -> str:
-    return gap(part.place, part.place)
+def _gap_in(marks: Marks, part: Part, _: Gap) -> str:
+    return marks.gap(part.place, part.place)
 
 
 def _speaker(part: Part) -> str:

@@ -13,7 +13,7 @@ from ..request import Message, text_of
 from ..settings import ContextSettings
 from ..tokens import MESSAGE_OVERHEAD, count_message
 from .cutting import LINE_TOKENS, Cut, Item, cut, lines
-from .marks import RECALL_HEAD
+from .marks import RECALL_HEAD, Marks
 from .ranking import Index, spread
 from .units import Level, Unit, add, level, open_unit, part_of, superseded, tail_start, takes
 from .weighing import REPEAT_WEIGHT
@@ -76,11 +76,12 @@ class Fold:
     Takes O(text) for all messages together, and for each epoch O(passages) more.
     """
 
-    def __init__(self, settings: ContextSettings) -> None:
+    def __init__(self, settings: ContextSettings, marks: Marks) -> None:
         self.items: list[Item] = []
         self.tally = Tally()
         self.taken = 0
         self._settings = settings
+        self._marks = marks
         self._units: list[Unit] = []
         self._index = Index()
         self._costs: list[int] = []
@@ -174,7 +175,7 @@ class Fold:
         levels = self._levels(keep_turns)
         budget = int(settings.budget_tokens * share) + self._question_tokens
         scores = self._scores(need, levels)
-        found = cut(self._units, levels, scores=scores, costs=self._costs, budget_tokens=budget)
+        found = cut(self._units, levels, scores=scores, costs=self._costs, budget_tokens=budget, marks=self._marks)
         if found.tokens < self._tokens * (1 - LEAST_GAIN):
             self._begin_anew(found)
         slack = max(settings.high_water - 1, LEAST_GAIN) * settings.budget_tokens
@@ -250,7 +251,7 @@ class Fold:
         if not chosen:
             return
         units = [unit for unit in self._units if any(n in chosen for part in unit.parts for n in part.numbers)]
-        message = {"role": "user", "content": "\n".join((RECALL_HEAD, *lines(units, chosen)))}
+        message = {"role": "user", "content": "\n".join((RECALL_HEAD, *lines(units, chosen, self._marks)))}
         tokens = count_message(message)
         if self._tokens + tokens + MESSAGE_OVERHEAD > self._tokens_in:
             return

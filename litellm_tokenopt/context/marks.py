@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 from ..request import Message, text_of
 
@@ -12,19 +13,41 @@ RECALL_HEAD = "[From earlier in this conversation, for the next question]"
 _LEFT_OUT = re.compile(r"\[… (?:m\d+: )?[\d,]+ tokens left out(?:: [\d,]+ \w+)?\]")
 
 
-def left_out(tokens: int, count: int = 0, what: str = "", place: int | None = None) -> str:
-    """The mark where about *tokens* tokens of a message were left out, *count* of *what* (rows, lines), if known.
+class Marks(Protocol):
+    """How what was left out is marked."""
 
-    With *place*, the message's in the conversation, it holds the id by which the model can ask for it.
-    """
+    def left_out(self, place: int, tokens: int, count: int, what: str) -> str:
+        """Of the message at *place* about *tokens* tokens, *count* of *what* (rows, lines; empty if not known)."""
+        ...
+
+    def gap(self, first: int, last: int) -> str:
+        """In a digest: something of the messages at these places."""
+        ...
+
+
+class PlainMarks:
+    """Marks for a model that can't ask for what they stand for."""
+
+    def left_out(self, place: int, tokens: int, count: int, what: str) -> str:
+        return f"[… {_amount(tokens, count, what)}]"
+
+    def gap(self, first: int, last: int) -> str:
+        return "[…]"
+
+
+class MarksWithIds:
+    """Marks with the ids of messages, counted from 1, by which ``tokenopt_recall`` finds them."""
+
+    def left_out(self, place: int, tokens: int, count: int, what: str) -> str:
+        return f"[… m{place + 1}: {_amount(tokens, count, what)}]"
+
+    def gap(self, first: int, last: int) -> str:
+        return f"[… m{first + 1}]" if first == last else f"[… m{first + 1}-m{last + 1}]"
+
+
+def _amount(tokens: int, count: int, what: str) -> str:
     named = f": {count:,} {what}" if what and count > 1 else ""
-    at = "" if place is None else f"m{place + 1}: "
-    return f"[… {at}{max(1, tokens):,} tokens left out{named}]"
-
-
-def gap(first: int, last: int) -> str:
-    """The mark in a digest for what was left out of the messages at these places."""
-    return f"[… m{first + 1}]" if first == last else f"[… m{first + 1}-m{last + 1}]"
+    return f"{max(1, tokens):,} tokens left out{named}"
 
 
 def is_own(message: Message) -> bool:

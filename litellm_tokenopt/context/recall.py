@@ -12,6 +12,7 @@ from ..own import Asked, Found
 from ..recall import RECALLED_TOKENS, TOOL, query_of
 from ..request import ChatRequest, Message, Tool, is_system
 from .cutting import LINE_TOKENS, lines
+from .marks import MarksWithIds
 from .ranking import Index, spread
 from .units import Part, Unit, open_unit, part_of
 
@@ -43,7 +44,7 @@ def recalled(request: ChatRequest, name: str, query: str) -> str:
     kept = _fitting(order, costs)
     if not kept:
         return ""
-    text = "\n".join(lines(units, kept))
+    text = "\n".join(lines(units, kept, MarksWithIds()))
     return text if query or len(kept) == len(numbers) else f"{text}\n{MORE}"
 
 

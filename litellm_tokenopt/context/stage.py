@@ -18,7 +18,7 @@ from ..tokens import OFF_LOOP_CHARS, count_messages, message_text
 from .condensing import condensed, new_chars
 from .cutting import Item
 from .folding import Fold
-from .marks import is_own
+from .marks import Marks, MarksWithIds, PlainMarks, is_own
 from .recall import RecallMessages
 from .units import Level
 
@@ -56,12 +56,13 @@ class ContextStage:
             return Keep("kept")
         body = await self._condensed(came)
         texts = [message_text(message) for message in body]
-        keys = prefix_digests(body, texts)
+        marks = MarksWithIds() if request.tools else PlainMarks()
+        keys = prefix_digests(body, texts, type(marks).__name__)
         known = self._known(keys)
         if sum(map(len, texts[known:])) > OFF_LOOP_CHARS:
-            decision = await asyncio.to_thread(self._decide, body, keys, known)
+            decision = await asyncio.to_thread(self._decide, body, keys, known, marks)
         else:
-            decision = self._decide(body, keys, known)
+            decision = self._decide(body, keys, known, marks)
         shorter = sum(ours is not theirs for ours, theirs in zip(body, came, strict=True))
         detail = {**decision.detail, "condensed": shorter} if shorter else decision.detail
         if not decision.detail.get("epochs"):
@@ -84,18 +85,18 @@ class ContextStage:
         """How many messages of a conversation have been decided on before."""
         return next((n for n in range(len(keys), 0, -1) if keys[n - 1] in self._folds), 0)
 
-    def _decide(self, body: Sequence[Message], keys: Sequence[str], known: int) -> _Decision:
+    def _decide(self, body: Sequence[Message], keys: Sequence[str], known: int, marks: Marks) -> _Decision:
         decided = self._decisions.get(keys[-1]) if keys else None
         if decided is None:
-            decided = self._fold(body, keys, known)
+            decided = self._fold(body, keys, known, marks)
             if keys:
                 self._decisions.put(keys[-1], decided)
         return decided
 
-    def _fold(self, body: Sequence[Message], keys: Sequence[str], known: int) -> _Decision:
+    def _fold(self, body: Sequence[Message], keys: Sequence[str], known: int, marks: Marks) -> _Decision:
         if not known and count_messages(body) <= self._settings.budget_tokens * self._settings.high_water:
             return _Decision((), False, {})
-        fold = (self._folds.pop(keys[known - 1]) if known else None) or Fold(self._settings)
+        fold = (self._folds.pop(keys[known - 1]) if known else None) or Fold(self._settings, marks)
         last = max((n for n, message in enumerate(body) if message.get("role") in ("user", "tool")), default=0)
         fold.advance(body[:last])
         epochs = fold.tally.epochs
@@ -110,9 +111,12 @@ def _detail(fold: Fold) -> Detail:
     return {"epochs": tally.epochs, "messages_cut": tally.messages_cut, "recalled": tally.recalled, **levels}
 
 
-def prefix_digests(messages: Sequence[Message], texts: Sequence[str]) -> tuple[str, ...]:
-    """A digest of the conversation up to each of its messages, given with their `message_text`."""
-    hasher = hashlib.blake2b(digest_size=16)
+def prefix_digests(messages: Sequence[Message], texts: Sequence[str], seed: str = "") -> tuple[str, ...]:
+    """A digest of the conversation up to each of its messages, given with their `message_text`.
+
+    Another *seed*, other digests.
+    """
+    hasher = hashlib.blake2b(seed.encode(), digest_size=16)
     digests = []
     for message, written in zip(messages, texts, strict=True):
         text = f"{message.get('role')}\0{written}".encode("utf-8", "surrogatepass")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.conversations import build, ordinary, pieces
 
 from litellm_tokenopt.context.folding import Fold
-from litellm_tokenopt.context.marks import is_own
+from litellm_tokenopt.context.marks import PlainMarks, is_own
 from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.request import ChatRequest, has_cache_control, has_media
 from litellm_tokenopt.settings import ContextSettings
@@ -158,7 +158,7 @@ async def test_a_branch_decides_as_if_it_were_alone(made_of: list[tuple[int, int
 def test_epochs_are_rare(made_of: list[tuple[int, int]]) -> None:
     """Each epoch is paid for by new text: at least a tenth of the budget has come in since the one before."""
     body = build(made_of)[1:]
-    fold = Fold(SMALL)
+    fold = Fold(SMALL, PlainMarks())
     fold.advance(body)
     assert fold.tally.epochs <= 1 + count_messages(body) / (0.1 * SMALL.budget_tokens)
 

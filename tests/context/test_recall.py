@@ -98,11 +98,12 @@ def test_an_id_that_is_none_is_as_if_it_were_not_given(name: str) -> None:
 
 @pytest.mark.parametrize("changes", [{"tools": ()}, {"own_tools": False}])
 async def test_the_tool_is_offered_to_those_who_may_call_it(stage: ContextStage, changes: dict[str, object]) -> None:
-    """A model without tools gets none of ours; what is sent is the same otherwise."""
+    """A model without tools gets none of ours, and marks without ids."""
     verdict, free = await stage(request(**changes)), await stage(request())
     assert isinstance(verdict, Change)
     assert isinstance(free, Change)
     assert verdict.offers == ()
     assert [tool_name(offer.tool) for offer in free.offers] == [NAME]
-    assert verdict.request.messages == free.request.messages
+    ids = [re.search(r"\[… m\d", str(sent.request.messages)) is not None for sent in (verdict, free)]
+    assert ids == ["tools" not in changes, True]
     assert not may_recall(request(**changes))
