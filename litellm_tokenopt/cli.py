@@ -9,8 +9,9 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,12 +33,15 @@ examples:
   tokenopt replay requests.jsonl                    what would it have saved on your own requests?
   tokenopt replay requests.jsonl --html report.html --model claude-sonnet-4-5
   tokenopt explain request.json                     what happens to this one request, stage by stage?
+  tokenopt classify "book a flight to Rome"          what kind of task is it?
   tokenopt cache drop --tag docs-v1                 take answers out of the cache that are right no longer
 """
 
 T = TypeVar("T")
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
+
+CLASSIFIED_AT_ONCE = 64
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_explain(commands)
     _add_doctor(commands)
     _add_warmup(commands)
+    _add_classify(commands)
     _add_cache(commands)
     return parser
 
@@ -100,6 +105,11 @@ def _add_doctor(commands: Any) -> None:
 
 def _add_warmup(commands: Any) -> None:
     _command(commands, _warmup, "make the embedding model ready before the first request")
+
+
+def _add_classify(commands: Any) -> None:
+    parser = _command(commands, _classify, "what kind of task a text is about")
+    parser.add_argument("text", metavar="TEXT", help="- reads standard input, a text a line")
 
 
 def _add_cache(commands: Any) -> None:
@@ -300,6 +310,35 @@ def _warmup(options: argparse.Namespace) -> int:
         return OK
     print(f"{settings.model}: ready; {describe(settings).get('export_bytes', 0) / 2**20:.0f} MiB in {folder}")
     return OK
+
+
+# --- classify -------------------------------------------------------------------------------------------------
+
+
+def _classify(options: argparse.Namespace) -> int:
+    """Say which kind of task a text is about, as JSON: {"category", "confidence", "all"}; with -, an object a line."""
+    if options.text != "-":
+        asyncio.run(_print_intents(options.settings, [[options.text]]))
+        return OK
+    lines = map(str.strip, sys.stdin)
+    batches = iter(lambda: list(islice(lines, CLASSIFIED_AT_ONCE)), [])
+    asyncio.run(_print_intents(options.settings, batches))
+    return OK
+
+
+async def _print_intents(path: str | None, batches: Iterable[Sequence[str]]) -> None:
+    from .models.build import build_embedder
+    from .models.intents import IntentModel
+    from .settings import load_settings
+    from .taxonomy import read_taxonomy
+
+    settings = load_settings(path)
+    model = IntentModel(build_embedder(settings.embedder), read_taxonomy(settings.tools.intents))
+    for texts in batches:
+        for intent in await model.classify(texts):
+            chances = {name: round(chance, 4) for name, chance in intent.all.items()}
+            row = {"category": intent.category, "confidence": chances[intent.category], "all": chances}
+            print(json.dumps(row, ensure_ascii=False), flush=True)
 
 
 # --- cache ----------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from .errors import SettingsError
+from .taxonomy import read_taxonomy
 
 ENV_PREFIX = "TOKENOPT_"
 NO_SETTINGS = frozenset({"TOKENOPT_EMBEDDED_DIR"})
@@ -36,6 +37,14 @@ Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 SchemaLevel: TypeAlias = Literal["full", "lossless", "light", "strong", "bare"]
 Seconds: TypeAlias = Annotated[float, Field(gt=0)]
+
+
+def _taxonomy_file(path: str) -> str:
+    try:
+        read_taxonomy(path)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+    return path
 
 
 class _Section(BaseModel):
@@ -188,6 +197,9 @@ class ToolsSettings(_Section):
     always_include: tuple[str, ...] = Field((), description="Names of tools that are always sent.")
     min_tokens: Annotated[int, Field(ge=0)] = Field(
         1_000, description="Blocks of at most max_tools tools under this size are left alone."
+    )
+    intents: Annotated[str, AfterValidator(_taxonomy_file)] | None = Field(
+        None, description="Your own kinds of tasks, a YAML file like config/intents.yaml; default: those."
     )
     search: Literal["own", "off"] = Field(
         "own", description="How the model may ask for tools left out: own (tokenopt_find_tools, answered here) | off."

@@ -13,6 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "litellm_tokenopt"
 LAYERS = [
     {"errors", "memo", "saying"},
+    {"taxonomy"},
     {"settings", "request"},
     {"caller", "own"},
     {"stage", "tokens", "lexical", "convert", "recall", "replies", "rounds"},

@@ -30,6 +30,13 @@ class Logistic:
         total = float(self.weights @ features) + self.bias
         return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))
 
+    def probabilities(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same for many rows, shape (rows, features)."""
+        import numpy as np
+
+        totals = np.asarray(features @ self.weights + self.bias, np.float64)
+        return np.asarray(1 / (1 + np.exp(-totals.clip(-50.0, 50.0))))
+
 
 def load_logistic(path: Path, embedder_name: str) -> dict[str, Logistic]:
     """The classifiers in *path* by name. Raises `ModelUnavailable` for another embedder's, and for a broken file."""
