@@ -16,6 +16,18 @@ _GREETING = re.compile(
     r"|^please\s*,?\s+(?=\w)",
     re.IGNORECASE,
 )
+_WANTED = (
+    "tell|explain|give|show|write|help|list|describe|check|translate|summarise|summarize|convert|find|compare|create"
+)
+_POLITE = re.compile(
+    rf"^(?:could|can|would|will) you,? (?:please|kindly),? (?=(?:{_WANTED})\b)"
+    r"|^(?:(?:could|can|would|will) you )?tell me\s*[,:]?\s+(?=(?:what|which|who|whom|whose|when|where|why|how)\b)"
+    r"|^(?:i'd|i would) like to know\s*[,:]?\s+(?=(?:what|which|who|whom|whose|when|where|why|how)\b)",
+    re.IGNORECASE,
+)
+_UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
+_DASH = re.compile(r"(?<=\w)[\u2010-\u2015](?=\w)|(?<=\s)[\u2012-\u2015](?=\s)|\u2212(?=\d)")
+_CODE = re.compile(r"[\n`<>{}\[\]\\|=;]|\(\s*[\u201c\u201d]")
 _FAREWELL = re.compile(
     r"(?:(?<=[\w)\]])\s*,|(?<=[.!?]))?\s+(?:please|pls|plz|thanks|thank you|thx|cheers|many thanks|thanks in advance|"
     r"thank you in advance|thanks a lot|thank you very much)\s*[.!]*$",
@@ -29,8 +41,9 @@ _CHANGES_MEANING = ("<super>", "<sub>", "<fraction>", "<circle>", "<square>", "<
 def normalise(question: str) -> str:
     """*question* without differences that can't change its answer. Idempotent.
 
-    Unicode forms, white space, greetings and thanks at the ends, closing marks, and the first letter's case. Text
-    with line breaks, quotes or code keeps everything but its Unicode form and the white space around it.
+    Unicode forms, dashes, quotation marks and what isn't seen, white space, greetings, courtesies and thanks at the
+    ends, closing marks, and the first letter's case ("us" and "US" may differ). Text with line breaks, quotes or code
+    keeps everything but its Unicode form and the white space around it.
     """
     text = _one_form(question).strip()
     if _VERBATIM.search(text):
@@ -45,8 +58,11 @@ def _one_form(text: str) -> str:
     """NFKC, but for characters whose plain form means something else (2⁵, ½)."""
     if text.isascii():
         return text
-    once = unicodedata.normalize("NFC", text)
-    return unicodedata.normalize("NFC", "".join(map(_plain, once)))
+    seen = _UNSEEN.sub("", text)
+    once = unicodedata.normalize("NFC", seen if seen.strip() else text)
+    plain = unicodedata.normalize("NFC", "".join(map(_plain, once))).strip()
+    # In code a curly quotation mark or a long dash may be what is wrong.
+    return plain if _CODE.search(plain) else _DASH.sub("-", re.sub("[\u201c\u201d\u201e]", '"', plain))
 
 
 def _plain(character: str) -> str:
@@ -59,10 +75,22 @@ def _plain(character: str) -> str:
 
 def _shortened(text: str) -> str:
     """One step nearer to the bare question; never empty."""
-    for bare in (_GREETING.sub("", text), _FAREWELL.sub("", text), _without_marks(text), _small_start(text)):
+    for bare in (
+        _GREETING.sub("", text),
+        _without_courtesy(text),
+        _FAREWELL.sub("", text),
+        _without_marks(text),
+        _small_start(text),
+    ):
         if bare and bare != text:
             return bare
     return text
+
+
+def _without_courtesy(text: str) -> str:
+    """Without "could you please"; a question mark at the end is part of that."""
+    bare = _POLITE.sub("", text)
+    return bare if bare == text else bare.rstrip("? ")
 
 
 def _without_marks(text: str) -> str:

@@ -16,7 +16,8 @@ from litellm_tokenopt.cache.normalise import normalise
         "hello what is a llama",
         "Hey there! What is a llama?", "Good morning, what is a llama", "Please, what is a llama?",
         "What is a llama? Thanks!", "What is a llama, please?", "What is a llama? Many thanks", "\uff37hat is a llama?",
-        "What is a\u00a0llama?",
+        "What is a\u00a0llama?", "Hi there! Could you please tell me: what is a llama? Thanks!",
+        "can you tell me what is a llama", "I'd like to know what is a llama, please", "What is a\u200b lla\u00adma?",
     ],
 )  # fmt: skip
 def test_same_key(text: str) -> None:
@@ -32,6 +33,9 @@ def test_same_key(text: str) -> None:
         ("It works?", "It works."), ("explain cd ..", "explain cd"), ("print('A')", "print('a')"),
         ("if x:\n  y", "if x:\n    y"), ("What does `ls  -l` do", "What does `ls -l` do"), ("is a<b", "is a>b"),
         ("Hello World in Python", "World in Python"), ("half is ½", "half is 12"), ("US", "us"), ("Thanks", "Please"),
+        ("WHO is it?", "who is it?"), ("Could you please everyone?", "everyone?"), ("Can you swim?", "swim?"),
+        ("Why does print(\u201cx\u201d) fail", 'Why does print("x") fail'), ("what is ls \u2013l", "what is ls -l"),
+        ("Tell me a story", "a story"), ("Can you tell me apart from her?", "apart from her?"),
     ],
 )  # fmt: skip
 def test_other_key(one: str, other: str) -> None:
@@ -39,7 +43,26 @@ def test_other_key(one: str, other: str) -> None:
     assert normalise(one) != normalise(other)
 
 
-PIECES = st.sampled_from(["", "\n", *"hi Hi, please thanks Thanks! what What is x ? .. … . ` 2⁵ İ ﬁ".split()])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("What does \u201cidle\u201d mean?", 'What does "idle" mean?'), ("Is it 5\u201310 days?", "Is it 5-10 days?"),
+        ("Tea \u2014 is it healthy?", "Tea - is it healthy?"), ("Is \u22125 odd?", "Is -5 odd?"),
+        ("It\u2019s how far?", "It's how far?"), ("Could you kindly explain how DNS works?", "Explain how DNS works"),
+        ("Hello! Can you please write a haiku", "write a haiku"), ("Would you tell me how to knit?", "How to knit?"),
+        ("\ufeffHow far is it?", "How far is it?"),
+    ],
+)  # fmt: skip
+def test_same_typed_otherwise(one: str, other: str) -> None:
+    """Quotation marks, dashes, what isn't seen and courtesies are no difference."""
+    assert normalise(one) == normalise(other)
+
+
+WORDS = (
+    "hi Hi, please thanks Thanks! what What is x ? .. … . ` 2⁵ İ ﬁ \u2013 \u2014 \u201c \u201d \u2212 \u200b tell me "
+    "could you please how"
+)
+PIECES = st.sampled_from(["", "\n", *WORDS.split()])
 
 
 @settings(max_examples=300, deadline=None)
