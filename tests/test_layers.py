@@ -28,8 +28,8 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 HOMES = {
-    "litellm": {"adapters"},
-    "redisvl": {"cache"},
+    "litellm": {"adapters", "evaluation"},
+    "redisvl": {"cache", "evaluation"},
     "opentelemetry": {"telemetry", "evaluation"},
     "redis": {"redis", "cache"},
     "cryptography": {"cache"},
