@@ -42,7 +42,7 @@ class SlowServer:
         head = {"id": "c", "created": 1, "model": "gpt-4o"}
         if body.get("stream"):
             return await self._stream(request, head)
-        message = {"role": "assistant", "content": "On its way."}
+        message = {"role": "assistant", "content": "Grass and hay."}
         choice = {"index": 0, "message": message, "finish_reason": self.finish}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         return web.json_response({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
@@ -50,7 +50,11 @@ class SlowServer:
     async def _stream(self, request: web.Request, head: dict[str, Any]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        deltas = [({"role": "assistant", "content": "On its "}, None), ({"content": "way."}, None), ({}, self.finish)]
+        deltas = [
+            ({"role": "assistant", "content": "Grass and "}, None),
+            ({"content": "hay."}, None),
+            ({}, self.finish),
+        ]
         for delta, finish in deltas:
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
             chunk = {**head, "object": "chat.completion.chunk", "choices": [choice]}
@@ -80,7 +84,7 @@ def slow(loop: Any) -> Iterator[SlowServer]:
 @pytest.fixture
 def given(slow: SlowServer, request: pytest.FixtureRequest) -> dict[str, Any]:
     """The arguments of a chat call that no other test makes."""
-    asked = [{"role": "user", "content": f"Where is my parcel, please ({request.node.name})?"}]
+    asked = [{"role": "user", "content": f"What does a llama eat ({request.node.name})?"}]
     return {
         "model": "openai/gpt-4o", "messages": asked, "api_base": slow.url, "api_key": "none",  # type: ignore[attr-defined]
         "max_retries": 0,
@@ -102,14 +106,14 @@ async def texts(calls: list[Any]) -> Counter[str]:
 def test_plain_calls_and_streams_share_one_request(slow: SlowServer, given: dict[str, Any], loop: Any, on: Any) -> None:
     """Fifty at once, every second one a stream: all get the answer that one of them asked for."""
     calls = lambda: [litellm.acompletion(**given, stream=n % 2 == 1) for n in range(CALLS)]  # noqa: E731
-    assert loop.run(texts(calls())) == {"On its way.": CALLS}
+    assert loop.run(texts(calls())) == {"Grass and hay.": CALLS}
     assert len(slow.requests) == 1
 
 
 def test_a_stream_may_lead(slow: SlowServer, given: dict[str, Any], loop: Any, on: Any) -> None:
     """Others wait until its last word."""
     calls = lambda: [litellm.acompletion(**given, stream=n == 0) for n in range(10)]  # noqa: E731
-    assert loop.run(texts(calls())) == {"On its way.": 10}
+    assert loop.run(texts(calls())) == {"Grass and hay.": 10}
     assert len(slow.requests) == 1
 
 
@@ -117,7 +121,7 @@ def test_sync_calls_from_threads_share_one_request(slow: SlowServer, given: dict
     """As the async ones do."""
     with ThreadPoolExecutor(8) as threads:
         done = list(threads.map(lambda _: litellm.completion(**given).choices[0].message.content, range(8)))
-    assert done == ["On its way."] * 8
+    assert done == ["Grass and hay."] * 8
     assert len(slow.requests) == 1
 
 
@@ -125,7 +129,7 @@ def test_one_failure_costs_one_more_request(slow: SlowServer, given: dict[str, A
     """The leader's caller gets the error; the rest the answer to a second call."""
     slow.failures = 1
     calls = lambda: [litellm.acompletion(**given) for _ in range(20)]  # noqa: E731
-    assert loop.run(texts(calls())) == {"InternalServerError": 1, "On its way.": 19}
+    assert loop.run(texts(calls())) == {"InternalServerError": 1, "Grass and hay.": 19}
     assert len(slow.requests) == 2
 
 
@@ -133,7 +137,7 @@ def test_an_unfinished_answer_is_nobody_elses(slow: SlowServer, given: dict[str,
     """Everybody makes a call of his own, as soon as that is known."""
     slow.finish = "length"
     calls = lambda: [litellm.acompletion(**given) for _ in range(5)]  # noqa: E731
-    assert loop.run(texts(calls())) == {"On its way.": 5}
+    assert loop.run(texts(calls())) == {"Grass and hay.": 5}
     assert len(slow.requests) == 5
 
 
@@ -150,7 +154,7 @@ def test_a_cancelled_leader_is_replaced(slow: SlowServer, given: dict[str, Any],
         leader.cancel()
         return Counter(await rest)
 
-    assert loop.run(asyncio.wait_for(cancelled(), 25)) == {"On its way.": 5}
+    assert loop.run(asyncio.wait_for(cancelled(), 25)) == {"Grass and hay.": 5}
     assert len(slow.requests) == 2
 
 
@@ -172,7 +176,7 @@ def test_a_stream_that_nobody_reads_is_not_waited_for(
                 break
         return await waiting
 
-    assert loop.run(asyncio.wait_for(left(), 25)) == "On its way."
+    assert loop.run(asyncio.wait_for(left(), 25)) == "Grass and hay."
     assert len(slow.requests) == 2
 
 
@@ -187,7 +191,7 @@ def test_a_failure_in_the_other_apis_is_told_at_once(
     switch_on()
     nowhere = {"api_base": "http://127.0.0.1:9/v1", "api_key": "none"}
 
-    asked = f"Is there anybody out there ({api})?"
+    asked = f"How far is Lima from Cusco ({api})?"
     calls = {
         "messages": lambda: litellm.anthropic.messages.acreate(
             model="anthropic/claude-sonnet-4-5", max_tokens=9, messages=[{"role": "user", "content": asked}], **nowhere
@@ -220,7 +224,8 @@ litellm_tokenopt.enable({
 })
 given = json.loads(sys.argv[1])
 async def main():
-    await litellm.acompletion(**given | {"messages": [{"role": "user", "content": f"Warm up process {sys.argv[2]}"}]})
+    first = [{"role": "user", "content": f"How tall is tower {sys.argv[2]}?"}]
+    await litellm.acompletion(**given | {"messages": first})
     print("ready", flush=True)
     sys.stdin.readline()
     replies = await asyncio.gather(*(litellm.acompletion(**given) for _ in range(10)))
@@ -247,7 +252,7 @@ def test_two_processes_share_one_request(slow: SlowServer, given: dict[str, Any]
             assert worker.stdin is not None
             worker.stdin.write("go\n")
             worker.stdin.flush()
-        assert [worker.communicate(timeout=60)[0].strip() for worker in workers] == ["['On its way.']"] * 2
+        assert [worker.communicate(timeout=60)[0].strip() for worker in workers] == ["['Grass and hay.']"] * 2
     finally:
         for worker in workers:
             worker.kill()
