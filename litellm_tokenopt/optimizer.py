@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .convert import Border, border_of
 from .errors import UnavailableError
-from .own import Asked, may_offer, read_arguments
+from .own import Asked, is_own, may_offer, read_arguments
 from .pipeline import Mode, Outcome, Pipeline
 from .replies import payload_of, reply_of
 from .request import ChatRequest, Reply, Surface, Tool, canonical, digest, is_system, text_of, tool_name, user_turns
@@ -213,8 +213,8 @@ class TokenOptimizer:
         )
 
     def _mode(self, request: ChatRequest) -> Mode:
-        if request.controls.bypass or self.settings.mode == "off":
-            return "bypass"
+        if request.controls.bypass or self.settings.mode == "off" or any(map(is_own, map(tool_name, request.tools))):
+            return "bypass"  # what has a tool of ours has been through here
         if self.settings.holdout_fraction and _position(request) < self.settings.holdout_fraction:
             return "holdout"
         return self.settings.mode

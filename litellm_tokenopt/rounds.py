@@ -73,6 +73,11 @@ _CALLS: Mapping[Surface, Callable[[Json], Iterable[ToolCall]]] = {
 # --- the next request -----------------------------------------------------------------------------------------
 
 
+def is_decided(surface: Surface, kwargs: Json) -> bool:
+    """Whether the request in *kwargs* has been through here: it holds a tool of ours, or calls of one."""
+    return any(is_own(name_of(tool)) for tool in kwargs.get("tools") or ()) or rounds_in(surface, kwargs) > 0
+
+
 def rounds_in(surface: Surface, kwargs: Json) -> int:
     """How many rounds the request in *kwargs* has behind it: callers never send calls of our tools."""
     if surface == "responses":
@@ -144,7 +149,10 @@ def name_of(tool: Any) -> str | None:
 
 
 def without_own_calls(surface: Surface, payload: Json) -> dict[str, Any]:
-    """A reply as its caller may see it: calls of our tools taken out, and no claim that there are calls left."""
+    """A reply as its caller may see it: calls of our tools taken out, and no claim that there are calls left.
+
+    The responses API says in a reply which tools were sent: ours are none of the caller's.
+    """
     if surface == "chat":
         return {**payload, "choices": [_without_calls(choice) for choice in payload["choices"]]}
     if surface == "messages":
@@ -153,7 +161,13 @@ def without_own_calls(surface: Surface, payload: Json) -> dict[str, Any]:
         ended = payload.get("stop_reason") == "tool_use" and not called
         return {**payload, "content": blocks, **({"stop_reason": "end_turn"} if ended else {})}
     items = [i for i in payload["output"] if not (i.get("type") == "function_call" and is_own(i.get("name")))]
-    return {**payload, "output": items}
+    return without_echo({**payload, "output": items})
+
+
+def without_echo(response: Json) -> dict[str, Any]:
+    """A response of the responses API, finished or not, without our tools in what it says was sent."""
+    tools = response.get("tools")
+    return {**response, "tools": without_own_tools(tools)} if isinstance(tools, (list, tuple)) else dict(response)
 
 
 def _without_calls(choice: Json) -> dict[str, Any]:

@@ -116,6 +116,15 @@ async def test_the_callers_tools_go_to_the_caller(surface, optimizer):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
+async def test_what_has_been_through_is_left_alone(surface, optimizer):
+    """A request that holds a tool of ours passes a second time as it is."""
+    given = request_of(surface)
+    sent = {**given, **(await optimizer.before(given, surface, own_tools=True)).changes}
+    again = await optimizer.before(sent, surface, own_tools=True)
+    assert (again.mode, again.changes) == ("bypass", {})
+
+
+@pytest.mark.parametrize("surface", SURFACES)
 async def test_who_does_not_ask_for_it_gets_no_tool_of_ours(surface, optimizer):
     """Without `own_tools` the request holds the caller's tools alone."""
     outcome = await optimizer.before(request_of(surface), surface)

@@ -46,7 +46,10 @@ class Installation:
             Interposer(litellm.completion, "chat", self.plugin),
             Interposer(litellm.acompletion, "chat", self.plugin),
             Interposer(litellm.responses, "responses", self.plugin),
+            Interposer(litellm.aresponses, "responses", self.plugin),
+            Interposer(litellm.anthropic_messages, "messages", self.plugin),
         ]
+        self.plugin.answers_own_tools = all(interposer.installed for interposer in self.interposers)
         keep_slot(self.plugin)
         add_routes(self.plugin)
 

@@ -14,6 +14,7 @@ from types import CellType
 from typing import Any
 
 from ..request import Surface
+from .answering import Answering
 from .calls import Call
 from .delivery import replay
 from .plugin import Plugin
@@ -33,12 +34,17 @@ class Interposer:
         self._cell = original_cell(entry)
         self._original: Function | None = self._cell.cell_contents if self._cell is not None else None
         if self._cell is None or self._original is None:
-            logger.warning("%s has changed; sync calls of it pass on as they are", getattr(entry, "__name__", entry))
+            logger.warning("%s has changed; calls of it may pass on as they are", getattr(entry, "__name__", entry))
             return
         self._signature = inspect.signature(self._original)
         replaced = self._async if inspect.iscoroutinefunction(self._original) else self._sync
         self._replacement = wraps(self._original)(_plain_function(replaced))
         self._cell.cell_contents = self._replacement
+
+    @property
+    def installed(self) -> bool:
+        """Whether it stands there."""
+        return self._cell is not None and self._original is not None
 
     def restore(self) -> None:
         """Put the inner function back, unless somebody else has taken the place since."""
@@ -52,17 +58,24 @@ class Interposer:
         try:
             bound = self._bound(args, kwargs)
             call = self._plugin.before_sync(bound, self._surface)
-            if call is None:
-                return self._original(*args, **kwargs)
-            self._plugin.apply(call, bound)
-            if call.payload is not None:
-                return deliver(call, bound, is_async=False)
+            if call is not None:
+                self._plugin.apply(call, bound)
+                if call.payload is not None:
+                    return deliver(call, bound, is_async=False)
         except Exception as error:
             self._plugin.failed("interposer", error)
             return self._original(*args, **kwargs)
         with self._plugin.attempting(call):
-            result = self._original(**bound)
+            result = self._answered(bound)
         return self._captured(call, result)
+
+    def _answered(self, kwargs: dict[str, Any]) -> Any:
+        """The model's reply, after as many rounds as it asks for."""
+        assert self._original is not None
+        call = self._plugin.asked_in(kwargs)
+        if call is None:
+            return self._original(**kwargs)
+        return Answering(self._plugin, call, self._surface, kwargs).run_sync(self._original)
 
     def _async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]:
         return self._async_call(args, kwargs)
@@ -74,11 +87,10 @@ class Interposer:
         try:
             bound = self._bound(args, kwargs)
             call = await self._plugin.before(bound, self._surface)
-            if call is None:
-                return await self._original(*args, **kwargs)
-            self._plugin.apply(call, bound)
-            if call.payload is not None:
-                return deliver(call, bound, is_async=True)
+            if call is not None:
+                self._plugin.apply(call, bound)
+                if call.payload is not None:
+                    return deliver(call, bound, is_async=True)
         except Exception as error:
             self._plugin.failed("interposer", error)
             return await self._original(*args, **kwargs)
@@ -86,8 +98,12 @@ class Interposer:
 
     async def _attempt(self, call: Call | None, kwargs: dict[str, Any]) -> Any:
         assert self._original is not None
+        asked = self._plugin.asked_in(kwargs)
         with self._plugin.attempting(call):
-            result = await self._original(**kwargs)
+            if asked is None:
+                result = await self._original(**kwargs)
+            else:
+                result = await Answering(self._plugin, asked, self._surface, kwargs).run(self._original)
         return self._captured(call, result)
 
     def _captured(self, call: Call | None, result: Any) -> Any:

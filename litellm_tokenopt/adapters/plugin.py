@@ -21,9 +21,11 @@ from litellm.types.utils import is_litellm_owned_kwarg
 from ..convert import border_of, metadata_key, metadata_of
 from ..errors import UnavailableError
 from ..optimizer import TokenOptimizer
+from ..own import is_own
 from ..pipeline import Outcome
 from ..replies import reply_of
 from ..request import Surface
+from ..rounds import is_decided, name_of
 from ..saying import Sayings
 from ..settings import Settings
 from ..telemetry.summary import summary
@@ -43,7 +45,10 @@ _READ = frozenset(
 
 
 class Plugin:
-    """Owns the optimizer and its loop; every seam comes here."""
+    """Owns the optimizer and its loop; every seam comes here.
+
+    `answers_own_tools`: every entry point is interposed, so that no caller sees a call of our tools.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -52,6 +57,7 @@ class Plugin:
             settings, embed=_litellm_embed(settings), ask=litellm_judge(settings.cache), price=list_price
         )
         self.calls = Calls()
+        self.answers_own_tools = False
         self._say = Sayings(logger)
 
     def warm(self) -> None:
@@ -105,6 +111,13 @@ class Plugin:
             self.abandon(call)
             raise
 
+    def asked_in(self, kwargs: Mapping[str, Any]) -> Call | None:
+        """The call that *kwargs* belong to, if the model may call tools of ours in it."""
+        if not any(is_own(name_of(tool)) for tool in kwargs.get("tools") or ()):
+            return None
+        call = self.calls.of(kwargs) or self.calls.last(kwargs)
+        return call if call is not None and call.outcome.offers else None
+
     def apply(self, call: Call, kwargs: MutableMapping[str, Any]) -> None:
         """Put what was decided into *kwargs*, and say so in the call's metadata."""
         _write_metadata(kwargs, call)
@@ -136,10 +149,11 @@ class Plugin:
         if border is None:
             return None
         known = self.calls.known(kwargs, border)
-        if known is not None or self.calls.inside(kwargs, surface):
+        if known is not None or self.calls.inside(kwargs, surface) or is_decided(surface, kwargs):
             return known
         parent, tracer = trace_parent(kwargs)
-        outcome = await self.optimizer.decide(border, parent=parent, tracer=tracer)
+        own_tools = self.answers_own_tools and _takes_tools(kwargs)
+        outcome = await self.optimizer.decide(border, own_tools=own_tools, parent=parent, tracer=tracer)
         routed = "model_group" in metadata_of(kwargs)
         call = Call(border, outcome, operator_cache=kwargs.get("caching") is not False or not routed)
         self.calls.add(kwargs, call)
@@ -159,6 +173,12 @@ class Plugin:
         if owner is not None and outcome.followups:
             forgotten = weakref.finalize(owner, self.portal.post, partial(self.optimizer.abandon, outcome))
             forgotten.atexit = False
+
+
+def _takes_tools(kwargs: Mapping[str, Any]) -> bool:
+    """Whether the model can be given tools: as it's given some, or LiteLLM says so."""
+    model, provider = str(kwargs.get("model")), kwargs.get("custom_llm_provider")
+    return bool(kwargs.get("tools")) or litellm.supports_function_calling(model, provider)
 
 
 def _write_metadata(kwargs: MutableMapping[str, Any], call: Call) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..request import OWN_TOOL_PREFIX, canonical, text_of
+from ..request import canonical, text_of
 from ..tokens import count_message, count_text
 
 Body: TypeAlias = Mapping[str, Any]
@@ -53,12 +53,11 @@ def question_of(body: Body) -> str:
     return text_of(items[at].get("content")).strip() if at >= 0 else ""
 
 
-def results_after_question(body: Body) -> int:
-    """How many results of the caller's own tools follow the last question."""
+def names_of_results(body: Body) -> list[str]:
+    """The tools whose results follow the last question; a tool that no message calls has no name here."""
     items = conversation(body)
     names = dict(_calls(items))
-    after = items[_question_at(items) + 1 :]
-    return sum(not names.get(call_id, "").startswith(OWN_TOOL_PREFIX) for call_id in _results(after))
+    return [names.get(call_id, "") for call_id in _results(items[_question_at(items) + 1 :])]
 
 
 def tool_names(body: Body) -> frozenset[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import InputError
+from ..own import is_own
 from ..request import digest
-from .bodies import Body, question_of, results_after_question
+from .bodies import Body, names_of_results, question_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +36,20 @@ Script: TypeAlias = Mapping[str, Sequence[ScriptedReply]]
 
 
 def reply_to(body: Body, script: Script) -> ScriptedReply:
-    """The reply to *body*: the first scripted one whose calls have no results yet after the question."""
+    """The reply to *body*: the first scripted one whose calls have no results yet after the question.
+
+    Calls of the plugin's own tools are told apart from the caller's: a script that makes none goes on as if there
+    were none. Beside a call of the caller's they get no result.
+    """
     question = question_of(body)
     replies = script.get(question) or (ScriptedReply(default_answer(question)),)
-    results = results_after_question(body)
+    results = Counter(map(is_own, names_of_results(body)))
     for reply in replies[:-1]:
-        if results < len(reply.calls):
+        ours = all(is_own(call.name) for call in reply.calls)
+        wanted = sum(is_own(call.name) == ours for call in reply.calls)
+        if results[ours] < wanted:
             return reply
-        results -= len(reply.calls)
+        results[ours] -= wanted
     return replies[-1]
 
 

@@ -32,12 +32,14 @@ class Log(CustomLogger):
         self._note(kwargs)
 
     def _note(self, kwargs):
+        told = kwargs.get("standard_logging_object") or {}
         metadata = (kwargs.get("litellm_params") or {}).get("metadata") or {}
         self.calls.append(
             {
                 "id": kwargs.get("litellm_call_id"),
                 "hit": bool(kwargs.get("cache_hit")),
                 "cost": kwargs.get("response_cost"),
+                "tokens": (told.get("prompt_tokens"), told.get("completion_tokens")),
                 "tokenopt": metadata.get("tokenopt"),
             }
         )

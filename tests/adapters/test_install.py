@@ -10,7 +10,7 @@ import time
 
 import litellm
 import pytest
-from support.agent import PROMPT, TOOLS, question
+from support.agent import PROMPT, TOOLS, callers_tools, question
 
 import litellm_tokenopt
 from litellm_tokenopt.adapters.interpose import original_cell
@@ -60,7 +60,7 @@ def test_on_twice_is_on_once_with_the_new_settings(server, switch_on):
     assert [c for c in litellm.callbacks if type(c).__name__ == "TokenOptCallback"] == [callback]
     seen = len(server.bodies)
     ask(server)
-    assert len(server.bodies[seen]["tools"]) <= 3
+    assert len(callers_tools(server.bodies[seen])) <= 3
     litellm_tokenopt.disable()
     assert snapshot() == before
 
@@ -108,7 +108,7 @@ def test_no_redis_costs_no_request(server, caplog):
     seen = len(server.bodies)
     with caplog.at_level(logging.WARNING, logger="litellm_tokenopt"):
         assert ask(server).choices[0].message.content
-        assert len(server.bodies[seen]["tools"]) <= 10
+        assert len(callers_tools(server.bodies[seen])) <= 10
     assert any("127.0.0.1:1" in record.getMessage() for record in caplog.records)
 
 

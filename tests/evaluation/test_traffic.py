@@ -14,7 +14,7 @@ from openai import OpenAI
 from litellm_tokenopt.convert import border_of
 from litellm_tokenopt.errors import InputError
 from litellm_tokenopt.evaluation.agent import Agent, Session, load_agent
-from litellm_tokenopt.evaluation.bodies import plain_text, question_of, results_after_question, tool_names
+from litellm_tokenopt.evaluation.bodies import names_of_results, plain_text, question_of, tool_names
 from litellm_tokenopt.evaluation.forms import messages_body, responses_body
 from litellm_tokenopt.evaluation.model_server import ModelServer
 from litellm_tokenopt.evaluation.traffic import Driver, Exchange, checks_of, first_day, next_morning, other_apis
@@ -84,7 +84,7 @@ def test_the_other_apis_get_the_same_conversation(session: Session) -> None:
     chat = {"messages": conversation, "tools": AGENT.tools}
     for body in (messages_body(conversation, AGENT.tools), responses_body(conversation, AGENT.tools)):
         assert tool_names(body) == tool_names(chat)
-        assert (question_of(body), results_after_question(body)) == ("And now?", 0)
+        assert (question_of(body), names_of_results(body)) == ("And now?", [])
         for message in session.history:
             assert " ".join((message.get("content") or "").split()) in plain_text(body)
     assert border_of({"model": "m", **messages_body(conversation, AGENT.tools)}, "messages") is not None
