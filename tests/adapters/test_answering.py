@@ -68,8 +68,8 @@ def test_found_tools_are_sent_and_the_caller_gets_the_last_reply(call, server, l
     text, shown = ask(loop, call, asked, server)
     first, second = server.bodies[seen:]
     assert text == "It is done."
-    assert FIND not in shown
-    assert tool_names(first)[-1] == FIND
+    assert "tokenopt_" not in shown
+    assert FIND in tool_names(first)
     assert WANTED not in tool_names(first)
     assert tool_names(second)[: len(first["tools"])] == tool_names(first)
     assert WANTED in tool_names(second)
@@ -91,7 +91,7 @@ def test_a_model_that_always_asks_comes_to_an_end(call, server, loop, on, script
     bodies = server.bodies[seen:]
     assert [FIND in tool_names(body) for body in bodies] == [True, True, True, False]
     assert text.split() == ["Hm."] * 4 or text == "Hm." * 4
-    assert FIND not in shown
+    assert "tokenopt_" not in shown
     assert "tool_use" not in shown
     assert "function_call_arguments" not in shown
 
@@ -104,7 +104,7 @@ def test_calls_of_the_callers_tools_are_the_callers(call, server, loop, on, scri
     _, shown = ask(loop, call, asked, server)
     assert len(server.bodies) == seen + 1
     assert WANTED in shown
-    assert FIND not in shown
+    assert "tokenopt_" not in shown
 
 
 @pytest.mark.parametrize("call", [call for call in CALLS if "stream" not in call])
