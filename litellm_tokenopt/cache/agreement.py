@@ -24,7 +24,7 @@ _MARKUP = re.compile(r"[*_`#>]+")
 
 
 class AnswerComparer:
-    """Compares two answers: word for word, by what they can't both say, by their vectors; or by *judge* at last."""
+    """Compares two answers: word for word, then by *judge*; without a verdict by what they can't both say, by vectors."""
 
     def __init__(self, embedder: Embedder, judge: Judge | None = None) -> None:
         self._embedder = embedder
@@ -37,8 +37,9 @@ class AnswerComparer:
             return "unknown"
         if first == second:
             return "same"
-        if self._judge is not None:
-            return await self._judge.answers(question, cached, fresh)
+        verdict = "unknown" if self._judge is None else await self._judge.answers(question, cached, fresh)
+        if verdict != "unknown":
+            return verdict
         if clash(first, second) is not None:
             return "different"
         one, other = await self._embedder.embed([first, second])

@@ -76,6 +76,17 @@ async def test_nothing_is_told_of_an_empty_answer(minilm: Any) -> None:
     assert await AnswerComparer(minilm).compare("?", "Yes.", "  ") == "unknown"
 
 
+@pytest.mark.parametrize(("said", "outcome"), [("SAME", "same"), ("DIFFERENT", "different"), ("Hm.", "different")])
+async def test_a_judge_has_the_word_on_answers(minilm: Any, said: str, outcome: str) -> None:
+    """Where there is a judge his verdict counts; without a verdict the rules decide."""
+
+    async def ask(messages: Sequence[Any]) -> Said:
+        return Said(said, 9)
+
+    judge = Judge(ask, lambda tokens: None)
+    assert await AnswerComparer(minilm, judge).compare("?", *DIFFERENT[0]) == outcome
+
+
 @pytest.mark.parametrize(
     ("said", "verdict"),
     [
