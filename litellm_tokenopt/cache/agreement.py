@@ -24,7 +24,7 @@ _MARKUP = re.compile(r"[*_`#>]+")
 
 
 class AnswerComparer:
-    """Compares two answers: word for word, then by *judge*; without a verdict by what they can't both say, by vectors."""
+    """Compares two answers: word for word, then by *judge*; without a verdict by contradictions, then by vectors."""
 
     def __init__(self, embedder: Embedder, judge: Judge | None = None) -> None:
         self._embedder = embedder
