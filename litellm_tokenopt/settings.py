@@ -175,6 +175,11 @@ class CacheSettings(_Section):
         description="Of identical requests at once, one goes to the model; the others wait for its answer, at most so "
         "long, and then go on themselves. 0: each goes by itself.",
     )
+    max_entries: Count | None = Field(
+        None,
+        description="About so many answers are kept in Redis at most, the newest. Unset: as many as the server holds, "
+        "which has to let some go by itself (maxmemory-policy allkeys-lru), as the embedded one does.",
+    )
     max_entries_in_process: Count = Field(2_000, description="Answers kept in process, beside Redis.")
     max_answer_bytes: Count = Field(262_144, description="Longer answers are not stored.")
     index: Literal["auto", "flat", "hnsw"] = Field(

@@ -36,7 +36,14 @@ def build_store(settings: Settings, pool: RedisPool, embedder: Embedder) -> Answ
 
     key = settings.cache.encryption_key
     packer = Packer(None if key is None else key.get_secret_value())
-    shared = RedisAnswerStore(pool, settings.redis.prefix, embedder.name, packer=packer, index=settings.cache.index)
+    shared = RedisAnswerStore(
+        pool,
+        settings.redis.prefix,
+        embedder.name,
+        packer=packer,
+        index=settings.cache.index,
+        max_entries=settings.cache.max_entries,
+    )
     return TieredAnswerStore(memory, shared)
 
 

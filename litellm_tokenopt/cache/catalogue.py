@@ -39,6 +39,12 @@ class Catalogue:
         """The names of hashes that are meant (a key in *selection* is not looked at), newest first."""
         return await self._names(selection, offset, count, "SORTBY", CREATED, "DESC")
 
+    async def beyond(self, most: int, count: int) -> list[str]:
+        """The names of at most *count* of the oldest hashes, as far as there are more than *most*."""
+        (total, *_) = await self._ask("FT.SEARCH", self._name, "*", "LIMIT", 0, 0, "DIALECT", 2)
+        too_many = min(count, int(total) - most)
+        return await self._names(Selection(), 0, too_many, "SORTBY", CREATED, "ASC") if too_many > 0 else []
+
     async def some(self, selection: Selection, offset: int, count: int) -> list[str]:
         """As `newest`, in the index's own order, which costs no sorting."""
         return await self._names(selection, offset, count)

@@ -35,7 +35,7 @@ class RedisAnswerStore:
 
     Composes `AsyncSearchIndex`: RedisVL's `SemanticCache` connects in its constructor, and a hit renews its TTL.
     An entry that a look-up can't read, because it's broken or sealed with another key than *packer*'s, is a miss, and
-    is dropped. *index* is `VectorIndexes`' choice. Raises `RedisUnavailable`.
+    is dropped. *index* is `VectorIndexes`' choice; of more than *max_entries* the oldest go, a few puts late. Raises `RedisUnavailable`.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class RedisAnswerStore:
         *,
         packer: Packer | None = None,
         index: Choice = "auto",
+        max_entries: int | None = None,
     ) -> None:
         self._pool = pool
         # No colon within: one index's prefix must not begin another's. (The scope holds the name as it is.)
@@ -56,6 +57,8 @@ class RedisAnswerStore:
         self._indexes = VectorIndexes(pool, self._begin, index)
         self._catalogue = Catalogue(pool, self._begin)
         self._generation = ""
+        self._max_entries = max_entries
+        self._puts = 0
         self._say = Sayings(logger)
 
     @property
@@ -97,6 +100,15 @@ class RedisAnswerStore:
                 await pipeline.execute()
 
         await self._pool.call(store)
+        await self._trim()
+
+    async def _trim(self) -> None:
+        """Now and then, remove the oldest entries beyond the number allowed."""
+        self._puts += 1
+        if self._max_entries is None or self._puts % _puts_between_trims(self._max_entries):
+            return
+        while names := await self._catalogue.beyond(self._max_entries, BATCH):
+            await self._unlink(names)
 
     async def note(self, key: str, change: Callable[[str], str]) -> str | None:
         async def work(client: Redis) -> str | None:
@@ -219,3 +231,7 @@ async def _fetch_noted(client: Redis, names: Iterable[str]) -> list[tuple[bytes 
         for name in names:
             pipeline.hmget(name, [ENTRY, NOTE])
         return [(entry, note) for entry, note in await pipeline.execute()]
+
+
+def _puts_between_trims(max_entries: int) -> int:
+    return max(1, min(256, max_entries // 20))

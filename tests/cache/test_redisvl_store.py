@@ -94,3 +94,31 @@ async def test_absent_redis_says_so(make: SimpleNamespace) -> None:
         with pytest.raises(RedisUnavailable):
             await call
     assert (await store.health())["reachable"] is False
+
+
+async def test_the_oldest_entries_beyond_the_limit_go(pool: RedisPool, make: SimpleNamespace) -> None:
+    """A server that evicts nothing does not grow without end; what is newest stays, and is found."""
+    store = RedisAnswerStore(pool, "test", "x", max_entries=20)
+    for n in range(50):
+        await store.put(make.entry(key=f"k{n}", created=float(n)), VECTOR, 60)
+    there = [n for n in range(50) if await store.get_exact(f"k{n}") is not None]
+    assert there == list(range(30, 50))
+
+
+async def test_a_full_server_that_evicts_nothing_costs_no_answer(
+    pool: RedisPool, redis_store: RedisAnswerStore, make: SimpleNamespace
+) -> None:
+    """What is stored there is still found; what doesn't fit is refused with advice, and the server not left alone."""
+    await redis_store.put(make.entry(key="k"), VECTOR, 60)
+    policy = await pool.call(lambda client: client.config_get("maxmemory*"))
+    try:
+        await pool.call(lambda client: client.config_set("maxmemory-policy", "noeviction"))
+        await pool.call(lambda client: client.config_set("maxmemory", 1))
+        for n in range(8):
+            with pytest.raises(RedisUnavailable, match="is full"):
+                await redis_store.put(make.entry(key=f"more {n}"), VECTOR, 60)
+        assert await redis_store.get_exact("k") is not None
+        assert await redis_store.search("s1", VECTOR, 1, 0.5)
+    finally:
+        await pool.call(lambda client: client.config_set("maxmemory", policy["maxmemory"]))
+        await pool.call(lambda client: client.config_set("maxmemory-policy", policy["maxmemory-policy"]))
