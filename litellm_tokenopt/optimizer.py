@@ -201,8 +201,12 @@ class TokenOptimizer:
             self._parts.pipeline.abandon(outcome)
 
     async def health(self) -> dict[str, dict[str, Any]]:
-        """The state of each part: ``{"redis": {"ok": …}, "embedder": {"ok": …}}``."""
-        return {"redis": await _redis_health(self.parts.pool), "embedder": await _embedder_health(self.parts.embedder)}
+        """The state of each part: ``{"redis": {"ok": …}, "embedder": {"ok": …}, "cache": {"ok": …}}``."""
+        return {
+            "redis": await _redis_health(self.parts.pool),
+            "embedder": await _embedder_health(self.parts.embedder),
+            "cache": await _cache_health(self.parts.cache),
+        }
 
     def _savings(self, outcome: Outcome) -> Savings | None:
         answer = next((step.verdict for step in outcome.steps if isinstance(step.verdict, Answer)), None)
@@ -301,6 +305,14 @@ async def _redis_health(pool: RedisPool) -> dict[str, Any]:
         return {"ok": True, "url": "memory"}
     facts = await pool.health()
     return {"ok": bool(facts["reachable"] and facts.get("search")), **facts}
+
+
+async def _cache_health(cache: SemanticCacheManager) -> dict[str, Any]:
+    """``indexes`` are those of the answers in Redis; none yet is fine, as the first answer makes one."""
+    facts = await cache.health()
+    indexes = facts.get("indexes", [])
+    ok = bool(facts["reachable"]) and all(index["as_named"] for index in indexes)
+    return {"ok": ok, "store": facts["store"], "indexes": indexes}
 
 
 async def _embedder_health(embedder: Embedder) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,14 @@ class Facts:
     name: str
     documents: int
     built: bool
+    algorithm: str
+    dimensions: int
+    memory_bytes: int
+
+    @property
+    def as_named(self) -> bool:
+        """Whether it has the dimensions and the algorithm that its name says."""
+        return self.name.endswith(f":{self.dimensions}:{self.algorithm}")
 
 
 class VectorIndexes:
@@ -77,6 +86,16 @@ class VectorIndexes:
     async def restore(self, client: Redis, dimensions: int) -> None:
         """Make the index again: the server was emptied or restarted."""
         await self._settle(client, dimensions)
+
+    async def found(self) -> list[Facts]:
+        """What the server says of each of these indexes that is there."""
+
+        async def look(client: Any) -> list[Facts]:
+            names = [name.decode() for name in await client.execute_command("FT._LIST")]
+            ours = [n for n in sorted(names) if re.fullmatch(r"\d+:(flat|hnsw)", n.removeprefix(self._begin))]
+            return [facts for name in ours if (facts := await facts_of(client, name)) is not None]
+
+        return await self._pool.call(look)
 
     async def _settle(self, client: Redis, dimensions: int) -> bool:
         """Take a step towards the right index; whether it's the one in use."""
@@ -149,8 +168,20 @@ async def facts_of(client: Any, name: str) -> Facts | None:
             return None
         raise
     values = dict(zip(answer[::2], answer[1::2], strict=True))
-    built = not int(values.get(b"indexing", 0))
-    return Facts(values[b"index_name"].decode(), int(float(values[b"num_docs"])), built)
+    vector = next((field for field in map(_by_name, values[b"attributes"]) if b"dim" in field), {})
+    return Facts(
+        name=values[b"index_name"].decode(),
+        documents=int(float(values[b"num_docs"])),
+        built=not int(values.get(b"indexing", 0)),
+        algorithm=vector.get(b"algorithm", b"").decode().lower(),
+        dimensions=int(vector.get(b"dim", 0)),
+        memory_bytes=round(float(values.get(b"vector_index_sz_mb", 0)) * 2**20),
+    )
+
+
+def _by_name(pairs: list[Any]) -> dict[bytes, Any]:
+    """A flat list of names and values as a mapping; flags at its end, which have no value, aside."""
+    return dict(zip(pairs[::2], pairs[1::2], strict=False))
 
 
 def is_missing(error: BaseException) -> bool:

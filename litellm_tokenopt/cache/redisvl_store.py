@@ -6,8 +6,10 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..errors import RedisUnavailable
 from ..redis.pool import RedisPool
 from ..saying import Sayings
 from .catalogue import Catalogue
@@ -151,7 +153,14 @@ class RedisAnswerStore:
         return await self._catalogue.holdings()
 
     async def health(self) -> Mapping[str, Any]:
-        return {"store": "redis", **await self._pool.health()}
+        facts = {"store": "redis", **await self._pool.health()}
+        if not facts.get("search"):
+            return facts
+        try:
+            found = await self._indexes.found()
+        except RedisUnavailable as error:
+            return {**facts, "reachable": False, "error": str(error)}
+        return {**facts, "indexes": [{**asdict(index), "as_named": index.as_named} for index in found]}
 
     def _name(self, key: str) -> str:
         return self._begin + key

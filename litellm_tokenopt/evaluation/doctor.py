@@ -6,13 +6,13 @@ import asyncio
 import importlib.metadata
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import SettingsError, UnavailableError
-from ..settings import Settings, load_settings
+from ..settings import Settings, TelemetrySettings, load_settings
 
 if TYPE_CHECKING:
     from ..models.base import Embedder
@@ -42,7 +42,7 @@ async def examine(source: Settings | Mapping[str, Any] | str | PathLike[str] | N
     except SettingsError as error:
         return [Check("settings", "fail", str(error), "correct the named fields"), check_litellm()]
     checks = [_check_settings(settings), check_litellm(), await asyncio.to_thread(_check_encoding)]
-    for look in (_check_redis, _check_embedder):
+    for look in (_check_redis, _check_embedder, _check_index):
         checks.append(await look(settings))
     return checks
 
@@ -141,6 +141,38 @@ async def _check_embedder(settings: Settings) -> Check:
         return await _timed(build_embedder(settings.embedder))
     except UnavailableError as error:
         return Check("embedder", "fail", str(error), INSTALL_MODEL)
+
+
+async def _check_index(settings: Settings) -> Check:
+    """The index of the cached answers under this embedder's name."""
+    from ..optimizer import TokenOptimizer
+
+    async with TokenOptimizer(settings.model_copy(update={"telemetry": TelemetrySettings(enabled=False)})) as optimizer:
+        facts = await optimizer.parts.cache.health()
+    if facts["store"] == "memory":
+        return Check("index", "ok", "none: answers are kept in each process's memory")
+    if not facts.get("search") or not facts["reachable"]:
+        return Check("index", "fail", "can't be looked at", "see redis above")
+    return _index_found(facts.get("indexes", []))
+
+
+def _index_found(indexes: Sequence[Mapping[str, Any]]) -> Check:
+    if not indexes:
+        return Check("index", "ok", "none yet: the first stored answer makes it")
+    for index in indexes:
+        if not index["as_named"]:
+            found = (
+                f"{index['name']} is {index['algorithm']} with {index['dimensions']} dimensions, not what its name says"
+            )
+            return Check(
+                "index", "fail", found, f"redis-cli FT.DROPINDEX {index['name']}; the next answer makes it again"
+            )
+    found = "; ".join(
+        f"{index['algorithm']}, {index['dimensions']} dimensions, {index['documents']} answers, "
+        f"{index['memory_bytes'] / 2**20:.1f} MiB of vectors{'' if index['built'] else ', still being built'}"
+        for index in indexes
+    )
+    return Check("index", "ok", found)
 
 
 async def _timed(embedder: Embedder) -> Check:

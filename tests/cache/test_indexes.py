@@ -75,3 +75,20 @@ async def test_processes_that_start_together_agree(pool: RedisPool, make: Simple
     await asyncio.gather(*(settle(pool, clock) for _ in range(5)))
     assert {name for name in await indexes(pool) if name.startswith(BEGIN)} == {f"{BEGIN}64:hnsw"}
     assert len(await store.search("s1", VECTORS[3], 5, 0.9)) == 1
+
+
+async def test_health_tells_of_the_index(pool: RedisPool, make: SimpleNamespace) -> None:
+    """Its algorithm, dimensions, answers and memory; one that isn't what its name says stands out."""
+    store = RedisAnswerStore(pool, "test", "m")
+    assert (await store.health())["indexes"] == []
+    for n in range(3):
+        await store.put(make.entry(key=f"k{n}"), VECTORS[n], 60)
+    (index,) = (await store.health())["indexes"]
+    assert (index["algorithm"], index["dimensions"], index["documents"]) == ("flat", 64, 3)
+    assert index["as_named"]
+    assert index["memory_bytes"] > 0
+    begin = index["name"].removesuffix("64:flat")
+    fields = ("ON", "HASH", "PREFIX", "1", begin, "SCHEMA", "vector", "VECTOR", "FLAT", "6", "TYPE", "FLOAT32")
+    wrong = ("FT.CREATE", f"{begin}8:flat", *fields, "DIM", "16", "DISTANCE_METRIC", "COSINE")
+    await pool.call(lambda client: client.execute_command(*wrong))
+    assert [index["as_named"] for index in (await store.health())["indexes"]] == [True, False]

@@ -80,7 +80,7 @@ def test_doctor_finds_all_well(settings_file: Path, capsys: pytest.CaptureFixtur
     code = main(["doctor", "--json", "--settings", str(settings_file)])
     found = json.loads(capsys.readouterr().out)
     names = [check["name"] for check in found["checks"]]
-    assert names == ["settings", "litellm", "token counts", "redis", "embedder"]
+    assert names == ["settings", "litellm", "token counts", "redis", "embedder", "index"]
     assert (code, found["ok"]) == (0, True), found
 
 
