@@ -140,10 +140,20 @@ async def _replace(client: Redis, alias: str, old: str, new: str) -> bool:
     if found is None or not found.built:
         return False
     await client.ft(new).aliasupdate(alias)
-    if await facts_of(client, old) is not None:
-        await client.ft(old).dropindex(delete_documents=False)
+    await _drop(client, old)
     logger.info("answers are searched by the index %s now (%d entries)", new, found.documents)
     return True
+
+
+async def _drop(client: Redis, name: str) -> None:
+    """Drop the index *name*, unless another worker has done so at the same moment; what it covers stays."""
+    from redis.exceptions import ResponseError
+
+    try:
+        await client.ft(name).dropindex(delete_documents=False)
+    except ResponseError as error:
+        if not is_missing(error):
+            raise
 
 
 async def create(index: AsyncSearchIndex) -> None:
