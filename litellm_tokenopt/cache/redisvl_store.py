@@ -35,10 +35,10 @@ BATCH = 500
 class RedisAnswerStore:
     """One hash per answer, under ``{prefix}:answer:…``, that a vector index and a catalogue cover.
 
-        Composes `AsyncSearchIndex`: RedisVL's `SemanticCache` connects in its constructor, and a hit renews its TTL.
-        An entry that a look-up can't read, because it's broken or sealed with another key than *packer*'s, is a miss, and
+    Composes `AsyncSearchIndex`: RedisVL's `SemanticCache` connects in its constructor, and a hit renews its TTL.
+    An entry that a look-up can't read, because it's broken or sealed with another key than *packer*'s, is a miss, and
     is dropped. *index* is `VectorIndexes`' choice; of more than *max_entries* the oldest go, a few puts late.
-        Raises `RedisUnavailable`.
+    Raises `RedisUnavailable`.
     """
 
     def __init__(
