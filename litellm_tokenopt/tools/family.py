@@ -30,6 +30,11 @@ LOOKUP_FACTOR = 1.5
 
 _PEOPLE = frozenset({"user", "customer", "account", "profile", "member", "client", "guest", "patient", "employee"})
 
+OPENER_WEIGHT = 0.5
+"""How much a tool that opens, logs in or starts something belongs to the others of its family: it comes first."""
+
+_OPENERS = frozenset("navigate open login connect start init initialize goto launch begin authenticate visit".split())
+
 HELPER_WEIGHT = 1.0
 """How much a tool that serves any task belongs to every other: see `_helps`."""
 
@@ -51,6 +56,7 @@ def kinship(tools: Sequence[Tool]) -> Matrix:
     apart = np.abs(places[:, None] - places[None, :])
     found = ARGUMENTS_WEIGHT * arguments + NAMES_WEIGHT * names + PLACE_WEIGHT * np.exp(-apart / NEAR)
     found *= np.where([_looks_up(tool) for tool in tools], LOOKUP_FACTOR, 1.0)
+    found += OPENER_WEIGHT * _opens(tools)
     found += HELPER_WEIGHT * np.array(list(map(_helps, tools)))
     np.fill_diagonal(found, 0.0)
     return np.asarray(found)
@@ -74,6 +80,16 @@ def _similarity(documents: Sequence[Mapping[str, int]]) -> Matrix:
 def _looks_up(tool: Tool) -> bool:
     words = _name_words(tool)
     return bool(words) and words[0] in _LOOKUPS
+
+
+def _opens(tools: Sequence[Tool]) -> Matrix:
+    """1 where a tool (column) opens what another (row) works on, by the first word of their names; else 0."""
+    import numpy as np
+
+    words = list(map(_name_words, tools))
+    first = np.array([name[0] if len(name) > 1 else "" for name in words])
+    opening = np.array([not _OPENERS.isdisjoint(name[1:]) for name in words])
+    return np.asarray((first[:, None] == first[None, :]) & (first != "")[None, :] & opening[None, :], np.float64)
 
 
 def _helps(tool: Tool) -> bool:

@@ -39,17 +39,17 @@ PART_WEIGHT = 0.5
 HINT_WEIGHT = 0.3
 """Weight of what a question's form asks for, see `HINTS`."""
 
-SEEDS = 6
+SEEDS = 8
 """So many best tools are taken for themselves; the others also for belonging to them."""
+
+GENERAL_TOOLS, GENERAL_COSINE = 2, 0.4
+"""So many tools that are as close as this to what a question's form asks for (`HINTS`) come next."""
 
 KIN_WEIGHT = 0.75
 """Weight of belonging to the best tools, beside a tool's own score (both in standard deviations)."""
 
 SENT_BONUS = 1.0
 """What a tool that is sent already has ahead of the others when the block must change (standard deviations)."""
-
-NAME_SHARE = 0.35
-"""Share of a tool's name in its vector; the rest is its summary."""
 
 
 def _form(pattern: str) -> re.Pattern[str]:
@@ -83,6 +83,14 @@ HINTS = (
         _form(r"https?://|\bwww\.|\b(?:websites?|web ?pages?|browser|sites?|cite|sources?|articles?|portal|log ?in)\b"),
         "Open a web page and read its content",
     ),
+    (
+        _form(r"\b(?:upload\w*|share|sharing|shar(?:e)?able|link (?:to|for|that))\b"),
+        "Upload a file and return a link for sharing",
+    ),
+    (
+        _form(r"\b(?:connect\w*|integrat\w*|authori[sz]e|link my|hook up)\b"),
+        "Search for apps and integrations that can be connected",
+    ),
 )
 """Forms of a question, and the general tool that serves them where no special one does."""
 
@@ -95,13 +103,14 @@ class Fit:
 
     `score` compares tools with each other (standard deviations); `cosine` is each tool's similarity with the
     question or its closest clause; `words` is its BM25 score for the whole question; `kinship` is that of the
-    block's tools with each other.
+    block's tools with each other; `general` are the tools that serve the question's form, best first.
     """
 
     score: Vector
     cosine: Vector
     words: Vector
     kinship: Matrix
+    general: tuple[int, ...] = ()
 
     def order(self) -> list[int]:
         """Indices of the tools, best first; the earlier one where two are equal."""
@@ -109,7 +118,7 @@ class Fit:
         return order
 
     def broad_order(self) -> list[int]:
-        """The same, but behind the best few those come forward that belong to them."""
+        """The same, but behind the best few come the general tools, then those forward that belong to the best."""
         import numpy as np
 
         order = self.order()
@@ -117,7 +126,9 @@ class Fit:
         weights = np.maximum(self.score[seeds], 0.0)
         kin = weights @ self.kinship[seeds] / max(float(weights.sum()), 1e-9)
         blended = (self.score + KIN_WEIGHT * _standard(kin)).round(6)
-        return [*seeds, *sorted(rest, key=lambda index: (-blended[index], index))]
+        general = [index for index in self.general if index not in seeds]
+        others = [index for index in rest if index not in general]
+        return [*seeds, *general, *sorted(others, key=lambda index: (-blended[index], index))]
 
     def near(self, called: Iterable[int], sent: Iterable[int]) -> list[int]:
         """Indices of the tools: the question's best, then those that belong to the *called* ones.
@@ -193,11 +204,6 @@ def query_texts(question: str) -> tuple[str, ...]:
     return (trim(question), *parts(question))
 
 
-def tool_vectors(names: NDArray[np.float32], summaries: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The vectors of tools, from those of their names and summaries, all of shape (tools, dimensions)."""
-    return NAME_SHARE * names + (1 - NAME_SHARE) * summaries
-
-
 def fit(
     question: str,
     lexicon: Lexicon,
@@ -214,10 +220,19 @@ def fit(
     lexical = [lexicon.score(text) for text in texts]
     scores = [_blend(cosine, words) for cosine, words in zip(cosines, lexical, strict=True)]
     total = scores[0] + PART_WEIGHT * _best(scores[1:]) if len(scores) > 1 else scores[0]
+    general: list[int] = []
     for (form, text), cosine in zip(HINTS, hint_cosines, strict=True):
         if form.search(texts[0]):
-            total = total + HINT_WEIGHT * _blend(cosine, lexicon.score(text)).clip(min=0)
-    return Fit(total.round(6), _best(list(cosines)), lexical[0], kinship)
+            served = _blend(cosine, lexicon.score(text))
+            total = total + HINT_WEIGHT * served.clip(min=0)
+            general += _most(served, cosine)
+    return Fit(total.round(6), _best(list(cosines)), lexical[0], kinship, tuple(dict.fromkeys(general)))
+
+
+def _most(served: Vector, cosine: NDArray[np.floating]) -> list[int]:
+    """The tools that serve a form best, if they are close to it."""
+    best: list[int] = (-served.round(6)).argsort(kind="stable")[:GENERAL_TOOLS].tolist()
+    return [index for index in best if cosine[index] >= GENERAL_COSINE]
 
 
 def _best(rows: Sequence[NDArray[np.floating]]) -> Vector:

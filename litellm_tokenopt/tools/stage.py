@@ -18,10 +18,9 @@ from ..tokens import count_tools
 from .compress import compress_tool
 from .family import kinship
 from .find import FindTools
-from .rank import HINT_TEXTS, Fit, Lexicon, fit, query_texts, tool_vectors
+from .rank import HINT_TEXTS, Fit, Lexicon, fit, query_texts
 from .reading import as_json, called_names, calls_after, chosen_names, copied, is_fixed, name_of, summary
 from .select import Selection, Turn, capacity, select
-from .words import split_identifier
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,10 +66,6 @@ class Block:
     @cached_property
     def summaries(self) -> tuple[str, ...]:
         return tuple(map(summary, self.tools))
-
-    @cached_property
-    def spoken_names(self) -> tuple[str, ...]:
-        return tuple(split_identifier(name or "") for name in self.names)
 
     @cached_property
     def shown(self) -> tuple[Tool, ...]:
@@ -192,10 +187,9 @@ class ToolsStage:
         """(vectors of the tools, cosines of the hints with them)."""
         known = self._vectors.get(block.key)
         if known is None:
-            count = len(block.tools)
-            vectors = await self._embedder.embed([*block.spoken_names, *block.summaries, *HINT_TEXTS])
-            tools = tool_vectors(vectors[:count], vectors[count : 2 * count])
-            known = tools, vectors[2 * count :] @ tools.T
+            vectors = await self._embedder.embed([*block.summaries, *HINT_TEXTS])
+            tools = vectors[: len(block.tools)]
+            known = tools, vectors[len(block.tools) :] @ tools.T
             self._vectors.put(block.key, known)
         return known
 

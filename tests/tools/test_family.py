@@ -46,3 +46,11 @@ def test_sums_and_the_look_up_of_the_person_belong_to_every_task() -> None:
 def test_nothing_belongs_to_itself() -> None:
     """The diagonal is zero."""
     assert not kinship(TOOLS).diagonal().any()
+
+
+def test_what_opens_a_family_belongs_to_it() -> None:
+    """Whoever fills in a form on a page went there first."""
+    tools = [tool("browser_fill_form"), tool("browser_go_back"), tool("browser_navigate"), tool("send_navigate")]
+    wanted = kinship(tools)[0]
+    assert wanted[2] > wanted[1]
+    assert wanted[2] > wanted[3]

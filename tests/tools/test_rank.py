@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 
 from litellm_tokenopt.tools.family import kinship
-from litellm_tokenopt.tools.rank import HINT_TEXTS, Lexicon, fit, query_texts, tool_vectors
+from litellm_tokenopt.tools.rank import HINT_TEXTS, SEEDS, Fit, Lexicon, fit, query_texts
 from litellm_tokenopt.tools.reading import name_of, summary
-from litellm_tokenopt.tools.words import split_identifier
 
 
 async def ranked(question: str, tools: Any, embedder: Any) -> list[str]:
-    names = await embedder.embed([split_identifier(name_of(tool) or "") for tool in tools])
-    vectors = tool_vectors(names, await embedder.embed([summary(tool) for tool in tools]))
+    vectors = await embedder.embed([summary(tool) for tool in tools])
     cosines = await embedder.embed(query_texts(question)) @ vectors.T
     hints = await embedder.embed(HINT_TEXTS) @ vectors.T
     return [
@@ -68,3 +66,11 @@ def test_tools_that_fit_alike_keep_their_order() -> None:
     flat = np.ones((1, 5), np.float32)
     hints = np.ones((len(HINT_TEXTS), 5), np.float32)
     assert fit("anything else", Lexicon(tools), flat, hints, kinship(tools)).order() == [0, 1, 2, 3, 4]
+
+
+def test_general_tools_come_right_behind_the_best() -> None:
+    """Where a question's form asks for a shell, say, it is there though eight tools share more words with it."""
+    score = -np.arange(12.0)
+    found = Fit(score, score, score, np.zeros((12, 12)), general=(11, 2)).broad_order()
+    assert found[: SEEDS + 2] == [*range(SEEDS), 11, SEEDS]
+    assert sorted(found) == list(range(12))

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from litellm_tokenopt.errors import ModelUnavailable
+from litellm_tokenopt.models.memoised import MemoisedEmbedder
 from litellm_tokenopt.request import ChatRequest, Tool
 from litellm_tokenopt.stage import Change, Keep
 from litellm_tokenopt.tokens import count_tools
 from litellm_tokenopt.tools import ToolsStage
-from litellm_tokenopt.tools.reading import name_of
+from litellm_tokenopt.tools.rank import HINT_TEXTS
+from litellm_tokenopt.tools.reading import name_of, summary
 
 
 def user(text: Any) -> dict[str, Any]:
@@ -280,3 +282,25 @@ async def test_what_was_decided_before_does_not_matter(questions: list[Any], cat
     for count in range(1, len(questions) + 1):
         request = ask(catalogue, *map(user, questions[:count]))
         assert await decided(warm, request) == await decided(make_stage(), request)
+
+
+async def test_changing_one_tool_embeds_just_it(make_stage: Any, catalogue: Any, make_tool: Any) -> None:
+    """Vectors are kept by a tool's content: a block with one new tool costs one new text."""
+
+    class Seen:
+        name, dimensions = "seen", 4
+
+        def __init__(self) -> None:
+            self.texts: list[str] = []
+
+        async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            self.texts += texts
+            return np.full((len(texts), 4), 0.5, np.float32)
+
+    seen = Seen()
+    stage = make_stage(MemoisedEmbedder(seen, 1_000))
+    await stage(ask(catalogue, "weather"))
+    assert len(seen.texts) == len(catalogue) + len(HINT_TEXTS) + 1
+    changed = (*catalogue[:-1], make_tool("catalogue_of_stars", "Look up a star."))
+    await stage(ask(changed, "weather"))
+    assert seen.texts[len(catalogue) + len(HINT_TEXTS) + 1 :] == [summary(changed[-1])]
