@@ -20,6 +20,7 @@ from litellm_tokenopt.errors import UnavailableError
 from litellm_tokenopt.evaluation.collector import Collector
 from litellm_tokenopt.evaluation.model_server import ModelServer
 from litellm_tokenopt.evaluation.proxy import Proxy
+from litellm_tokenopt.evaluation.script import script_of
 
 CONFIG = Path(__file__).parents[2] / "config" / "litellm_proxy.yaml"
 
@@ -282,3 +283,32 @@ def test_without_redis_the_proxy_serves_and_health_says_503(server, tmp_path):
         body = json.load(caught.value)
     assert (caught.value.code, body["status"], body["parts"]["redis"]["ok"]) == (503, "degraded", False)
     assert "127.0.0.1:1" in body["parts"]["redis"]["error"]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize(
+    ("ask", "read"),
+    [(chat, chat_text), (responses, responses_text), (messages, messages_text)],
+    ids=["chat", "responses", "messages"],
+)
+def test_tools_left_out_are_found_and_clients_see_nothing_of_it(ask, read, stream, client, server):
+    """The model's call is answered by the proxy; the client's raw bytes hold the last reply, and no tool of ours."""
+    asked, seen, wanted = question(), len(server.bodies), TOOLS[-1]["function"]["name"]
+    call = {"name": "tokenopt_find_tools", "arguments": {"query": wanted}}
+    server.model.script = script_of({asked: [{"calls": [call]}, "It is done."]})
+    raw = ask(client, asked, **({"stream": True} if stream else {}))
+    assert read(raw) == "It is done."
+    first, second = server.bodies[seen:]
+    assert wanted not in json.dumps(first["tools"][:-2])
+    assert wanted in json.dumps(second["tools"][len(first["tools"]) :])
+    server.model.script = script_of({asked: [{"calls": [call]}]})
+    assert "tokenopt_" not in bytes_of(ask, client, asked, stream)
+
+
+def bytes_of(ask: Any, client: openai.OpenAI, asked: str, stream: bool) -> str:
+    """All that goes to a client, past the cache."""
+    seen: list[bytes] = []
+    more = {"extra_body": {"cache": {"no-cache": True}}, **({"stream": True} if stream else {})}
+    raw = ask(client, asked, **more)
+    seen += raw.http_response.iter_bytes() if stream else [raw.http_response.content]
+    return b"".join(seen).decode()
