@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .cache.judge import AskModel
     from .cache.manager import SemanticCacheManager
     from .cache.stage import CacheStage
+    from .cache.verifier import Verifier
     from .models.base import Embedder
     from .redis.pool import RedisPool
 
@@ -73,13 +74,10 @@ class TokenOptimizer:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that were opened, and send what telemetry still holds."""
-        if self._parts is not None:
-            await self._parts.beside.aclose()
-            if self._parts.flights is not None:
-                await self._parts.flights.aclose()
-            await self._parts.pool.aclose()
-            self._parts = None
+        """Close connections, let go of models and their threads, and send what telemetry still holds."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await parts.aclose()
         await asyncio.to_thread(self.recorder.close)
 
     async def warm(self) -> None:
@@ -228,7 +226,7 @@ class _Parts:
     """What an optimizer is made of."""
 
     def __init__(self, settings: Settings, embed: HostedEmbed | None, ask: AskModel | None, recorder: Recorder) -> None:
-        from .cache.build import Beside, Listeners, build_flights
+        from .cache.build import Beside, Listeners, build_flights, build_verifier
         from .cache.stage import CacheStage
         from .models.build import build_embedder
         from .redis.pool import RedisPool
@@ -249,7 +247,8 @@ class _Parts:
             tokens=lambda tokens: recorder.record_check_tokens("judge", tokens),
             error=lambda error: recorder.record_failure("second_look", error),
         )
-        self.cache = _cache(settings, self.pool, self.embedder, listeners)
+        self.verifier = build_verifier(settings)
+        self.cache = _cache(settings, self.pool, self.embedder, self.verifier, listeners)
         self.beside = Beside(settings.cache, self.cache.learner, self.embedder, ask, listeners)
         self.flights = build_flights(settings, self.pool)
         seconds = settings.time_budget_seconds * SIMILAR_SHARE
@@ -261,12 +260,29 @@ class _Parts:
         )
         self.empty = Pipeline((), counter=RequestCounter)
 
+    async def aclose(self) -> None:
+        """Let go of connections, models and threads."""
+        await self.beside.aclose()
+        if self.flights is not None:
+            await self.flights.aclose()
+        await asyncio.to_thread(self._close_models)
+        await self.pool.aclose()
 
-def _cache(settings: Settings, pool: RedisPool, embedder: Embedder, listeners: Listeners) -> SemanticCacheManager:
-    from .cache.build import build_learner, build_store, build_verifier
+    def _close_models(self) -> None:
+        from .models.memory import give_back
+
+        self.embedder.close()
+        self.verifier.close()
+        give_back()
+
+
+def _cache(
+    settings: Settings, pool: RedisPool, embedder: Embedder, verifier: Verifier, listeners: Listeners
+) -> SemanticCacheManager:
+    from .cache.build import build_learner, build_store
     from .cache.manager import SemanticCacheManager
 
-    store, verifier = build_store(settings, pool, embedder), build_verifier(settings)
+    store = build_store(settings, pool, embedder)
     learner = build_learner(settings, pool, embedder, store, listeners)
     return SemanticCacheManager(settings.cache, store, embedder, verifier, learner=learner)
 

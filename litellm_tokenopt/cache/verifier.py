@@ -26,6 +26,8 @@ class PairComparer(Protocol):
         """The logit of each of *others* asking the same as *asked*. Raises `ModelUnavailable`."""
         ...
 
+    def close(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -47,6 +49,9 @@ class RuleVerifier:
     async def judge(self, asked: str, stored: str) -> Judgement:
         objection = veto(asked, stored)
         return Judgement(f"veto:{objection}" if objection else None)
+
+    def close(self) -> None:
+        """`Verifier.close`; there is nothing to let go of."""
 
 
 class PairVerifier:
@@ -78,6 +83,10 @@ class PairVerifier:
         sure, needed = self._calibration.probability(logit), self._calibration.probability(least)
         return Judgement(None if logit >= least else refusal, sure, needed, doubted=objection is not None)
 
+    def close(self) -> None:
+        """`Verifier.close`."""
+        self._model.close()
+
     def _failed(self, error: UnavailableError) -> None:
         if not self._failing:
             logger.warning("answers are shared by rules alone for now: %s", error)
@@ -88,3 +97,7 @@ class Verifier(Protocol):
     """Decides whether the answer to one question may be given to another."""
 
     async def judge(self, asked: str, stored: str) -> Judgement: ...
+
+    def close(self) -> None:
+        """Let go of a model and its threads. It can be used again."""
+        ...

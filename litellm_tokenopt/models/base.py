@@ -29,3 +29,7 @@ class Embedder(Protocol):
         Raises `ModelUnavailable` when the model can't be loaded.
         """
         ...
+
+    def close(self) -> None:
+        """Let go of the model and its threads; waits for texts that are being embedded. It can be used again."""
+        ...

@@ -72,6 +72,9 @@ class MissingEmbedder:
         """Raises `ModelUnavailable`."""
         raise ModelUnavailable(self._reason)
 
+    def close(self) -> None:
+        """`Embedder.close`; there is nothing to let go of."""
+
 
 def build_embedder(
     settings: EmbedderSettings,

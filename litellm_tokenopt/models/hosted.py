@@ -60,6 +60,9 @@ class HostedEmbedder:
             return np.empty((0, self._dimensions or 0), np.float32)
         return self._unit(vectors)
 
+    def close(self) -> None:
+        """`Embedder.close`; there is nothing to let go of."""
+
     async def _call(self, texts: list[str]) -> list[list[float]]:
         begun = time.monotonic()
         if begun < self._silent_until:

@@ -67,6 +67,10 @@ class MemoisedEmbedder:
             known |= await self._find_once(missing)
         return np.stack([known[key] for key in keys])
 
+    def close(self) -> None:
+        """`Embedder.close`; what was embedded stays known."""
+        self.inner.close()
+
     async def _find_once(self, missing: dict[str, str]) -> dict[str, NDArray[np.float32]]:
         """`_find`, but what is under way already is waited for, and a caller that gives up loses nothing.
 

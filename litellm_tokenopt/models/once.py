@@ -54,6 +54,11 @@ class Once(Generic[T]):
         """The value, for callers outside an event loop."""
         return _result(self._started())
 
+    def forget(self) -> None:
+        """Let go of the value: who asks then has it made again."""
+        with self._lock:
+            self._future = None
+
     def _started(self) -> Future[T]:
         with self._lock:
             if self._future is None or self._is_to_be_retried(self._future):

@@ -6,9 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,6 +16,7 @@ from . import packages
 from .export import GRAPH, TOKENIZER, export
 from .files import EXPORT_FILE, ModelFiles, is_exported, read_json
 from .once import Once
+from .workers import Workers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,6 +115,7 @@ class OnnxEmbedder:
         self.files = files
         self.folder = files.export_folder(cache_folder)
         self._threads = threads
+        self._workers = Workers(threads, "tokenopt-embed")
         self._patience_seconds = patience_seconds
         self._graph = Once(self._load)
 
@@ -170,21 +170,21 @@ class OnnxEmbedder:
         """Wait, however long, until the model is loaded. Raises `ModelUnavailable`."""
         await self._graph.get()
 
+    def close(self) -> None:
+        """`Embedder.close`."""
+        self._workers.close()
+        self._graph.forget()
+
     async def _read(self, graph: Graph, texts: Sequence[str]) -> list[Tokens]:
         if sum(map(len, texts)) <= OFF_LOOP_CHARS:
             return graph.read(texts)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, graph.read, texts)
+        return await self._workers.run(graph.read, texts)
 
     async def _work(
         self, graph: Graph, tokens: Sequence[Tokens], jobs: Iterator[list[int]], found: NDArray[np.float32]
     ) -> None:
-        loop = asyncio.get_running_loop()
         for rows in jobs:
-            found[rows] = await loop.run_in_executor(self._pool, graph.vectors, [tokens[row] for row in rows])
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._threads, thread_name_prefix="tokenopt-embed")
+            found[rows] = await self._workers.run(graph.vectors, [tokens[row] for row in rows])
 
     def _load(self) -> Graph:
         folder = self.exported()

@@ -7,9 +7,8 @@ import bisect
 import json
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from .files import PAIR_WEIGHTS
 from .once import Once
 from .onnx import OnnxEmbedder
 from .pair_input import pair_inputs
+from .workers import Workers
 
 CALIBRATION = PAIR_WEIGHTS.with_suffix(".json")
 MAX_TOKENS = 256
@@ -88,17 +88,17 @@ class PairModel:
     def __init__(self, embedder: OnnxEmbedder) -> None:
         self._embedder = embedder
         self._graph = Once(self._load)
+        self._workers = Workers(2, "tokenopt-pairs")
 
     async def logits(self, asked: str, others: Sequence[str]) -> list[float]:
         """The logit of each of *others* asking the same as *asked*. Raises `ModelUnavailable`."""
         graph = await self._graph.get()
-        loop = asyncio.get_running_loop()
-        jobs = [loop.run_in_executor(self._pool, graph.logit, asked, other) for other in others]
-        return list(await asyncio.gather(*jobs))
+        return list(await asyncio.gather(*(self._workers.run(graph.logit, asked, other) for other in others)))
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(2, thread_name_prefix="tokenopt-pairs")
+    def close(self) -> None:
+        """Let go of the model and its threads. It can be used again."""
+        self._workers.close()
+        self._graph.forget()
 
     def _load(self) -> PairGraph:
         folder = self._embedder.exported()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelUnavailable
 from . import packages
 from .once import Once
+from .workers import Workers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +29,8 @@ class SentenceTransformerEmbedder:
         self._patience_seconds = patience_seconds
         self._source = str(folder or model)
         self._loaded = Once(self._load)
+        # One thread: torch uses all cores for one call, and a model's tokenizer is not made for several.
+        self._workers = Workers(1, "tokenopt-embed")
 
     @property
     def name(self) -> str:
@@ -39,15 +39,14 @@ class SentenceTransformerEmbedder:
     @property
     def dimensions(self) -> int:
         """Loads the model. Raises `ModelUnavailable`."""
-        return len(self._pool.submit(self._encode, self._loaded.wait(), ["dimensions"]).result()[0])
+        return len(self._workers.submit(self._encode, self._loaded.wait(), ["dimensions"]).result()[0])
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of *texts*, shape (len(texts), dimensions). Raises `ModelUnavailable`."""
         import numpy as np
 
         model = await self._loaded.get(self._patience_seconds)
-        loop = asyncio.get_running_loop()
-        rows = await loop.run_in_executor(self._pool, self._encode, model, list(texts) or ["dimensions"])
+        rows = await self._workers.run(self._encode, model, list(texts) or ["dimensions"])
         return np.ascontiguousarray(rows[: len(texts)], np.float32)
 
     async def ready(self) -> None:
@@ -62,15 +61,15 @@ class SentenceTransformerEmbedder:
         """Load the model. Blocks; raises `ModelUnavailable`."""
         self._loaded.wait()
 
+    def close(self) -> None:
+        """`Embedder.close`."""
+        self._workers.close()
+        self._loaded.forget()
+
     @staticmethod
     def _encode(model: Any, texts: list[str]) -> Any:
         readable = [text.encode("utf-8", "replace").decode() for text in texts]
         return model.encode(readable, normalize_embeddings=True, show_progress_bar=False)
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        # One thread: torch uses all cores for one call, and a model's tokenizer is not made for several.
-        return ThreadPoolExecutor(1, thread_name_prefix="tokenopt-embed")
 
     def _load(self) -> Any:
         self.check()

@@ -134,6 +134,7 @@ class Recorder:
         Providers that were handed in, or are global, stay open.
         """
         with self._lock:
+            self._redis_up = None  # OpenTelemetry keeps the gauge, and with it all that this refers to, for good
             own, self._own = self._own, None
             if own is not None:
                 self._sinks = None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import resource
 import socket
 import subprocess
 import sys
+import threading
 import time
+import weakref
+from pathlib import Path
 
 import litellm
 import pytest
@@ -50,6 +55,33 @@ def test_off_restores_litellm_exactly(server, switch_on):
     assert snapshot() == before
     litellm_tokenopt.disable()
     assert snapshot() == before
+
+
+def resident_mb() -> float:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's account of memory")
+def test_off_gives_back_threads_and_memory(server, switch_on):
+    """Switched on and off again and again, with models loaded each time, the process stays as large as it was."""
+
+    def once() -> weakref.ref:
+        plugin = switch_on()
+        for asked in ("How do I reset the router?", "How can I reset my router?"):
+            ask(server, messages=[{"role": "user", "content": f"{asked} {question()}"}])
+        parts = weakref.ref(plugin.optimizer.parts)
+        del plugin
+        litellm_tokenopt.disable()
+        gc.collect()
+        return parts
+
+    for _ in range(3):
+        once()
+    threads, size = threading.active_count(), resident_mb()
+    assert [once()() for _ in range(10)] == [None] * 10
+    assert threading.active_count() <= threads
+    assert resident_mb() - size < 60  # what one pair keeps, if models stay: 40
 
 
 def test_on_twice_is_on_once_with_the_new_settings(server, switch_on):
