@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
@@ -24,6 +25,8 @@ from .spans import write_spans
 
 if TYPE_CHECKING:
     from ..cache.tally import Tally
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +137,6 @@ class Recorder:
         Providers that were handed in, or are global, stay open.
         """
         with self._lock:
-            self._redis_up = None  # OpenTelemetry keeps the gauge, and with it all that this refers to, for good
             own, self._own = self._own, None
             if own is not None:
                 self._sinks = None
@@ -149,7 +151,7 @@ class Recorder:
                 meter_provider = self._own.meter_provider if self._own else self._meter_provider
                 tracer = trace.get_tracer(names.SCOPE, _version(), tracer_provider)
                 meter = metrics.get_meter(names.SCOPE, _version(), meter_provider)
-                self._sinks = _Sinks(tracer, Meters(meter, self._ask_redis, self._ask_cache))
+                self._sinks = _Sinks(tracer, Meters(meter, _weakly(self._ask_redis), _weakly(self._ask_cache)))
             return self._sinks
 
     def _open_own(self) -> Providers | None:
@@ -180,6 +182,17 @@ class Recorder:
         if not self._complained:
             self._complained = True
             logger.warning("telemetry failed; requests are not affected, and this is said once", exc_info=True)
+
+
+def _weakly(method: Callable[[], T | None]) -> Callable[[], T | None]:
+    """*method*, without keeping its object: OpenTelemetry keeps gauges, and what they ask, for good."""
+    reference = weakref.WeakMethod(method)
+
+    def ask() -> T | None:
+        found = reference()
+        return found() if found is not None else None
+
+    return ask
 
 
 def _version() -> str:
