@@ -30,7 +30,7 @@ LOOKUP_FACTOR = 1.5
 
 _PEOPLE = frozenset({"user", "customer", "account", "profile", "member", "client", "guest", "patient", "employee"})
 
-OPENER_WEIGHT = 0.5
+OPENER_WEIGHT = 2.0
 """How much a tool that opens, logs in or starts something belongs to the others of its family: it comes first."""
 
 _OPENERS = frozenset("navigate open login connect start init initialize goto launch begin authenticate visit".split())

@@ -43,7 +43,10 @@ SEEDS = 8
 """So many best tools are taken for themselves; the others also for belonging to them."""
 
 GENERAL_TOOLS, GENERAL_COSINE = 2, 0.4
-"""So many tools that are as close as this to what a question's form asks for (`HINTS`) come next."""
+"""So many tools that are as close as this to what a question's form asks for (`HINTS`) come forward after them."""
+
+GENERAL_BONUS = 2.0
+"""By how much (standard deviations)."""
 
 KIN_WEIGHT = 0.75
 """Weight of belonging to the best tools, beside a tool's own score (both in standard deviations)."""
@@ -118,7 +121,7 @@ class Fit:
         return order
 
     def broad_order(self) -> list[int]:
-        """The same, but behind the best few come the general tools, then those forward that belong to the best."""
+        """The same, but behind the best few those come forward that are general, or belong to the best."""
         import numpy as np
 
         order = self.order()
@@ -126,9 +129,8 @@ class Fit:
         weights = np.maximum(self.score[seeds], 0.0)
         kin = weights @ self.kinship[seeds] / max(float(weights.sum()), 1e-9)
         blended = (self.score + KIN_WEIGHT * _standard(kin)).round(6)
-        general = [index for index in self.general if index not in seeds]
-        others = [index for index in rest if index not in general]
-        return [*seeds, *general, *sorted(others, key=lambda index: (-blended[index], index))]
+        blended[list(self.general)] += GENERAL_BONUS
+        return [*seeds, *sorted(rest, key=lambda index: (-blended[index], index))]
 
     def near(self, called: Iterable[int], sent: Iterable[int]) -> list[int]:
         """Indices of the tools: the question's best, then those that belong to the *called* ones.
