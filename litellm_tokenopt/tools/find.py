@@ -19,7 +19,7 @@ NAME = f"{OWN_TOOL_PREFIX}find_tools"
 FOUND_AT_ONCE = 5
 """So many tools are found by one call."""
 
-LISTED_TOKENS = 200
+LISTED_TOKENS = 120
 """What the list of the other tools may take in the description."""
 
 LINE_CHARS = 120
