@@ -88,6 +88,9 @@ class TimedEmbedder:
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return await self._clock.timed("embed", self._inner.embed(texts))
 
+    def close(self) -> None:
+        self._inner.close()
+
 
 class TimedVerifier:
     def __init__(self, inner: Verifier, clock: Clock) -> None:
@@ -95,6 +98,9 @@ class TimedVerifier:
 
     async def judge(self, asked: str, stored: str) -> Judgement:
         return await self._clock.timed("verify", self._inner.judge(asked, stored))
+
+    def close(self) -> None:
+        self._inner.close()
 
 
 class TimedStore:

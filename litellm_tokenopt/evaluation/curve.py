@@ -115,6 +115,9 @@ class Remembering:
                 (self._known[asked, other],) = await self._model.logits(asked, [other])
         return [self._known[asked, other] for other in others]
 
+    def close(self) -> None:
+        self._model.close()
+
 
 async def whole(pairs: Sequence[Pair], embedder: Embedder, model: PairModel) -> list[Point]:
     """What `SemanticCacheManager` serves, with default settings but ``max_wrong_rate``, the points' limit."""
