@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .cache.stores import Entry
     from .evaluation.replay import Replayed
     from .pipeline import Outcome
+    from .tools.learning import UsageStore
 
 EXAMPLES = """\
 examples:
@@ -72,12 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_warmup(commands)
     _add_classify(commands)
     _add_cache(commands)
+    _add_tools(commands)
     return parser
 
 
-def _command(commands: Any, run: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
-    name = run.__name__.strip("_")
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=run.__doc__)
+def _command(
+    commands: Any, run: Callable[[argparse.Namespace], int], summary: str, name: str | None = None
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name or run.__name__.strip("_"), help=summary, description=run.__doc__
+    )
     parser.set_defaults(command=run)
     parser.add_argument("--settings", metavar="FILE", help="YAML, as `enable` or a proxy's configuration has it")
     return parser
@@ -133,6 +138,19 @@ def _add_cache(commands: Any) -> None:
         showing,
         reporting,
         _command(actions, _stats, "how much is kept, how old it is, and how often it was wrong"),
+    ):
+        action.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_tools(commands: Any) -> None:
+    summary = "how tools are used, and lessons from it"
+    parser: argparse.ArgumentParser = commands.add_parser("tools", help=summary, description=summary)
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    counting = _command(actions, _tool_stats, "how often tools were chosen, called, found later, and failed", "stats")
+    counting.add_argument("--tenant", metavar="T", help="of this one alone: team:blue, key:1f3870be274f, user:ann")
+    for action in (
+        counting,
+        _command(actions, _publish, "make lessons from the use of tools; rarely: once a day, say"),
     ):
         action.add_argument("--json", action="store_true", help="as JSON")
 
@@ -443,6 +461,78 @@ def _print_checks(checks: dict[str, Any]) -> None:
         print(f"similar questions need {checks['tightening']:.1f} log-odds more confidence than calibrated")
     if checks["reported_right"] or checks["reported_wrong"]:
         print(f"reported: {checks['reported_right']:,} right, {checks['reported_wrong']:,} wrong")
+
+
+# --- tools ----------------------------------------------------------------------------------------------------
+
+
+def _tool_stats(options: argparse.Namespace) -> int:
+    """Say how often each tool was chosen, called, found later and failed, by tenant; the most called first."""
+    from .tools.learning import as_rows
+
+    rows = _with_usage(options.settings, lambda usage: usage.counts())
+    found = [row for row in as_rows(rows) if options.tenant in (None, row["tenant"])]
+    if options.json:
+        _print_json(found)
+    else:
+        _print_usage(found)
+    return OK
+
+
+def _publish(options: argparse.Namespace) -> int:
+    """Make lessons from the use of tools: frequently used ones gain rank, those that fail when short get full schemas.
+
+    Running sessions lose their cached prefix where their tools change, so do it rarely.
+    """
+    import time
+
+    from .tools.learning import described
+
+    values = described(_with_usage(options.settings, lambda usage: usage.publish(time.time())))
+    if options.json:
+        _print_json(values)
+        return OK
+    print(f"version {values['version']}, valid in {values['valid_from'] - time.time():.0f} s")
+    for tenant, lessons in values["tenants"].items():
+        full = ", ".join(lessons["full"]) or "none"
+        print(f"{tenant}: {len(lessons['priors'])} tools gain rank; with full schemas: {full}")
+    return OK
+
+
+def _with_usage(settings: str | None, ask: Callable[[UsageStore], Awaitable[T]]) -> T:
+    """What *ask* finds in the counts that the processes with these settings share."""
+    from .redis.pool import RedisPool
+    from .settings import load_settings
+    from .tools.learning import UsageStore
+
+    loaded = load_settings(settings).redis
+
+    async def run() -> T:
+        pool = RedisPool(loaded)
+        try:
+            if not pool.enabled:
+                raise InputError(f"redis.url is {loaded.url}: the use of tools is counted in Redis alone")
+            return await ask(UsageStore(pool, loaded.prefix))
+        finally:
+            await pool.aclose()
+
+    return asyncio.run(run())
+
+
+def _print_usage(found: Sequence[dict[str, Any]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    heads = ("chosen", "called", "found", "failed")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for head in ("tenant", "tool"):
+        table.add_column(head, overflow="fold")
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in found:
+        table.add_row(Text(row["tenant"]), Text(row["tool"]), *(f"{row[head]:,}" for head in heads))
+    _console().print(table)
 
 
 def _with_cache(settings: str | None, ask: Callable[[SemanticCacheManager], Awaitable[T]]) -> T:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .cache.verifier import Verifier
     from .models.base import Embedder
     from .redis.pool import RedisPool
+    from .tools.learning import Learning
 
 SIMILAR_SHARE = 0.5
 """The part of a request's time budget that the look-up of like questions may take; the rest is the other stages'."""
@@ -254,7 +255,7 @@ class _Parts:
         seconds = settings.time_budget_seconds * SIMILAR_SHARE
         answering = CacheStage(self.cache, self.flights, self.beside.looks, similar_seconds=seconds)
         self.pipeline = Pipeline(
-            _stages(settings, answering, self.embedder),
+            _stages(settings, answering, self.embedder, _learning(settings, self.pool, recorder)),
             counter=RequestCounter,
             budget_seconds=settings.time_budget_seconds,
         )
@@ -287,7 +288,22 @@ def _cache(
     return SemanticCacheManager(settings.cache, store, embedder, verifier, learner=learner)
 
 
-def _stages(settings: Settings, cache: CacheStage, embedder: Embedder) -> list[Stage]:
+def _learning(settings: Settings, pool: RedisPool, recorder: Recorder) -> Learning | None:
+    """What learns from the use of tools; None without Redis, and where what is decided isn't sent."""
+    from .tools.learning import Learning, UsageStore
+
+    lessons = settings.tools.lessons
+    if lessons == "off" or settings.mode != "on" or not pool.enabled:
+        return None
+    return Learning(
+        UsageStore(pool, settings.redis.prefix),
+        canary_fraction=settings.tools.canary_fraction,
+        version=None if lessons == "latest" else lessons,
+        observe=lambda events: recorder.record_tools((event.tool, event.what) for event in events),
+    )
+
+
+def _stages(settings: Settings, cache: CacheStage, embedder: Embedder, learning: Learning | None) -> list[Stage]:
     from .context.stage import ContextStage
     from .prompt.stage import PromptStage
     from .tools.stage import ToolsStage
@@ -296,7 +312,7 @@ def _stages(settings: Settings, cache: CacheStage, embedder: Embedder) -> list[S
     if settings.cache.enabled:
         stages.append(cache)
     if settings.tools.enabled:
-        stages.append(ToolsStage(settings.tools, embedder))
+        stages.append(ToolsStage(settings.tools, embedder, learning))
     if settings.prompt.enabled:
         stages.append(PromptStage(settings.prompt, embedder))
     if settings.context.enabled:

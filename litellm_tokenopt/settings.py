@@ -219,6 +219,16 @@ class ToolsSettings(_Section):
     schema_levels: Mapping[str, SchemaLevel] = Field(
         {}, description="Levels for single tools, by name ({refund_payment: full})."
     )
+    lessons: Annotated[int, Field(ge=1)] | Literal["latest", "off"] = Field(
+        "latest",
+        description="What was learned from the use of tools and published by `tokenopt tools publish`: the newest "
+        "(latest), one version (a number), or nothing, and use isn't counted either (off). Needs Redis.",
+    )
+    canary_fraction: Fraction = Field(
+        0.02,
+        description="Share of sessions that get full schemas, where use is counted: a tool whose calls fail more often "
+        "with its short schema gets its full one in the next lessons.",
+    )
 
 
 class PromptSettings(_Section):

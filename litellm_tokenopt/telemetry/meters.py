@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_MODELS = 50
 MAX_REASONS = 100
+MAX_TOOLS = 200
 
 
 class Capped:
@@ -59,6 +60,7 @@ class Meters:
         self._saved_output = _counter(meter, names.SAVED_OUTPUT)
         self._errors = _counter(meter, names.ERRORS)
         self._asked = _counter(meter, names.ASKED)
+        self._tools = _counter(meter, names.TOOLS)
         self._request_tokens = _histogram(meter, names.REQUEST_TOKENS)
         self._duration = _histogram(meter, names.DURATION)
         self._stage_duration = _histogram(meter, names.STAGE_DURATION)
@@ -69,6 +71,7 @@ class Meters:
         _gauge(meter, names.TIGHTENING, self._observe_tightening)
         self._model = Capped(MAX_MODELS)
         self._reason = Capped(MAX_REASONS)
+        self._tool = Capped(MAX_TOOLS)
 
     def record(self, outcome: Outcome, *, surface: str, model: str, error: str | None) -> None:
         shared = {names.MODEL: self._model(model), names.SURFACE: surface, names.MODE: outcome.mode}
@@ -115,6 +118,9 @@ class Meters:
 
     def record_asked(self, tool: str) -> None:
         self._asked.add(1, {names.TOOL: self._reason(tool)})
+
+    def record_tool(self, tool: str, what: str) -> None:
+        self._tools.add(1, {names.TOOL: self._tool(tool), names.USE: what})
 
     def _observe_redis(self, _: CallbackOptions) -> Iterable[Observation]:
         up = self._redis_up()

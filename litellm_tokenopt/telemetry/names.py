@@ -35,11 +35,12 @@ CACHE_RESULT: Final = "tokenopt.cache.result"
 CACHE_SIMILARITY: Final = "tokenopt.cache.similarity"
 POINT: Final = "tokenopt.point"
 TOOL: Final = "gen_ai.tool.name"
+USE: Final = "tokenopt.tool.use"
 CHECK: Final = "tokenopt.check"
 BOUND: Final = "tokenopt.bound"
 
 METRIC_ATTRIBUTES: Final = frozenset(
-    {MODEL, SURFACE, MODE, OUTCOME, STAGE, VERDICT, REASON, CACHE_RESULT, ERROR_TYPE, POINT, TOOL, CHECK, BOUND}
+    {MODEL, SURFACE, MODE, OUTCOME, STAGE, VERDICT, REASON, CACHE_RESULT, ERROR_TYPE, POINT, TOOL, USE, CHECK, BOUND}
 )
 """Every attribute that a metric may carry."""
 
@@ -106,6 +107,12 @@ ERRORS: Final = Metric("tokenopt.errors", "counter", "{error}", "Errors that req
 ASKED: Final = Metric(
     "tokenopt.asked", "counter", "{call}", "Calls by which the model asked for what was left out, by tool."
 )
+TOOLS: Final = Metric(
+    "tokenopt.tools",
+    "counter",
+    "{tool}",
+    "What became of tools: chosen, called, found later, failed; once a session or call.",
+)
 REQUEST_TOKENS: Final = Metric(
     "tokenopt.request.tokens", "histogram", "{token}", "Input tokens of one request.", TOKEN_BUCKETS
 )
@@ -120,5 +127,5 @@ REDIS_UP: Final = Metric("tokenopt.redis.up", "gauge", "", "1 while Redis answer
 METRICS: Final = (
     REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, CACHE_STORES,
     SHADOW_CHECKS, SECOND_OPINIONS, CHECK_TOKENS, WRONG_RATE, TIGHTENING, SAVED_COST, SAVED_TIME, SAVED_OUTPUT, ERRORS,
-    ASKED, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP,
+    ASKED, TOOLS, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP,
 )  # fmt: skip

@@ -127,6 +127,16 @@ class Recorder:
         except Exception:
             self._complain()
 
+    def record_tools(self, events: Iterable[tuple[str, str]]) -> None:
+        """Count what became of tools: (name, one of chosen, called, found, failed)."""
+        if not self._enabled:
+            return
+        try:
+            for tool, what in events:
+                (self._sinks or self._open()).meters.record_tool(tool, what)
+        except Exception:
+            self._complain()
+
     def watch_redis(self, up: Callable[[], bool]) -> None:
         """Have *up* asked at each export of metrics, from any thread; it must not wait for anything."""
         self._redis_up = up

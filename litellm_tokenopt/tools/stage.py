@@ -18,9 +18,12 @@ from ..tokens import count_tools
 from .compress import compress_tool
 from .family import kinship
 from .find import FindTools
+from .learning import Learning
+from .lessons import NOTHING, Lessons
 from .rank import HINT_TEXTS, Fit, Lexicon, fit, query_texts
 from .reading import as_json, called_names, calls_after, chosen_names, copied, is_fixed, name_of, summary
 from .select import Selection, Turn, capacity, select
+from .usage import events, session_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,8 +90,9 @@ class ToolsStage:
 
     name = "tools"
 
-    def __init__(self, settings: ToolsSettings, embedder: Embedder) -> None:
+    def __init__(self, settings: ToolsSettings, embedder: Embedder, learning: Learning | None = None) -> None:
         self._settings = settings
+        self._learning = learning
         self._embedder = embedder
         self._always = frozenset(settings.always_include)
         self._blocks: Memo[str, Block] = Memo(BLOCKS)
@@ -99,10 +103,27 @@ class ToolsStage:
     async def __call__(self, request: ChatRequest) -> Verdict:
         if not request.tools:
             return Keep("no_tools")
-        block = await self._block(request.tools)
+        if self._learning is None:
+            return await self._decide(request, await self._block(request.tools, frozenset()), NOTHING)
+        lessons, session = await self._learning.lessons(request), session_of(request)
+        names = frozenset(name for tool in request.tools if (name := name_of(tool)))
+        full = names if self._learning.is_canary(session) else names & lessons.full
+        block = await self._block(request.tools, full)
+        verdict = await self._decide(request, block, lessons)
+        sent = verdict.request.tools if isinstance(verdict, Change) else request.tools
+        seen = events(
+            request,
+            session,
+            sent=frozenset(name for tool in sent if (name := name_of(tool))),
+            chosen=await self._chosen(block, request, lessons),
+            full=full,
+        )
+        return replace(verdict, then=self._learning.followup(request, tuple(seen)))
+
+    async def _decide(self, request: ChatRequest, block: Block, lessons: Lessons) -> Keep | Change:
         if len(block.tools) <= self._settings.max_tools and block.tokens < self._settings.min_tokens:
             return Keep("small", detail=_detail(block, len(block.tools)))
-        selection = await self._selection(block, request)
+        selection = await self._selection(block, request, lessons)
         if selection is None or len(selection.tools) == len(block.tools):
             return _verdict(block, request, tuple(range(len(block.tools))), Selection(), "compressed")
         verdict = _verdict(block, request, tuple(sorted(selection.tools)), selection, "selected")
@@ -122,17 +143,20 @@ class ToolsStage:
         (fit,) = await self._rank(block, [query])
         return fit.order()
 
-    async def _block(self, tools: tuple[Tool, ...]) -> Block:
+    async def _block(self, tools: tuple[Tool, ...], full: frozenset[str]) -> Block:
+        """What is known of *tools*, of which those named in *full* keep their schemas."""
         text = as_json(tools)
-        key = digest(text)
+        key = digest(text, *sorted(full))
         known = self._blocks.get(key)
         if known is None:
-            known = await _off_loop(lambda: self._read(copied(tools), key), when=len(text) > OFF_LOOP_CHARS)
+            known = await _off_loop(lambda: self._read(copied(tools), key, full), when=len(text) > OFF_LOOP_CHARS)
             self._blocks.put(key, known)
         return known
 
-    def _read(self, tools: tuple[Tool, ...], key: str) -> Block:
-        shorter = [compress_tool(tool, level_for(self._settings, name_of(tool) or "", len(tools))) for tool in tools]
+    def _read(self, tools: tuple[Tool, ...], key: str, full: frozenset[str]) -> Block:
+        shorter = [
+            tool if name_of(tool) in full else compress_tool(tool, self._level(tool, len(tools))) for tool in tools
+        ]
         return Block(
             tools=tools,
             key=key,
@@ -142,7 +166,17 @@ class ToolsStage:
             shorter={index: tool for index, tool in enumerate(shorter) if tool is not tools[index]},
         )
 
-    async def _selection(self, block: Block, request: ChatRequest) -> Selection | None:
+    def _level(self, tool: Tool, count: int) -> SchemaLevel:
+        return level_for(self._settings, name_of(tool) or "", count)
+
+    async def _chosen(self, block: Block, request: ChatRequest, lessons: Lessons) -> frozenset[str]:
+        """Names of the tools that go on because of what the user says, not because they were called."""
+        asked = request.with_(messages=tuple(message for message in request.messages if message.get("role") == "user"))
+        selection = await self._selection(block, asked, lessons)
+        places = range(len(block.tools)) if selection is None else selection.tools
+        return frozenset(name for place in places if (name := block.names[place]))
+
+    async def _selection(self, block: Block, request: ChatRequest, lessons: Lessons) -> Selection | None:
         """The tools to send; None where all of them are."""
         named = called_names(request.messages) | chosen_names(request.tool_choice)
         protected = block.fixed | block.named(named)
@@ -154,6 +188,7 @@ class ToolsStage:
         except ModelUnavailable:
             return None
         calls = calls_after(request.messages, turns)
+        fits = [favoured(fit, block.names, lessons.priors) for fit in fits]
         heard = [Turn(fit=f, calls=tuple(map(block.named, c))) for f, c in zip(fits, calls, strict=True)]
         return select(heard, block.fixed, protected, self._settings.max_tools)
 
@@ -192,6 +227,12 @@ class ToolsStage:
             known = tools, vectors[len(block.tools) :] @ tools.T
             self._vectors.put(block.key, known)
         return known
+
+
+def favoured(fit: Fit, names: Sequence[str | None], priors: Mapping[str, float]) -> Fit:
+    """*fit* where the tools called *names* gain in score what *priors* say."""
+    gains = [priors.get(name or "", 0.0) for name in names]
+    return replace(fit, score=(fit.score + gains).round(6)) if any(gains) else fit
 
 
 def level_for(settings: ToolsSettings, name: str, count: int) -> SchemaLevel:

@@ -159,6 +159,7 @@ async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: 
     record(recording, with_savings(outcome))
     recording.recorder.record_stores(outcome, ("stored",))
     recording.recorder.record_asked(["tokenopt_find_tools"])
+    recording.recorder.record_tools([("get_weather", "called")])
     recording.recorder.watch_cache(lambda: checked(Tally(), "different", 20_000, 0.01))
     recording.recorder.record_check("shadow", "different")
     recording.recorder.record_check("judge", "same")
