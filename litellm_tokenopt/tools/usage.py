@@ -23,7 +23,7 @@ RESULT_CHARS = 500
 _FAILED = re.compile(
     r"^[\s*#(\[]*(?:error|exception|traceback|failed|failure|fatal)\b"
     r"|\"(?:is_?error|isError)\"\s*:\s*true"
-    r"|^\s*\{\s*\"errors?\"\s*:\s*(?!null|false|\"\"|\[\s*\]|\{\s*\})"
+    r"|^\s*\{\s*\"errors?\"\s*:(?!\s*(?:null|false|\"\"|\[\s*\]|\{\s*\}))"
     r"|\b(?:validation errors?|invalid (?:arguments?|parameters?|params|input|request)|is a required property"
     r"|missing (?:\d+ )?(?:required )?(?:positional )?(?:arguments?|parameters?|fields?|property|properties)"
     r"|unexpected (?:keyword )?(?:arguments?|parameters?|fields?|property)|-32602)\b",
