@@ -6,6 +6,7 @@ In Python: ``litellm_tokenopt.enable({...})``. In LiteLLM's proxy: ``litellm_set
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "callback":  # made at the proxy's start, from its callback_settings
-        return import_module(".adapters.install", __name__).proxy_callback()
+    if name == "callback":
+        install = import_module(".adapters.install", __name__)
+        # LiteLLM asks because its configuration names it; others (debuggers, doc tools, dir) only look.
+        asker = str(sys._getframe(1).f_globals.get("__name__"))
+        return install.proxy_callback() if asker.split(".")[0] == "litellm" else install.waiting_callback()
     if name in __all__:
         return getattr(import_module(_HOMES.get(name, ".errors"), __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

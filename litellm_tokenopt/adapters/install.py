@@ -10,6 +10,7 @@ from os import PathLike
 from typing import Any
 
 import litellm
+from litellm.integrations.custom_logger import CustomLogger
 
 from ..settings import Settings, load_settings
 from .delivery import DeliveryCache
@@ -17,6 +18,7 @@ from .hooks import TokenOptCallback, installed
 from .interpose import Interposer
 from .plugin import Plugin
 from .routes import add_routes, remove_routes
+from .waiting import WaitingCallback
 
 logger = logging.getLogger("litellm_tokenopt")
 
@@ -63,10 +65,8 @@ class Installation:
     def _restore(self) -> None:
         for interposer in reversed(self.interposers):
             interposer.restore()
-        for name in _CALLBACK_LISTS:
-            items = getattr(litellm, name, None)
-            if isinstance(items, list):
-                items[:] = [item for item in items if item is not self.callback]
+        for items in _callback_lists():
+            items[:] = [item for item in items if item is not self.callback]
         if isinstance(litellm.cache, DeliveryCache) and litellm.cache._plugin is self.plugin:
             litellm.cache = litellm.cache.operator
         remove_routes()
@@ -112,6 +112,25 @@ def proxy_callback() -> TokenOptCallback:
         given = getattr(litellm, "callback_settings", None) or {}
         own = given.get("litellm_tokenopt") if isinstance(given, Mapping) else None
         return _install(load_settings(own))
+
+
+def waiting_callback() -> CustomLogger:
+    """The same to whoever only looks at it: LiteLLM stays as it is until it calls it."""
+    with _lock:
+        return _installed.callback if _installed is not None else WaitingCallback(_take_over)
+
+
+def _take_over(waiting: CustomLogger) -> CustomLogger:
+    """Install the plugin, in the place that *waiting* has in LiteLLM's lists."""
+    with _lock:
+        callback = proxy_callback()
+        for items in _callback_lists():
+            items[:] = [callback if item is waiting else item for item in items]
+        return callback
+
+
+def _callback_lists() -> list[list[Any]]:
+    return [items for name in _CALLBACK_LISTS if isinstance(items := getattr(litellm, name, None), list)]
 
 
 def _install(settings: Settings) -> TokenOptCallback:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import logging
 import resource
 import socket
@@ -93,6 +94,29 @@ def test_on_twice_is_on_once_with_the_new_settings(server, switch_on):
     seen = len(server.bodies)
     ask(server)
     assert len(callers_tools(server.bodies[seen])) <= 3
+    litellm_tokenopt.disable()
+    assert snapshot() == before
+
+
+def test_looking_changes_nothing(server):
+    """Whoever looks at ``litellm_tokenopt.callback``, as debuggers and doc tools do, leaves LiteLLM as it was."""
+    before = snapshot()
+    assert hasattr(litellm_tokenopt, "callback")
+    assert dict(inspect.getmembers(litellm_tokenopt))["callback"]
+    inspect.getmembers(litellm_tokenopt.callback)
+    assert snapshot() == before
+
+
+def test_litellm_installs_what_it_calls(server, loop, monkeypatch):
+    """In ``litellm.callbacks`` the callback switches the plugin on with LiteLLM's first call, and off as ever."""
+    monkeypatch.setattr(litellm, "callback_settings", {"litellm_tokenopt": {"redis": {"url": "memory"}}}, raising=False)
+    before, seen = snapshot(), len(server.bodies)
+    litellm.callbacks.append(litellm_tokenopt.callback)
+    assert snapshot()[:2] == before[:2]
+    asked = {"role": "user", "content": question()}
+    for _ in range(2):
+        loop.run(litellm.acompletion(model="openai/gpt-4o", messages=[asked], api_base=server.base_url, api_key="x"))
+    assert len(server.bodies) - seen == 1
     litellm_tokenopt.disable()
     assert snapshot() == before
 
