@@ -41,8 +41,6 @@ ADDITIONS = 5_000
 OFF_LOOP_CHARS = 8_000
 """A prompt longer than this is read in a thread the first time: more than about 5 ms of work."""
 
-TEXTS_AT_ONCE = 16
-
 LEFT_OUT_TOKENS = 150
 """Set aside for the line that names what is left out."""
 
@@ -127,14 +125,19 @@ class PromptStage:
     async def _recalled(self, found: Outline, query: str) -> str:
         """The sections of *found* that fit *query* best, as they came."""
         asked = readable(query)
-        vectors = await self._embed([asked, *found.gists])
+        vectors = await self._embedder.embed([asked, *found.gists])
         return await asyncio.to_thread(_best_sections, found, asked, vectors)
 
     async def _outline(self, prompt: Prompt) -> Outline:
         found = self._outlines.get(prompt.key)
         if found is None:
-            found = await asyncio.to_thread(outline, prompt.texts)
-            self._outlines.put(prompt.key, found)
+            found = await asyncio.to_thread(self._read, prompt)
+        return found
+
+    def _read(self, prompt: Prompt) -> Outline:
+        """The outline of *prompt*, remembered: in a thread it's made even when the request's time is over."""
+        found = outline(prompt.texts)
+        self._outlines.put(prompt.key, found)
         return found
 
     async def _fold(
@@ -146,15 +149,8 @@ class PromptStage:
         additions = [known for key in keys[1:] if (known := self._additions.get(key)) is not None]
         if choice is not None and len(additions) == len(keys) - 1:
             return choice, additions
-        vectors = await self._embed([*questions, *found.gists])
+        vectors = await self._embedder.embed([*questions, *found.gists])
         return await asyncio.to_thread(self._decide, prompt, found, questions, keys, vectors)
-
-    async def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of *texts*, a few at a time: what is done when time runs out is remembered for the next request."""
-        import numpy as np
-
-        starts = range(0, len(texts), TEXTS_AT_ONCE)
-        return np.concatenate([await self._embedder.embed(texts[i : i + TEXTS_AT_ONCE]) for i in starts])
 
     def _decide(
         self,
