@@ -129,7 +129,12 @@ def telegram_argument(text: str, told: str, facts: Collection[str], budget: Budg
 
     *told* are names and the tool's description; *facts* are the words that its schema says already.
     """
-    known = _stems(told) | {*told.casefold().split()} | {fact.casefold() for fact in facts}
+    return _settled_argument(text, told, frozenset(fact.casefold() for fact in facts), budget)
+
+
+@lru_cache(maxsize=5_000)
+def _settled_argument(text: str, told: str, facts: frozenset[str], budget: Budget) -> str:
+    known = _stems(told).union(told.casefold().split(), facts)
     short = tidy(text)
     while len(shorter := _argument(short, known, facts, budget)) < len(short):
         short = shorter
