@@ -6,19 +6,23 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from .convert import Border, border_of
 from .errors import UnavailableError
+from .modules import joined, read_modules
 from .own import Asked, is_own, may_offer, read_arguments
 from .pipeline import Mode, Outcome, Pipeline
+from .placeholder import filled, has_placeholder
 from .replies import payload_of, reply_of
 from .request import ChatRequest, Reply, Surface, Tool, canonical, digest, is_system, text_of, tool_name, user_turns
 from .rounds import ToolCall, continued, name_of, own_calls, rounds_in, without_own_tools
 from .savings import Price, Savings, savings_of
 from .settings import Settings, load_settings
 from .stage import Answer, Stage
+from .taxonomy import read_taxonomy
 from .telemetry.recorder import Recorder
 from .tokens import RequestCounter
 
@@ -132,12 +136,13 @@ class TokenOptimizer:
     ) -> Outcome:
         """`before`, for a request that is already converted."""
         rounds = own_tools and self.settings.max_rounds > 0
-        request, started_ns = border.request.with_(own_tools=rounds and may_offer(border.request)), time.time_ns()
+        came_in, started_ns = self.parts.assembled(border.request), time.time_ns()
+        request = came_in.with_(own_tools=rounds and may_offer(came_in))
         mode = self._mode(request)
         pipeline = self.parts.pipeline if mode in ("on", "shadow") else self.parts.empty
         outcome = replace(await pipeline.before(request), mode=mode, border=border)
-        if mode == "on" and outcome.reply is None:
-            outcome = replace(outcome, changes=border.outgoing(outcome.request))
+        if outcome.reply is None or mode != "on":
+            outcome = replace(outcome, changes=border.outgoing(outcome.request if mode == "on" else came_in))
         outcome = replace(outcome, savings=self._savings(outcome))
         self.recorder.record(
             outcome, started_ns=started_ns, surface=request.surface, model=request.model, parent=parent, tracer=tracer
@@ -260,6 +265,17 @@ class _Parts:
             budget_seconds=settings.time_budget_seconds,
         )
         self.empty = Pipeline((), counter=RequestCounter)
+        self._modules = settings.prompt.modules
+
+    @cached_property
+    def _all_modules(self) -> str:
+        return joined(read_modules(self._modules))
+
+    def assembled(self, request: ChatRequest) -> ChatRequest:
+        """*request* with all modules where a system message has their placeholder, for the prompt's stage to choose."""
+        if not self._modules or not any(map(has_placeholder, filter(is_system, request.messages))):
+            return request
+        return request.with_(messages=filled(request.messages, self._all_modules))
 
     async def aclose(self) -> None:
         """Let go of connections, models and threads."""
@@ -305,6 +321,7 @@ def _learning(settings: Settings, pool: RedisPool, recorder: Recorder) -> Learni
 
 def _stages(settings: Settings, cache: CacheStage, embedder: Embedder, learning: Learning | None) -> list[Stage]:
     from .context.stage import ContextStage
+    from .models.intents import IntentModel
     from .prompt.stage import PromptStage
     from .tools.stage import ToolsStage
 
@@ -314,7 +331,9 @@ def _stages(settings: Settings, cache: CacheStage, embedder: Embedder, learning:
     if settings.tools.enabled:
         stages.append(ToolsStage(settings.tools, embedder, learning))
     if settings.prompt.enabled:
-        stages.append(PromptStage(settings.prompt, embedder))
+        stages.append(
+            PromptStage(settings.prompt, embedder, lambda: IntentModel(embedder, read_taxonomy(settings.tools.intents)))
+        )
     if settings.context.enabled:
         stages.append(ContextStage(settings.context, embedder))
     return stages

@@ -61,7 +61,8 @@ class ChatRequest:
     `messages` and `tools` are in OpenAI's chat form (`tools` may hold provider-side tools, which have no
     ``function``). `options` holds every other argument that shapes the answer (temperature, response_format, …);
     its ``headers`` are digests. `metadata` is what the caller wrote there about itself. `own_tools`: the model may get
-    tools of this package, by which it can ask for what a stage leaves out.
+    tools of this package, by which it can ask for what a stage leaves out. `left_out_tools` are the names of tools that
+    the request came with, and that a stage left out.
     """
 
     model: str
@@ -74,6 +75,7 @@ class ChatRequest:
     controls: Controls = Controls()
     options: Mapping[str, Any] = field(default_factory=dict)
     own_tools: bool = False
+    left_out_tools: frozenset[str] = frozenset()
 
     @property
     def server_state(self) -> bool:

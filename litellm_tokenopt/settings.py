@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from .errors import SettingsError
+from .modules import PromptModule, read_modules
 from .taxonomy import read_taxonomy
 
 ENV_PREFIX = "TOKENOPT_"
@@ -45,6 +46,17 @@ def _taxonomy_file(path: str) -> str:
     except SettingsError as error:
         raise ValueError(str(error)) from None
     return path
+
+
+def _prompt_modules(value: Any) -> Any:
+    """The path of a file that can be used, or the modules of a list."""
+    if not isinstance(value, (str, list, tuple)):
+        raise ValueError("the path of a YAML file is allowed, or a list of modules")
+    try:
+        modules = read_modules(value)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+    return value if isinstance(value, str) else modules
 
 
 class _Section(BaseModel):
@@ -238,6 +250,11 @@ class PromptSettings(_Section):
     budget_tokens: Count = Field(5_000, description="Aim for the system prompt's size.")
     min_tokens: Annotated[int, Field(ge=0)] = Field(1_500, description="Shorter prompts are left alone.")
     always_include: tuple[str, ...] = Field((), description="Headings (or parts of them) of sections that always stay.")
+    modules: Annotated[str | tuple[PromptModule, ...], BeforeValidator(_prompt_modules)] = Field(
+        (),
+        description="Your own modules: a YAML file, as `tokenopt prompt split` writes it, or a list. Where a system "
+        "prompt holds a module's text, the module says when that is sent.",
+    )
 
 
 class ContextSettings(_Section):
@@ -311,9 +328,23 @@ def load_settings(source: Settings | Mapping[str, Any] | str | os.PathLike[str] 
     for place, name in set_by.items():
         values = _with(values, place, _read_variable(name, place))
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_explain(error, set_by)) from None
+    _check_intents(settings)
+    return settings
+
+
+def _check_intents(settings: Settings) -> None:
+    """Raise `SettingsError` where a module of the prompt names a kind of task that there isn't."""
+    modules = read_modules(settings.prompt.modules) if settings.prompt.modules else ()
+    named = [(module.id, intent) for module in modules for intent in module.when.intents]
+    known = read_taxonomy(settings.tools.intents).categories if named else {}
+    for id, intent in named:
+        if intent not in known:
+            raise SettingsError(
+                f"prompt.modules: module {id}: when.intents: got {intent!r}; allowed: {', '.join(known)}"
+            )
 
 
 def _read_yaml(path: str | os.PathLike[str]) -> Any:

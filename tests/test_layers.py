@@ -13,10 +13,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "litellm_tokenopt"
 LAYERS = [
     {"errors", "memo", "saying"},
-    {"taxonomy"},
+    {"modules", "taxonomy"},
     {"settings", "request"},
     {"caller", "own"},
-    {"stage", "tokens", "lexical", "convert", "recall", "replies", "rounds"},
+    {"stage", "tokens", "lexical", "convert", "placeholder", "recall", "replies", "rounds"},
     {"models", "redis", "savings"},
     {"cache", "tools", "prompt", "context"},
     {"pipeline"},

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..lexical import bm25
+from .governing import Blocks, Standing
 from .outline import Block, Outline
 from .ranking import Relevance
 
-Picked: TypeAlias = frozenset[tuple[int, int]]
+Picked: TypeAlias = Blocks
 """What is sent, as (section, block)."""
 
 GENERAL_SHARE = 0.35
@@ -30,6 +32,8 @@ GENERAL_BONUS = 0.1
 BROAD_BONUS = 0.6
 """What a wholly general heading adds to a section's relevance; the second, to a question that says little."""
 
+NOTHING = Standing()
+
 LATE_TOKENS = 1_500
 """Tokens that may be added before one later question."""
 LATE_SECTIONS = 4
@@ -46,9 +50,19 @@ class _Basket:
     """What is picked so far and what it costs."""
 
     outline: Outline
+    standing: Standing
     room: int
     picked: set[tuple[int, int]]
     shown: set[int]
+
+    def take(self, blocks: Blocks, room: float = math.inf) -> bool:
+        """Add *blocks*, of any sections, if they cost at most *room* together."""
+        new = _by_section(blocks - self.picked)
+        if sum(self.cost(section, found) for section, found in new.items()) > room:
+            return False
+        for section, found in new.items():
+            self.add(section, found)
+        return True
 
     def cost(self, section: int, blocks: Iterable[int]) -> int:
         headings = sum(self.outline.profiles[i].heading_tokens for i in self._new_headings(section))
@@ -61,7 +75,8 @@ class _Basket:
         self.picked.update((section, b) for b in blocks)
 
     def missing(self, section: int) -> list[int]:
-        return [b for b in range(len(self.outline.profiles[section].blocks)) if (section, b) not in self.picked]
+        places = ((section, b) for b in range(len(self.outline.profiles[section].blocks)))
+        return [b for _, b in places if (section, b) not in self.picked and (section, b) not in self.standing.barred]
 
     def _new_headings(self, section: int) -> list[int]:
         return [i for i in self.outline.paths[section] if i not in self.shown]
@@ -75,12 +90,16 @@ def choose(
     budget_tokens: int,
     always_include: Sequence[str] = (),
     broad: bool = False,
+    standing: Standing = NOTHING,
 ) -> Picked:
     """What to send at a session's start, in at most *budget_tokens* (what must be sent excepted).
 
     With *broad*, when the question says little, sections about behaviour in general come first.
     """
-    basket = _Basket(outline, budget_tokens, set(), set())
+    basket = _Basket(outline, standing, budget_tokens, set(), set())
+    if outline.tokens <= budget_tokens:
+        return _allowed(outline, standing)
+    basket.take(standing.always)
     for i in _always(outline, always_include):
         basket.add(i, basket.missing(i))
     for i, block in _closing(outline):
@@ -91,7 +110,9 @@ def choose(
         if generality == 1 and missing and cost <= min(general_room, GENERAL_TOKENS, basket.room):
             general_room -= cost
             basket.add(i, missing)
-    worth = _worth(outline, relevance, BROAD_BONUS if broad else GENERAL_BONUS)
+    for group in standing.wanted:
+        basket.take(group, basket.room)
+    worth = _worth(outline, relevance, BROAD_BONUS if broad else GENERAL_BONUS, standing.liking)
     best = max(worth, default=0.0) or 1.0
     for i in sorted(range(len(worth)), key=lambda i: (-worth[i], i)):
         share = SECTION_SHARE * max(0.0, worth[i] / best) ** FALLOFF
@@ -100,10 +121,17 @@ def choose(
 
 
 def choose_late(
-    outline: Outline, relevance: Sequence[Relevance], query: Mapping[str, float], sent: Picked, room_tokens: int
+    outline: Outline,
+    relevance: Sequence[Relevance],
+    query: Mapping[str, float],
+    sent: Picked,
+    room_tokens: int,
+    standing: Standing = NOTHING,
 ) -> Picked:
     """What a later question clearly needs and was not sent yet, in at most *room_tokens*."""
-    basket = _Basket(outline, min(LATE_TOKENS, room_tokens), set(sent), set())
+    basket = _Basket(outline, standing, min(LATE_TOKENS, room_tokens), set(sent), set())
+    for group in standing.wanted:
+        basket.take(group, basket.room)
     order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
     for i in order[:LATE_SECTIONS]:
         if _clearly_needed(relevance[i], relevance[order[0]]):
@@ -115,7 +143,7 @@ def choose_asked(
     outline: Outline, relevance: Sequence[Relevance], query: Mapping[str, float], room_tokens: int
 ) -> Picked:
     """The best few sections for what the model asks, in at most *room_tokens*; nothing where nothing fits."""
-    basket = _Basket(outline, room_tokens, set(), set())
+    basket = _Basket(outline, NOTHING, room_tokens, set(), set())
     order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
     for i in order[:LATE_SECTIONS]:
         if relevance[i].shared or relevance[i].cosine >= LATE_COSINE:
@@ -145,15 +173,30 @@ def _closing(outline: Outline) -> list[tuple[int, int]]:
     return [(last, len(before))] if apart and closing.tokens <= CLOSING_TOKENS else []
 
 
-def _worth(outline: Outline, relevance: Sequence[Relevance], bonus: float) -> list[float]:
-    return [one.score + bonus * general for one, general in zip(relevance, outline.generality, strict=True)]
+def _allowed(outline: Outline, standing: Standing) -> Picked:
+    blocks = ((i, b) for i, found in enumerate(outline.profiles) for b in range(len(found.blocks)))
+    return frozenset(blocks) - standing.barred
+
+
+def _by_section(blocks: Blocks) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for section, block in sorted(blocks):
+        found.setdefault(section, []).append(block)
+    return found
+
+
+def _worth(outline: Outline, relevance: Sequence[Relevance], bonus: float, liking: Mapping[int, float]) -> list[float]:
+    general = zip(relevance, outline.generality, strict=True)
+    return [one.score + bonus * general + liking.get(i, 0.0) for i, (one, general) in enumerate(general)]
 
 
 def _fill(basket: _Basket, section: int, query: Mapping[str, float], room: int) -> None:
     """Add *section* whole, or its most relevant blocks when it's too large."""
     missing = basket.missing(section)
-    if not missing:
+    needed = basket.standing.needs.get(section, frozenset())
+    if not missing or not basket.take(needed, max(0, basket.room - LEAST_CUT_TOKENS)):
         return
+    room = min(room, basket.room)
     if basket.cost(section, missing) <= room:
         basket.add(section, missing)
     elif room >= LEAST_CUT_TOKENS:

@@ -44,9 +44,10 @@ _TRAILING = re.compile(r"[ \t]+(?=\n)")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, list item, table or code fence as it would be sent, with its tokens and terms."""
+    """A paragraph, list item, table or code fence as it would be sent, where it starts, its tokens and terms."""
 
     text: str
+    start: int
     tokens: int
     terms: Mapping[str, int]
 
@@ -82,6 +83,11 @@ class Outline:
     labels: tuple[str, ...]
     gists: tuple[str, ...]
     generality: tuple[float, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all sections: an upper bound."""
+        return sum(profile.tokens for profile in self.profiles)
 
 
 _profiles: Memo[tuple[str, str], Profile] = Memo(max_entries=10_000)
@@ -130,10 +136,13 @@ def _profile(section: Section) -> Profile:
     heading = section.heading
     found: list[Block] = []
     seen: set[str] = set()
-    for text in map(clean, blocks(section.body)):
+    start = 0
+    for raw in blocks(section.body):
+        text = clean(raw)
         bare = text.strip()
         if bare and bare not in seen:
-            found.append(Block(text, count_text(text), term_counts(text)))
+            found.append(Block(text, start, count_text(text), term_counts(text)))
+        start += len(raw)
         if len(bare) >= REPEATED_CHARS:
             seen.add(bare)
     return Profile(heading, count_text(heading) if heading else 0, tuple(found))

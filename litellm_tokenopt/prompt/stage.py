@@ -8,22 +8,26 @@ request, by folding over the user's turns; memos only save the work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ModelUnavailable
 from ..lexical import term_counts
 from ..memo import Memo
 from ..models.base import Embedder
+from ..modules import read_modules
 from ..recall import RECALLED_TOKENS, may_recall
-from ..request import ChatRequest, digest
+from ..request import ChatRequest, digest, tool_name
 from ..settings import PromptSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import MESSAGE_OVERHEAD, count_text
 from .choice import Picked, choose, choose_asked, choose_late
+from .coupling import Coupling, couple
+from .governing import Governed, Standing, govern, standing
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .outline import Outline, outline
 from .ranking import Relevance, rank, readable, says_little
@@ -34,12 +38,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..models.intents import Intent
+
 OUTLINES = 64
 CHOICES = 500
 ADDITIONS = 5_000
 
 OFF_LOOP_CHARS = 8_000
 """A prompt longer than this is read in a thread the first time: more than about 5 ms of work."""
+
+TEXTS_AT_ONCE = 16
 
 LEFT_OUT_TOKENS = 150
 """Set aside for the line that names what is left out."""
@@ -68,30 +76,72 @@ class _Addition:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A question, a digest of the prompt and all questions up to it, and its relevance to each section."""
+    """A question, a digest of the task and all questions up to it, its relevance to each section, and what stands."""
 
     text: str
     key: str
     relevance: tuple[Relevance, ...]
+    standing: Standing
 
     @property
     def query(self) -> dict[str, float]:
         return dict.fromkeys(term_counts(self.text), 1.0)
 
 
+class Intents(Protocol):
+    """Tells how likely questions are of each kind of task."""
+
+    async def classify(self, texts: Sequence[str]) -> Sequence[Intent]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a prompt is by itself: its outline, and the users' modules that it holds."""
+
+    outline: Outline
+    governed: Governed
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A prompt to be chosen from beside the tools that are sent; the same for all turns while these stay.
+
+    `sent` are the tools that the prompt has to do with; `key` is a digest of all of it.
+    """
+
+    prompt: Prompt
+    read: _Read
+    coupling: Coupling
+    sent: frozenset[str]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Vectors of questions, then of sections; for each question, how likely it is of each kind of task."""
+
+    vectors: NDArray[np.float32]
+    intents: Sequence[Mapping[str, float]]
+
+
 class PromptStage:
     """Sends a system prompt's sections within `budget_tokens`, and others when a later question needs them.
 
     System messages that carry the caller's ``cache_control`` mark are left alone, with all that stands before; so is
-    every prompt when there is no embedding model.
+    every prompt when there is no embedding model. *intents* makes what tells kinds of tasks, for users' modules.
     """
 
     name = "prompt"
 
-    def __init__(self, settings: PromptSettings, embedder: Embedder) -> None:
+    def __init__(
+        self, settings: PromptSettings, embedder: Embedder, intents: Callable[[], Intents] | None = None
+    ) -> None:
         self._settings = settings
         self._embedder = embedder
-        self._outlines: Memo[str, Outline] = Memo(OUTLINES)
+        self._make_intents = intents
+        self._intents: Intents | None = None
+        self._reads: Memo[str, _Read] = Memo(OUTLINES)
+        self._couplings: Memo[tuple[str, frozenset[str]], Coupling] = Memo(OUTLINES)
         self._choices: Memo[str, _Choice] = Memo(CHOICES)
         self._additions: Memo[str, _Addition] = Memo(ADDITIONS)
 
@@ -103,86 +153,114 @@ class PromptStage:
             return Keep("no_prompt")
         if any(map(has_left_out, prompt.texts)):
             return Keep("kept")
-        tokens = await _count(prompt.texts, known=prompt.key in self._outlines)
-        if tokens < self._settings.min_tokens:
+        tokens = await _count(prompt.texts, known=prompt.key in self._reads)
+        if tokens < self._settings.min_tokens and not self._settings.modules:
             return Keep("small")
         turns = read_turns(request.messages)
-        if not turns or tokens <= self._settings.budget_tokens:
+        if not turns or (tokens <= self._settings.budget_tokens and not self._settings.modules):
             return Keep("kept")
-        found = await self._outline(prompt)
+        read = await self._read(prompt)
+        if not read.governed.modules and tokens <= self._settings.budget_tokens:
+            return Keep("small" if tokens < self._settings.min_tokens else "kept")
+        task = self._task(request, prompt, read)
         try:
-            choice, additions = await self._fold(prompt, found, [readable(turn.question) for turn in turns])
+            choice, additions = await self._fold(task, [readable(turn.question) for turn in turns])
         except ModelUnavailable:
             return Keep("no_model")
-        detail = _detail(found, choice, additions)
-        if choice.saved_tokens < LEAST_SAVED_TOKENS:
+        detail = _detail(read.outline, choice, additions)
+        if choice.saved_tokens < _least_saved(read):
             return Keep("kept", detail=detail)
         references = {turn.start: new.text for turn, new in zip(turns[1:], additions, strict=True) if new.text}
         messages = rewrite(request.messages, prompt, choice.texts, references)
-        offers = (RecallSections(partial(self._recalled, found)),) if may_recall(request) else ()
+        offers = (RecallSections(partial(self._recalled, read.outline)),) if may_recall(request) else ()
         return Change(request.with_(messages=messages), "selected", detail=detail, offers=offers)
+
+    def _task(self, request: ChatRequest, prompt: Prompt, read: _Read) -> _Task:
+        sent = frozenset(filter(None, map(tool_name, request.tools)))
+        names = sent | request.left_out_tools
+        coupling = self._couplings.get_or((prompt.key, names), lambda: couple(read.outline, names))
+        patterns = read.governed.tools
+        coupled = frozenset().union(*coupling.tools.values())
+        telling = frozenset(n for n in sent if n in coupled or any(fnmatchcase(n, pattern) for pattern in patterns))
+        return _Task(prompt, read, coupling, telling, digest(prompt.key, *sorted(telling)))
 
     async def _recalled(self, found: Outline, query: str) -> str:
         """The sections of *found* that fit *query* best, as they came."""
         asked = readable(query)
-        vectors = await self._embedder.embed([asked, *found.gists])
+        vectors = await self._embed([asked, *found.gists])
         return await asyncio.to_thread(_best_sections, found, asked, vectors)
 
-    async def _outline(self, prompt: Prompt) -> Outline:
-        found = self._outlines.get(prompt.key)
+    async def _read(self, prompt: Prompt) -> _Read:
+        found = self._reads.get(prompt.key)
         if found is None:
-            found = await asyncio.to_thread(self._read, prompt)
+            found = await asyncio.to_thread(_read, prompt, self._settings)
+            self._reads.put(prompt.key, found)
         return found
 
-    def _read(self, prompt: Prompt) -> Outline:
-        """The outline of *prompt*, remembered: in a thread it's made even when the request's time is over."""
-        found = outline(prompt.texts)
-        self._outlines.put(prompt.key, found)
-        return found
-
-    async def _fold(
-        self, prompt: Prompt, found: Outline, questions: Sequence[str]
-    ) -> tuple[_Choice, Sequence[_Addition]]:
+    async def _fold(self, task: _Task, questions: Sequence[str]) -> tuple[_Choice, Sequence[_Addition]]:
         """What the first of *questions* decides, and what each later one adds."""
-        keys = list(accumulate(questions, digest, initial=prompt.key))[1:]
+        keys = list(accumulate(questions, digest, initial=task.key))[1:]
         choice = self._choices.get(keys[0])
         additions = [known for key in keys[1:] if (known := self._additions.get(key)) is not None]
         if choice is not None and len(additions) == len(keys) - 1:
             return choice, additions
-        vectors = await self._embedder.embed([*questions, *found.gists])
-        return await asyncio.to_thread(self._decide, prompt, found, questions, keys, vectors)
+        vectors = await self._embed([*questions, *task.read.outline.gists])
+        told = _Told(vectors, await self._kinds(task, questions))
+        return await asyncio.to_thread(self._decide, task, questions, keys, told)
+
+    async def _kinds(self, task: _Task, questions: Sequence[str]) -> Sequence[Mapping[str, float]]:
+        """How likely each of *questions* is of each kind of task, where a module asks for that."""
+        if self._make_intents is None or not task.read.governed.reads_intents:
+            return [{}] * len(questions)
+        model = self._intents = self._intents or await asyncio.to_thread(self._make_intents)
+        return [intent.all for intent in await model.classify(questions)]
+
+    async def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of *texts*, a few at a time: what is done when time runs out is remembered for the next request."""
+        import numpy as np
+
+        starts = range(0, len(texts), TEXTS_AT_ONCE)
+        return np.concatenate([await self._embedder.embed(texts[i : i + TEXTS_AT_ONCE]) for i in starts])
 
     def _decide(
-        self,
-        prompt: Prompt,
-        found: Outline,
-        questions: Sequence[str],
-        keys: Sequence[str],
-        vectors: NDArray[np.float32],
+        self, task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told
     ) -> tuple[_Choice, Sequence[_Addition]]:
-        asked = partial(_ask, found, questions, keys, vectors)
-        choice = self._choices.get(keys[0]) or self._first(prompt, found, asked(0))
+        asked = partial(_ask, task, questions, keys, told)
+        choice = self._choices.get(keys[0]) or self._first(task, asked(0))
         self._choices.put(keys[0], choice)
-        sent, room = choice.picked, choice.saved_tokens - LEAST_SAVED_TOKENS
+        sent, room = choice.picked, choice.saved_tokens - _least_saved(task.read)
         additions = []
         for turn, key in enumerate(keys[1:], start=1):
-            addition = self._additions.get(key) or _add(found, asked(turn), sent, room)
+            addition = self._additions.get(key) or _add(task.read.outline, asked(turn), sent, room)
             self._additions.put(key, addition)
             sent, room = sent | addition.picked, room - addition.tokens
             additions.append(addition)
         return choice, additions
 
-    def _first(self, prompt: Prompt, found: Outline, asked: _Asked) -> _Choice:
+    def _first(self, task: _Task, asked: _Asked) -> _Choice:
+        outline, texts_before = task.read.outline, task.prompt.texts
         picked = choose(
-            found,
+            outline,
             asked.relevance,
             asked.query,
             budget_tokens=max(1, self._settings.budget_tokens - LEFT_OUT_TOKENS),
             always_include=self._settings.always_include,
             broad=says_little(asked.text),
+            standing=asked.standing,
         )
-        texts = _texts(found, picked, len(prompt.texts))
-        return _Choice(picked, texts, sum(map(count_text, prompt.texts)) - sum(map(count_text, texts)))
+        texts = _texts(outline, picked, len(texts_before))
+        return _Choice(picked, texts, sum(map(count_text, texts_before)) - sum(map(count_text, texts)))
+
+
+def _read(prompt: Prompt, settings: PromptSettings) -> _Read:
+    found = outline(prompt.texts)
+    modules = read_modules(settings.modules) if settings.modules else ()
+    return _Read(found, govern(modules, found))
+
+
+def _least_saved(read: _Read) -> int:
+    """Tokens that have to be saved; where a user's modules stand in the prompt, what they say is done in any case."""
+    return 0 if read.governed.modules else LEAST_SAVED_TOKENS
 
 
 def _best_sections(found: Outline, query: str, vectors: NDArray[np.float32]) -> str:
@@ -192,19 +270,19 @@ def _best_sections(found: Outline, query: str, vectors: NDArray[np.float32]) -> 
     return render(found, choose_asked(found, relevance, asked, RECALLED_TOKENS)).rstrip()
 
 
-def _ask(
-    found: Outline, questions: Sequence[str], keys: Sequence[str], vectors: NDArray[np.float32], turn: int
-) -> _Asked:
-    """The question of *turn* with its relevance; *vectors* are the questions', then the sections'."""
-    relevance = rank(found, questions[turn], vectors[turn], vectors[len(questions) :])
-    return _Asked(questions[turn], keys[turn], relevance)
+def _ask(task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told, turn: int) -> _Asked:
+    """The question of *turn* with its relevance, and what stands by it."""
+    relevance = rank(task.read.outline, questions[turn], told.vectors[turn], told.vectors[len(questions) :])
+    worth = [one.score for one in relevance]
+    ruled = standing(task.read.governed, questions[turn], told.intents[turn], task.sent, worth)
+    return _Asked(questions[turn], keys[turn], relevance, ruled)
 
 
 def _add(found: Outline, asked: _Asked, sent: Picked, room_tokens: int) -> _Addition:
     """What a later question clearly needs beside what was *sent*, within *room_tokens*."""
     if says_little(asked.text):
         return _Addition()
-    picked = choose_late(found, asked.relevance, asked.query, sent, room_tokens)
+    picked = choose_late(found, asked.relevance, asked.query, sent, room_tokens, asked.standing)
     text = f"{REFERENCE}{render(found, picked).rstrip()}" if picked else ""
     tokens = MESSAGE_OVERHEAD + count_text(text) if text else 0
     return _Addition(picked, text, tokens) if tokens <= room_tokens else _Addition()

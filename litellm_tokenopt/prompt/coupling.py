@@ -1,0 +1,58 @@
+"""Which sections of a prompt are about tools: they come with their tools, and leave with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..lexical import terms
+from .outline import Outline
+
+_IDENTIFIER = re.compile(r"(?<![\w./-])[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)+(?![\w/])|\b[a-z]+[A-Z]\w*")
+LEAST_SHARE = 0.5
+"""A section is about tools if so many of the identifiers in it, repeats counted, name tools."""
+LEAST_MENTIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Coupling:
+    """The names of the tools that a section is about, for each section that is about any."""
+
+    tools: Mapping[int, frozenset[str]] = field(default_factory=dict)
+
+    def without(self, sent: frozenset[str]) -> frozenset[int]:
+        """Sections all of whose tools are left out."""
+        return frozenset(section for section, names in self.tools.items() if names.isdisjoint(sent))
+
+    def within(self, sent: frozenset[str]) -> frozenset[int]:
+        """Sections about a tool that is sent."""
+        return frozenset(self.tools) - self.without(sent)
+
+
+def couple(outline: Outline, names: frozenset[str]) -> Coupling:
+    """Which sections are about the tools of these *names*."""
+    worded = {name: frozenset(_words(name)) for name in names}
+    found = {}
+    for i, section in enumerate(outline.sections):
+        about = _in_heading(section.title, worded) or _in_text(section.body, names)
+        if about and outline.profiles[i].blocks:
+            found[i] = about
+    return Coupling(found)
+
+
+def _in_heading(title: str, worded: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """The tools that a heading names, as they are written or in words."""
+    words = set(_words(title))
+    return frozenset(name for name, own in worded.items() if len(own) > 1 and own <= words)
+
+
+def _in_text(text: str, names: frozenset[str]) -> frozenset[str]:
+    found = _IDENTIFIER.findall(text)
+    tools = [name for name in found if name in names]
+    return frozenset(tools) if len(tools) >= max(LEAST_MENTIONS, LEAST_SHARE * len(found)) else frozenset()
+
+
+def _words(name: str) -> Iterable[str]:
+    """The words of a name, without the name itself."""
+    return (term for term in terms(name) if term.isalnum())

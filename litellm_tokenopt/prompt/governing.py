@@ -1,0 +1,177 @@
+"""Which blocks of a prompt the users' modules decide on, and what they decide for a question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TypeAlias
+
+from ..lexical import term_counts
+from ..modules import PromptModule, closure, conflict
+from .outline import Outline
+
+Blocks: TypeAlias = frozenset[tuple[int, int]]
+"""Blocks of a prompt, as (section, block)."""
+
+LIKELY = 0.3
+"""A question is of each kind of task that has at least this probability, and of the likeliest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """The modules that a prompt holds, in the order of their file, and the blocks of each."""
+
+    modules: tuple[PromptModule, ...] = ()
+    places: Mapping[str, Blocks] = field(default_factory=dict)
+
+    @property
+    def reads_intents(self) -> bool:
+        return any(module.when.intents for module in self.modules)
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """What the modules say about tools: names, perhaps with ``*``."""
+        return frozenset(name for module in self.modules for name in module.when.tools)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What holds beside relevance.
+
+    `always` is sent whatever it costs; of `wanted`, each goes in whole, first ones first, while there's room; `barred`
+    is not sent; `needs`: what comes with any block of a section. `liking` is added to each section's worth.
+    """
+
+    always: Blocks = frozenset()
+    wanted: tuple[Blocks, ...] = ()
+    barred: Blocks = frozenset()
+    needs: Mapping[int, Blocks] = field(default_factory=dict)
+    liking: Mapping[int, float] = field(default_factory=dict)
+
+
+def govern(modules: Sequence[PromptModule], outline: Outline) -> Governed:
+    """The *modules* whose text stands in the prompt; where two hold a block, it's the shorter one's."""
+    lines = list(_lines_of(outline))
+    found = {module.id: _found(module, lines) for module in modules}
+    owner: dict[tuple[int, int], str] = {}
+    for module in sorted(modules, key=lambda module: -len(module.text)):
+        owner.update(dict.fromkeys(found[module.id], module.id))
+    places = {
+        module.id: frozenset(block for block, id in owner.items() if id == module.id)
+        for module in modules
+        if found[module.id]
+    }
+    return Governed(tuple(module for module in modules if places.get(module.id)), places)
+
+
+def standing(
+    governed: Governed, question: str, intents: Mapping[str, float], tools: frozenset[str], worth: Sequence[float]
+) -> Standing:
+    """What the modules decide for *question*; *worth* (of each section) orders those of one priority."""
+    if not governed.modules:
+        return Standing()
+    by_id = {module.id: module for module in governed.modules}
+    likely = _likely(intents)
+    in_order = sorted(
+        governed.modules,
+        key=lambda module: (not module.when.always, -module.priority, -_best(governed, module, worth)),
+    )
+    asked = [m for m in in_order if m.when.always or (m.when.conditional and holds(m, question, likely, tools))]
+    sent = _together(asked, by_id)
+    open_ = [module for module in in_order if not module.when.conditional and module.id not in sent]
+    may = _together(open_, by_id, sent)
+    free = [module for module in open_ if module.id in may]
+    usable = sent.union(module.id for module in free)
+    barred = [module.id for module in governed.modules if module.id not in usable]
+    groups = [_blocks(governed, closure(m.id, by_id)) for m in asked if m.id in sent and not m.when.always]
+    certain = [id for m in asked if m.id in sent and m.when.always for id in closure(m.id, by_id)]
+    return Standing(
+        always=_blocks(governed, certain),
+        wanted=tuple(groups) + tuple(_blocks(governed, closure(m.id, by_id)) for m in free if m.priority > 0),
+        barred=_blocks(governed, barred),
+        needs=_needs(governed, free, by_id),
+        liking={section: float(m.priority) for m in free if m.priority < 0 for section, _ in governed.places[m.id]},
+    )
+
+
+def holds(module: PromptModule, question: str, intents: frozenset[str], tools: frozenset[str]) -> bool:
+    """Whether any condition of *module* holds."""
+    when = module.when
+    return (
+        not intents.isdisjoint(when.intents)
+        or any(fnmatchcase(tool, pattern) for pattern in when.tools for tool in tools)
+        or any(map(_says(question), when.words))
+    )
+
+
+def _says(question: str) -> Callable[[str], bool]:
+    """Whether words or a phrase stand in *question*, in any form of theirs."""
+    terms, plain = term_counts(question), " ".join(question.casefold().split())
+
+    def mentions(phrase: str) -> bool:
+        wanted = term_counts(phrase)
+        return all(term in terms for term in wanted) if wanted else " ".join(phrase.casefold().split()) in plain
+
+    return mentions
+
+
+def _likely(intents: Mapping[str, float]) -> frozenset[str]:
+    best = max(intents.values(), default=0.0)
+    return frozenset(name for name, chance in intents.items() if chance >= min(LIKELY, best))
+
+
+def _together(
+    modules: Sequence[PromptModule], by_id: Mapping[str, PromptModule], sent: frozenset[str] = frozenset()
+) -> frozenset[str]:
+    """*sent* and those of *modules*, with what they require, that conflict with none before them."""
+    chosen = dict.fromkeys(sent)
+    for module in modules:
+        group = closure(module.id, by_id)
+        if not any(conflict(by_id[one], by_id[other]) for one in group for other in chosen if other not in group):
+            chosen.update(dict.fromkeys(group))
+    return frozenset(chosen)
+
+
+def _best(governed: Governed, module: PromptModule, worth: Sequence[float]) -> float:
+    return max((worth[section] for section, _ in governed.places[module.id]), default=0.0)
+
+
+def _needs(governed: Governed, modules: Sequence[PromptModule], by_id: Mapping[str, PromptModule]) -> dict[int, Blocks]:
+    found: dict[int, Blocks] = {}
+    for module in modules:
+        more = _blocks(governed, closure(module.id, by_id)[1:])
+        for section, _ in governed.places[module.id] if more else ():
+            found[section] = found.get(section, frozenset()) | more
+    return found
+
+
+def _blocks(governed: Governed, ids: Sequence[str]) -> Blocks:
+    return frozenset().union(*(governed.places.get(id, frozenset()) for id in ids))
+
+
+def _lines_of(outline: Outline) -> Iterator[tuple[str, tuple[int, int] | None]]:
+    """The prompt's lines, spaces evened out, and the block that each begins or goes on with; None in headings."""
+    for i, section in enumerate(outline.sections):
+        yield from ((line, None) for line in _plain_lines(section.heading))
+        starts = [block.start for block in outline.profiles[i].blocks]
+        position, at = 0, -1
+        for line in section.body.splitlines(keepends=True):
+            while at + 1 < len(starts) and starts[at + 1] <= position:
+                at += 1
+            if plain := " ".join(line.split()):
+                yield plain, (i, at) if at >= 0 else None
+            position += len(line)
+
+
+def _plain_lines(text: str) -> list[str]:
+    return [plain for line in text.splitlines() if (plain := " ".join(line.split()))]
+
+
+def _found(module: PromptModule, lines: Sequence[tuple[str, tuple[int, int] | None]]) -> Blocks:
+    """The blocks of the first place where the module's lines stand one after the other."""
+    wanted = _plain_lines(module.text)
+    for start in range(len(lines) - len(wanted) + 1):
+        if lines[start][0] == wanted[0] and all(lines[start + n][0] == line for n, line in enumerate(wanted)):
+            return frozenset(block for _, block in lines[start : start + len(wanted)] if block is not None)
+    return frozenset()
