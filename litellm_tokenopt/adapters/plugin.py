@@ -7,6 +7,7 @@ to ask has it decided; a `Call` tells the others.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import weakref
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -142,6 +143,8 @@ class Plugin:
     async def _warm(self) -> None:
         with suppress(UnavailableError):  # logged where it is loaded; requests pass on without it
             await self.optimizer.warm()
+        # What was loaded brings on a full collection, which stops every thread: now rather than amidst requests.
+        gc.collect()
 
     async def _decide(self, kwargs: MutableMapping[str, Any], surface: Surface) -> Call | None:
         read = {k: v for k, v in kwargs.items() if k in _READ or not is_litellm_owned_kwarg(k)}

@@ -15,7 +15,8 @@ LOOKED_AT_CHARS = 20_000
 
 _FENCE = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n.*?(?:^[ \t]*\1[ \t]*(?:\n|\Z)|\Z)", re.MULTILINE | re.DOTALL)
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_OVERWRITTEN = re.compile(r"[^\r\n]*\r+(?=[^\r\n])")
+# From a line's start alone: tried from within, a long line (JSON has them) would be read once for each character.
+_OVERWRITTEN = re.compile(r"(?<![^\r\n])[^\r\n]*\r+(?=[^\r\n])")
 
 _WEIGHING: Mapping[Kind, Callable[[Sequence[str]], Iterator[Weighed]]] = {
     "log": weighing.weigh_log,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-
-TEXTS_PER_TASK = 32
+TEXTS_PER_TASK = 128
+"""Texts that are embedded, and remembered, together: the more, the fuller the batches of one width."""
 
 
 class VectorStore(Protocol):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TOKENS_PER_JOB = 256
+TOKENS_PER_JOB = 512
 WIDTH_STEP = 4
 OFF_LOOP_CHARS = 8_000
 """Longer texts are read into tokens in a thread: more than about 3 ms of work."""

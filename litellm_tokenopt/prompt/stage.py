@@ -47,8 +47,6 @@ ADDITIONS = 5_000
 OFF_LOOP_CHARS = 8_000
 """A prompt longer than this is read in a thread the first time: more than about 5 ms of work."""
 
-TEXTS_AT_ONCE = 16
-
 LEFT_OUT_TOKENS = 150
 """Set aside for the line that names what is left out."""
 
@@ -187,14 +185,19 @@ class PromptStage:
     async def _recalled(self, found: Outline, query: str) -> str:
         """The sections of *found* that fit *query* best, as they came."""
         asked = readable(query)
-        vectors = await self._embed([asked, *found.gists])
+        vectors = await self._embedder.embed([asked, *found.gists])
         return await asyncio.to_thread(_best_sections, found, asked, vectors)
 
     async def _read(self, prompt: Prompt) -> _Read:
         found = self._reads.get(prompt.key)
         if found is None:
-            found = await asyncio.to_thread(_read, prompt, self._settings)
-            self._reads.put(prompt.key, found)
+            found = await asyncio.to_thread(self._read_anew, prompt)
+        return found
+
+    def _read_anew(self, prompt: Prompt) -> _Read:
+        """What *prompt* is, remembered: in a thread it's made even when the request's time is over."""
+        found = _read(prompt, self._settings)
+        self._reads.put(prompt.key, found)
         return found
 
     async def _fold(self, task: _Task, questions: Sequence[str]) -> tuple[_Choice, Sequence[_Addition]]:
@@ -204,7 +207,7 @@ class PromptStage:
         additions = [known for key in keys[1:] if (known := self._additions.get(key)) is not None]
         if choice is not None and len(additions) == len(keys) - 1:
             return choice, additions
-        vectors = await self._embed([*questions, *task.read.outline.gists])
+        vectors = await self._embedder.embed([*questions, *task.read.outline.gists])
         told = _Told(vectors, await self._kinds(task, questions))
         return await asyncio.to_thread(self._decide, task, questions, keys, told)
 
@@ -212,15 +215,9 @@ class PromptStage:
         """How likely each of *questions* is of each kind of task, where a module asks for that."""
         if self._make_intents is None or not task.read.governed.reads_intents:
             return [{}] * len(questions)
-        model = self._intents = self._intents or await asyncio.to_thread(self._make_intents)
-        return [intent.all for intent in await model.classify(questions)]
-
-    async def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of *texts*, a few at a time: what is done when time runs out is remembered for the next request."""
-        import numpy as np
-
-        starts = range(0, len(texts), TEXTS_AT_ONCE)
-        return np.concatenate([await self._embedder.embed(texts[i : i + TEXTS_AT_ONCE]) for i in starts])
+        if self._intents is None:
+            self._intents = await asyncio.to_thread(self._make_intents)
+        return [intent.all for intent in await self._intents.classify(questions)]
 
     def _decide(
         self, task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,15 +37,16 @@ Ranked = Callable[[str], Awaitable[Sequence[int]]]
 
 @dataclass(frozen=True, eq=False)
 class FindTools:
-    """What stands for the tools at *left_out* (indices in *tools*); *shown* are all tools as they'd be sent."""
+    """What stands for the tools at *left_out* (indices in *tools*); *said* gives one of them as it'd be sent."""
 
-    shown: tuple[Tool, ...]
+    tools: tuple[Tool, ...]
     left_out: tuple[int, ...]
     ranked: Ranked
+    said: Callable[[int], Tool]
 
     @cached_property
     def tool(self) -> Tool:
-        names = [name_of(self.shown[index]) or "" for index in self.left_out]
+        names = [name_of(self.tools[index]) or "" for index in self.left_out]
         query = {"type": "string", "description": "What you want to do, or tools' names."}
         return _function(
             f"Get more tools, when yours don't do. There are also: {listing(names)}", {"query": query}, ["query"]
@@ -54,11 +56,11 @@ class FindTools:
         query = asked.text("query")
         there = {name_of(tool) for tool in asked.sent.tools}
         order = await self._order(query)
-        new = [index for index in order if name_of(self.shown[index]) not in there and index in self.left_out]
-        tools = tuple(copied(self.shown[index]) for index in new[:FOUND_AT_ONCE])
+        new = [index for index in order if name_of(self.tools[index]) not in there and index in self.left_out]
+        tools = await asyncio.to_thread(lambda: tuple(copied(self.said(index)) for index in new[:FOUND_AT_ONCE]))
         if not tools:
             return Found("There are no more tools.")
-        known = [name_of(self.shown[index]) for index in order[:1] if name_of(self.shown[index]) in there]
+        known = [name_of(self.tools[index]) for index in order[:1] if name_of(self.tools[index]) in there]
         lines = [f"You have {name} already." for name in known]
         return Found("\n".join([*lines, "These tools are yours now:", *map(line, tools)]), tools)
 
@@ -66,7 +68,7 @@ class FindTools:
         """Every tool, those that the query names first."""
         names = {name.lower() for name in _NAME.findall(query)}
         order = await self.ranked(query)
-        return sorted(order, key=lambda index: (name_of(self.shown[index]) or "").lower() not in names)
+        return sorted(order, key=lambda index: (name_of(self.tools[index]) or "").lower() not in names)
 
 
 def _function(description: str, properties: dict[str, Any], required: list[str]) -> Tool:

@@ -72,7 +72,9 @@ def _shorter(schema: Schema, told: str, strict: bool, wording: Wording) -> Schem
     try:
         candidates = [_strip(schema, told, wording)]
         if not strict and _is_movable(schema):
-            candidates += [_tightened(candidates[0]), _tightened(_strip(_inline(schema), told, wording))]
+            candidates.append(_tightened(candidates[0]))
+            if (inlined := _inline(schema)) != schema:
+                candidates.append(_tightened(_strip(inlined, told, wording)))
     except (_TooDeep, RecursionError):
         return schema
     shortest = min(candidates, key=lambda candidate: len(as_json(candidate)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -49,14 +49,15 @@ OFF_LOOP_CHARS = 8_000
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """What is known of a tool block by its content alone; `shorter` holds the tools that compression gained on."""
+    """What is known of a tool block by its content alone; `levels` are how short each tool is to be said."""
 
     tools: tuple[Tool, ...]
     key: str
     names: tuple[str | None, ...]
     fixed: frozenset[int]
     tokens: int
-    shorter: Mapping[int, Tool]
+    levels: tuple[SchemaLevel, ...]
+    _said: dict[int, Tool] = field(default_factory=dict)
 
     @cached_property
     def lexicon(self) -> Lexicon:
@@ -70,10 +71,15 @@ class Block:
     def summaries(self) -> tuple[str, ...]:
         return tuple(map(summary, self.tools))
 
-    @cached_property
-    def shown(self) -> tuple[Tool, ...]:
-        """All tools as they'd be sent."""
-        return tuple(self.shorter.get(index, tool) for index, tool in enumerate(self.tools))
+    def has_said(self, places: Iterable[int]) -> bool:
+        """Whether the tools at *places* have been compressed before."""
+        return self._said.keys() >= set(places)
+
+    def said(self, place: int) -> Tool:
+        """The tool at *place* as it'd be sent: the very one of `tools` where compression gains nothing."""
+        if place not in self._said:
+            self._said[place] = compress_tool(self.tools[place], self.levels[place])
+        return self._said[place]
 
     def named(self, names: frozenset[str]) -> frozenset[int]:
         """Indices of the tools with one of *names*."""
@@ -125,8 +131,8 @@ class ToolsStage:
             return Keep("small", detail=_detail(block, len(block.tools)))
         selection = await self._selection(block, request, lessons)
         if selection is None or len(selection.tools) == len(block.tools):
-            return _verdict(block, request, tuple(range(len(block.tools))), Selection(), "compressed")
-        verdict = _verdict(block, request, tuple(sorted(selection.tools)), selection, "selected")
+            return await _verdict(block, request, tuple(range(len(block.tools))), Selection(), "compressed")
+        verdict = await _verdict(block, request, tuple(sorted(selection.tools)), selection, "selected")
         if isinstance(verdict, Keep) or not request.own_tools or self._settings.search != "own":
             return verdict
         return replace(verdict, offers=(self._find(block, selection),))
@@ -135,7 +141,7 @@ class ToolsStage:
         """What answers for the tools that aren't in *selection*; one object for each set of them."""
         left_out = tuple(index for index in range(len(block.tools)) if index not in selection.tools)
         return self._finders.get_or(
-            (block.key, left_out), lambda: FindTools(block.shown, left_out, partial(self._best, block))
+            (block.key, left_out), lambda: FindTools(block.tools, left_out, partial(self._best, block), block.said)
         )
 
     async def _best(self, block: Block, query: str) -> list[int]:
@@ -150,21 +156,20 @@ class ToolsStage:
         known = self._blocks.get(key)
         if known is None:
             known = await _off_loop(lambda: self._read(copied(tools), key, full), when=len(text) > OFF_LOOP_CHARS)
-            self._blocks.put(key, known)
         return known
 
     def _read(self, tools: tuple[Tool, ...], key: str, full: frozenset[str]) -> Block:
-        shorter = [
-            tool if name_of(tool) in full else compress_tool(tool, self._level(tool, len(tools))) for tool in tools
-        ]
-        return Block(
+        """What is known of *tools*, remembered; in a thread it's done even when the request's time is over."""
+        block = Block(
             tools=tools,
             key=key,
             names=tuple(map(name_of, tools)),
             fixed=frozenset(index for index, tool in enumerate(tools) if is_fixed(tool, self._always)),
             tokens=count_tools(tools),
-            shorter={index: tool for index, tool in enumerate(shorter) if tool is not tools[index]},
+            levels=tuple("full" if name_of(tool) in full else self._level(tool, len(tools)) for tool in tools),
         )
+        self._blocks.put(key, block)
+        return block
 
     def _level(self, tool: Tool, count: int) -> SchemaLevel:
         return level_for(self._settings, name_of(tool) or "", count)
@@ -243,17 +248,20 @@ def level_for(settings: ToolsSettings, name: str, count: int) -> SchemaLevel:
     return "strong" if min(count, settings.max_tools) <= MANY_TOOLS else "bare"
 
 
-def _verdict(
+async def _verdict(
     block: Block, request: ChatRequest, places: Sequence[int], selection: Selection, reason: str
 ) -> Keep | Change:
     """Change to the tools at *places*, each as short as it can be said; Keep where that is what came in."""
     detail = _detail(block, len(places), selection.epoch)
-    if len(places) == len(block.tools) and not block.shorter:
+    said = await _off_loop(lambda: {place: block.said(place) for place in places}, when=not block.has_said(places))
+    shorter = {place: tool for place, tool in said.items() if tool is not block.tools[place]}
+    if len(places) == len(block.tools) and not shorter:
         return Keep("kept", detail=detail)
     # Copies, because what is sent on may be changed in place on its way to the provider.
-    tools = tuple(copied(block.shorter[i]) if i in block.shorter else request.tools[i] for i in places)
+    tools = tuple(copied(shorter[i]) if i in shorter else request.tools[i] for i in places)
     left_out = frozenset(filter(None, block.names)).difference(filter(None, map(name_of, tools)))
-    return Change(request.with_(tools=tools, left_out_tools=left_out), reason, detail=detail)
+    sent = request.with_(tools=tools, left_out_tools=request.left_out_tools | left_out)
+    return Change(sent, reason, detail=detail)
 
 
 def _detail(block: Block, after: int, epoch: int = 0) -> Detail:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from .prose import LIST_ITEM, is_filler, sentences, settle, tidy, without_facts
@@ -128,7 +129,12 @@ def telegram_argument(text: str, told: str, facts: Collection[str], budget: Budg
 
     *told* are names and the tool's description; *facts* are the words that its schema says already.
     """
-    known = _stems(told) | {*told.casefold().split()} | {fact.casefold() for fact in facts}
+    return _settled_argument(text, told, frozenset(fact.casefold() for fact in facts), budget)
+
+
+@lru_cache(maxsize=5_000)
+def _settled_argument(text: str, told: str, facts: frozenset[str], budget: Budget) -> str:
+    known = _stems(told).union(told.casefold().split(), facts)
     short = tidy(text)
     while len(shorter := _argument(short, known, facts, budget)) < len(short):
         short = shorter
@@ -220,7 +226,18 @@ def _news(text: str, known: Collection[str]) -> int:
 def _is_known(word: str, known: Collection[str]) -> bool:
     if "_" in word:
         return word in known
-    return word in _EMPTY or any(stem in known or stem in _GENERIC for stem in (word, *_stems(word)))
+    return word in _EMPTY or any(stem in known for stem in _stems_of_word(word)) or _is_generic(word)
+
+
+@lru_cache(maxsize=20_000)
+def _stems_of_word(word: str) -> frozenset[str]:
+    """The stems of one lower-case *word*, and the word."""
+    return frozenset((word, *_stems(word)))
+
+
+@lru_cache(maxsize=20_000)
+def _is_generic(word: str) -> bool:
+    return not _GENERIC.isdisjoint(_stems_of_word(word))
 
 
 def _stems(text: str) -> set[str]:

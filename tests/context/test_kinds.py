@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -209,6 +210,14 @@ def test_numbers_keep_their_form() -> None:
 def test_a_screen_is_what_was_left_on_it(text: str) -> None:
     """No escape codes and no overwritten progress stay; a second time there's nothing more to do."""
     assert condense(condense(text)) == condense(text)
+
+
+def test_long_lines_are_read_once() -> None:
+    """The time to read one line grows with its length, not with its square: that would stop every thread."""
+    line = "word " * 60_000 + "\r\n"
+    start = time.perf_counter()
+    assert condense(line) == line
+    assert time.perf_counter() - start < 2  # 2 ms; 10 s if each character were a beginning
 
 
 def test_progress_bars_leave_their_last_state() -> None:

@@ -30,7 +30,7 @@ def ask(finder, query, there=("think",)):
 
 async def test_the_best_of_the_rest_are_found():
     """In the ranker's order, with a line each; what is there already is not found again."""
-    found = await ask(FindTools(TOOLS, (0, 1, 3), backwards), "anything")
+    found = await ask(FindTools(TOOLS, (0, 1, 3), backwards, TOOLS.__getitem__), "anything")
     assert [t["function"]["name"] for t in found.tools] == ["map_route", "mail_list", "mail_send"]
     assert "- mail_list: Lists mails." in found.text
     assert "Newest first" not in found.text
@@ -38,19 +38,19 @@ async def test_the_best_of_the_rest_are_found():
 
 async def test_a_name_in_the_query_comes_first():
     """Whatever the ranker says; case doesn't matter."""
-    found = await ask(FindTools(TOOLS, (0, 1, 3), backwards), "use MAIL_SEND please")
+    found = await ask(FindTools(TOOLS, (0, 1, 3), backwards, TOOLS.__getitem__), "use MAIL_SEND please")
     assert found.tools[0] == TOOLS[0]
 
 
 async def test_a_tool_that_is_there_is_named_as_such():
     """So that the model doesn't look for it again."""
-    found = await ask(FindTools(TOOLS, (0, 1, 3), backwards), "think")
+    found = await ask(FindTools(TOOLS, (0, 1, 3), backwards, TOOLS.__getitem__), "think")
     assert found.text.startswith("You have think already.")
 
 
 async def test_nothing_left_is_said():
     """No empty list."""
-    found = await ask(FindTools(TOOLS, (0,), backwards), "mail", there=("mail_send",))
+    found = await ask(FindTools(TOOLS, (0,), backwards, TOOLS.__getitem__), "mail", there=("mail_send",))
     assert (found.tools, found.text) == ((), "There are no more tools.")
 
 

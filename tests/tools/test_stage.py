@@ -270,7 +270,8 @@ async def test_the_laws_hold_for_any_block(
     places = iter(names_of(tools))
     assert all(name in places for name in names_of(after.tools))
     assert set(called) & set(names_of(tools)) <= set(names_of(after.tools))
-    assert after.with_(tools=()) == request.with_(tools=())
+    assert after.left_out_tools == set(names_of(tools)) - set(names_of(after.tools))
+    assert after.with_(tools=(), left_out_tools=frozenset()) == request.with_(tools=())
     assert (await decided(make_stage(**limits), after)).tools == after.tools
 
 
