@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..errors import ModelUnavailable
 from ..settings import EmbedderSettings
-from . import minilm
 from .base import Embedder
-from .files import WEIGHTS, cache_folder, find_model, is_exported, sha256_of
+from .files import WEIGHTS, cache_folder, find_model, is_exported, packaged_model, sha256_of
 from .hosted import EmbedFunction, HostedEmbedder
+from .importance import TokenImportance
 from .memoised import MemoisedEmbedder, VectorStore
 from .onnx import OnnxEmbedder
 from .pairs import PairModel
@@ -101,9 +101,18 @@ async def ready(embedder: MemoisedEmbedder) -> None:
 
 def build_pair_model(settings: EmbedderSettings) -> PairModel | None:
     """The packaged pair model, whichever embedder is set; None where the local packages are missing. Loads nothing."""
-    files = find_model(minilm.NAME)
-    onnx = OnnxEmbedder(files, cache_folder(settings.cache_dir), settings.threads) if files else None
-    return PairModel(onnx) if onnx and _works(onnx) else None
+    onnx = packaged_embedder(settings)
+    return PairModel(onnx) if _works(onnx) else None
+
+
+def build_importance(settings: EmbedderSettings) -> TokenImportance:
+    """The packaged classifier of words, whichever embedder is set. Loads and checks nothing yet."""
+    return TokenImportance(packaged_embedder(settings), settings.threads)
+
+
+def packaged_embedder(settings: EmbedderSettings) -> OnnxEmbedder:
+    """The packaged model, whichever embedder is set. Loads and checks nothing yet."""
+    return OnnxEmbedder(packaged_model(), cache_folder(settings.cache_dir), settings.threads)
 
 
 def check(settings: EmbedderSettings) -> None:

@@ -37,14 +37,19 @@ class ModelFiles:
 def find_model(model: str) -> ModelFiles | None:
     """The exportable files of *model* (an alias of the packaged one, or a folder); None when there are none."""
     if model in minilm.ALIASES:
-        return ModelFiles(
-            name=minilm.NAME,
-            folder=minilm.packaged_folder(),
-            weights_sha256=minilm.WEIGHTS_SHA256,
-            dimensions=minilm.DIMENSIONS,
-        )
+        return packaged_model()
     folder = Path(model).expanduser()
     return _read_folder(folder.resolve()) if is_exportable(folder) else None
+
+
+def packaged_model() -> ModelFiles:
+    """The files of the model that comes as a package."""
+    return ModelFiles(
+        name=minilm.NAME,
+        folder=minilm.packaged_folder(),
+        weights_sha256=minilm.WEIGHTS_SHA256,
+        dimensions=minilm.DIMENSIONS,
+    )
 
 
 def is_exportable(folder: Path) -> bool:

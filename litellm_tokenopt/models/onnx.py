@@ -75,6 +75,13 @@ class Graph:
         states: NDArray[np.float32] = self.session.run(["states"], inputs, options)[0][0]
         return states
 
+    def word_pieces(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Where each token of *text* stands, shape (tokens, 2) in characters, and the tokens' `states`."""
+        import numpy as np
+
+        readable = text[: self.max_characters].encode("utf-8", "replace").decode()
+        return np.array(self.tokenizer.encode(readable).offsets, np.int64), self.states(text)
+
     def _ids(self, text: str) -> Tokens:
         readable = text[: self.max_characters].encode("utf-8", "replace").decode()
         ids: Tokens = self.tokenizer.encode(readable).ids
@@ -174,6 +181,10 @@ class OnnxEmbedder:
         """`Embedder.close`."""
         self._workers.close()
         self._graph.forget()
+
+    async def graph(self) -> Graph:
+        """The loaded export. Raises `ModelUnavailable`."""
+        return await self._graph.get(self._patience_seconds)
 
     async def _read(self, graph: Graph, texts: Sequence[str]) -> list[Tokens]:
         if sum(map(len, texts)) <= OFF_LOOP_CHARS:

@@ -1,0 +1,63 @@
+"""Whole sentences, chosen for a question by words (BM25) and by meaning."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..lexical import bm25, term_counts
+from ..models.base import Embedder
+from ..tokens import count_text
+from .ranking import readable
+from .words import Span, cut, sentences_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MEANING_WEIGHT = 0.6
+NEIGHBOUR = 0.15
+"""How much of a sentence's score the next one gets: "it" stands for what the one before names."""
+
+
+class SentenceSelector:
+    """Keeps the sentences that a question asks for, in their order; without a question the text's own subject asks."""
+
+    name = "extractive"
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    async def compress(self, text: str, ratio: float, question: str = "") -> str:
+        """The best sentences of *text* in at most *ratio* of its tokens; the best one is kept whatever its length."""
+        spans = sentences_of(text)
+        if ratio >= 1 or len(spans) < 2:
+            return text
+        sentences = [text[start:end] for start, end in spans]
+        asked = readable(question) or text
+        vectors = await self._embedder.embed([readable(asked), *sentences])
+        return await asyncio.to_thread(_select, text, spans, asked, vectors, ratio)
+
+
+def _select(text: str, spans: Sequence[Span], asked: str, vectors: NDArray[np.float32], ratio: float) -> str:
+    sentences = [text[start:end] for start, end in spans]
+    scores = _scores(asked, sentences, (vectors[1:] @ vectors[0]).tolist())
+    room = int(ratio * count_text(text))
+    chosen: list[int] = []
+    for n in sorted(range(len(spans)), key=lambda n: (-scores[n], n)):
+        tokens = count_text(f" {sentences[n]}")
+        if tokens <= room or not chosen:
+            chosen.append(n)
+            room -= tokens
+    return cut(text, [spans[n] for n in sorted(chosen)])
+
+
+def _scores(asked: str, sentences: Sequence[str], cosines: Sequence[float]) -> list[float]:
+    by_words = bm25(dict.fromkeys(term_counts(asked), 1.0), [term_counts(sentence) for sentence in sentences])
+    best = max(by_words, default=0.0) or 1.0
+    own = [
+        (1 - MEANING_WEIGHT) * words / best + MEANING_WEIGHT * cosine
+        for words, cosine in zip(by_words, cosines, strict=True)
+    ]
+    return [score + NEIGHBOUR * before for score, before in zip(own, [0.0, *own[:-1]], strict=True)]

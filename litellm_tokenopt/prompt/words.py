@@ -1,0 +1,166 @@
+"""A text as words that can be left out: where they are, which must stay, and the text without the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+Span: TypeAlias = tuple[int, int]
+"""Where a piece of a text begins and ends, in characters."""
+
+_UNIT = (
+    r"(?:%|°\s?[CF]?|‰|[€£$¥]|(?:milli|micro|kilo|centi|mega|giga|tera)?(?:met(?:re|er)s?|grams?|lit(?:re|er)s?|watts?|"
+    r"hertz|bytes?|seconds?|amperes?|volts?)|(?:[kMGTmµ]?(?:B|Hz|W|Wh|V|m|g|l|s)|km/h|mmHg|cm|mm|min|h|px|pt|dpi|rpm|ppm|"
+    r"fps|USD|EUR|GBP|CHF|JPY)\b|(?:tokens?|minutes?|hours?|days?|weeks?|months?|years?|percent|degrees?|euros?|"
+    r"dollars?|pounds?|francs?|yen|cents?|times?|million|billion|thousand|characters?|words?|rows?|people|a\.m\.|p\.m\.|yards?|feet|inch(?:es)?|miles?|tons?|ounces?"
+    r")(?!\w))"
+)
+_NUMBER = rf"(?<!\w)[-+±~≈<>≤≥]?[€£$¥]?\d[\d.,:/\u2009'-]*(?:(?<=\d)[A-Za-z]{{1,3}}\b)?(?:\s?{_UNIT})*"
+_SPELT = (
+    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|hundred|thousand|million|billion|half|twice|once)\b"
+    rf"(?:[ \t]+(?:hundred|thousand|million|billion|{_UNIT}))*"
+)
+_FIRM = re.compile(
+    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|without|cannot|unless|except|only|must|shall|should|may|might"
+    r"|can|could|always|forbidden|prohibited|required|ought|at least|at most)\b|\b\w+n['\u2019]t\b",
+    re.IGNORECASE,
+)
+_LITERAL = re.compile(
+    r"(?P<fence>^[ \t]*(?P<mark>```|~~~)[\s\S]*?(?:^[ \t]*(?P=mark)[ \t]*$|\Z))|`[^`\n]+`|\"[^\"\n]{1,200}\""
+    r"|\u201c[^\u201d\n]{1,200}\u201d|\u00ab[^\u00bb\n]{1,200}\u00bb|(?P<row>^[ \t]*\|.*\|[ \t]*$)",
+    re.MULTILINE,
+)
+_CODE = re.compile(
+    r"[a-z][\w+.-]*://\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?<!\w)(?:~|\.{0,2})/[\w.@-]+(?:/[\w.@-]*)*|\b[A-Za-z]\w*_\w+\b"
+    r"|\b[a-z]+[A-Z]\w*\b|\b\w+(?:\.\w+)*\(\)|(?<!\w)--?[A-Za-z][\w-]+|\b[A-Za-z]+-?\d[\w-]*\b|\b\w+\.(?:py|js|ts|json"
+    r"|ya?ml|toml|md|txt|csv|sql|sh|html?|xml|pdf|ini|cfg|log|go|rs|java|env)\b"
+)
+_CAPITAL = r"[A-Z\u00c0-\u00de][\w\u2019'-]*\w"
+_NAME = re.compile(
+    rf"(?<![.!?:]\s)(?<![.!?:]\s[\"\u201c(])(?<=[^\n])\b{_CAPITAL}"
+    rf"(?:[ \t]+(?:(?:of|de|la|van|von|der|and|&)[ \t]+)?{_CAPITAL})*"
+)
+_MEASURE = re.compile(f"{_NUMBER}|{_SPELT}", re.IGNORECASE)
+_RULE = re.compile(
+    r"\b(?:must|never|always|do not|don['\u2019]t|shall|forbidden|prohibited|required|only if|under no)\b",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"\S+")
+_END = re.compile(
+    r"(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St|No|vs|cf|Nr|Fr)\.)(?<!\b(?:Mrs|e\.g|i\.e|etc|Inc|Ltd)\.)"
+    r"(?:(?<=[.!?…])|(?<=[.!?…][\"'\u201d)\]]))[ \t]+(?=[^\sa-z])|(?<=[\u3002\uff01\uff1f])(?=\S)|\n+"
+)
+
+
+def words_of(text: str) -> list[Span]:
+    """The words of *text*: what stands between white space; quotes, inline code, fences and table rows are one word."""
+    whole = [match.span() for match in _LITERAL.finditer(text)]
+    spans = [span for start, end in _between(whole, len(text)) for span in _spans(_WORD, text, start, end)]
+    return _joined(sorted(spans + whole), text)
+
+
+def sentences_of(text: str) -> list[Span]:
+    """The sentences of *text*, white space aside; a line break ends one, a code fence or a row of a table is one."""
+    whole = [match.span() for match in _LITERAL.finditer(text) if match["fence"] or match["row"]]
+    spans = [span for start, end in _between(whole, len(text)) for span in _split(text, start, end)]
+    return sorted(spans + whole)
+
+
+def firm(text: str, words: Sequence[Span]) -> list[bool]:
+    """Which of *words* must stay: numbers and units, names, identifiers, code, quotes, negations and modal verbs."""
+    found = sorted(
+        span for pattern in (_LITERAL, _CODE, _MEASURE, _FIRM, _NAME) for span in _spans(pattern, text, 0, len(text))
+    )
+    return list(_touched(words, found))
+
+
+def numbers(text: str) -> list[str]:
+    """Numbers with their units, in order."""
+    return [match.group().strip().rstrip(".,:/-") for match in _MEASURE.finditer(text)]
+
+
+def names(text: str) -> list[str]:
+    """Capitalised words inside sentences, in order."""
+    return [match.group() for match in _NAME.finditer(text)]
+
+
+def identifiers(text: str) -> list[str]:
+    """Inline code, addresses, paths and names of programs, in order."""
+    literal = [
+        match.group() for match in _LITERAL.finditer(text) if match.group().startswith("`") and not match["fence"]
+    ]
+    return literal + [match.group() for match in _CODE.finditer(text)]
+
+
+def is_rule(sentence: str) -> bool:
+    """Whether *sentence* says what must or must not be done."""
+    return _RULE.search(sentence) is not None
+
+
+def cut(text: str, kept: Sequence[Span]) -> str:
+    """The pieces *kept* of *text*, in order; where something is left out between two, a blank or line breaks."""
+    pieces: list[str] = []
+    last = None
+    for start, end in kept:
+        if last is None:
+            pieces.append(text[:start] if not text[:start].strip() else "")
+        else:
+            gap = text[last:start]
+            pieces.append(gap if not gap.strip() else _break(gap))
+        pieces.append(text[start:end])
+        last = end
+    return "".join(pieces) + (text[last:] if last is not None and not text[last:].strip() else "")
+
+
+def _break(gap: str) -> str:
+    return "\n\n" if "\n\n" in gap else "\n" if "\n" in gap else " "
+
+
+def _spans(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[Span]:
+    return (match.span() for match in pattern.finditer(text, start, end) if match.group().strip())
+
+
+def _between(whole: Iterable[Span], length: int) -> Iterator[Span]:
+    """What *whole* leaves of a text."""
+    last = 0
+    for start, end in whole:
+        yield last, start
+        last = end
+    yield last, length
+
+
+def _split(text: str, start: int, end: int) -> Iterator[Span]:
+    last = start
+    for match in _END.finditer(text, start, end):
+        yield from _stripped(text, last, match.start())
+        last = match.end()
+    yield from _stripped(text, last, end)
+
+
+def _stripped(text: str, start: int, end: int) -> Iterator[Span]:
+    piece = text[start:end]
+    if piece.strip():
+        yield start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
+
+
+def _joined(spans: Sequence[Span], text: str) -> list[Span]:
+    """*spans* with those made one that have no white space between them."""
+    joined: list[Span] = []
+    for start, end in spans:
+        if joined and joined[-1][1] >= start and not text[start - 1 : start + 1].isspace():
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _touched(words: Sequence[Span], found: Sequence[Span]) -> Iterator[bool]:
+    """Of each word whether one of *found* (by their beginnings) lies over it."""
+    at, reach = 0, 0
+    for start, end in words:
+        while at < len(found) and found[at][0] < end:
+            reach = max(reach, found[at][1])
+            at += 1
+        yield reach > start
