@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .cache.manager import SemanticCacheManager
     from .cache.stores import Entry
+    from .evaluation.explaining import Line
     from .evaluation.replay import Replayed
     from .pipeline import Outcome
     from .tools.learning import UsageStore
@@ -33,7 +34,7 @@ examples:
   tokenopt warmup                                   make the embedding model ready, before the first request
   tokenopt replay requests.jsonl                    what would it have saved on your own requests?
   tokenopt replay requests.jsonl --html report.html --model claude-sonnet-4-5
-  tokenopt explain request.json                     what happens to this one request, stage by stage?
+  tokenopt explain request.json                     what happens to this one request, message by message?
   tokenopt classify "book a flight to Rome"          what kind of task is it?
   tokenopt cache drop --tag docs-v1                 take answers out of the cache that are right no longer
 """
@@ -100,7 +101,8 @@ def _add_replay(commands: Any) -> None:
 def _add_explain(commands: Any) -> None:
     parser = _command(commands, _explain, "what each stage does to one request")
     parser.add_argument("file", metavar="REQUEST.json", help="the request's JSON; - reads it from standard input")
-    parser.add_argument("--json", action="store_true", help="the steps, and what would be sent, as JSON")
+    parser.add_argument("--json", action="store_true", help="the steps, the messages, and what would be sent, as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write it as a page too")
 
 
 def _add_doctor(commands: Any) -> None:
@@ -235,7 +237,8 @@ def _console() -> Console:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    """Show what each stage does to one request, and what would be sent."""
+    """Show what each stage does to one request, how much each message matters, and what becomes of it."""
+    from .evaluation.explaining import explain, page, terminal
     from .evaluation.replay import DEFAULT_MODEL, request_of
 
     try:
@@ -246,10 +249,15 @@ def _explain(options: argparse.Namespace) -> int:
     outcome = asyncio.run(_decide(options.settings, body, recorded.surface))
     if outcome is None:
         raise InputError(f"{options.file}: LiteLLM would get this request as it is: it's not one that the plugin reads")
+    lines = explain(outcome)
+    if options.html is not None:
+        _write_page(options.html, page(outcome, lines))
     if options.json:
-        print(json.dumps(_explained(outcome, body), indent=2, ensure_ascii=False))
+        print(json.dumps(_explained(outcome, lines, body), indent=2, ensure_ascii=False))
     else:
         _print_steps(outcome)
+        console = _console()
+        console.print(terminal(lines, console.width))
     return OK
 
 
@@ -269,11 +277,14 @@ def _read(path: str) -> str:
         raise InputError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _explained(outcome: Outcome, body: dict[str, Any]) -> dict[str, Any]:
+def _explained(outcome: Outcome, lines: Sequence[Line], body: dict[str, Any]) -> dict[str, Any]:
+    from .evaluation.explaining import SYSTEM_INDEX, as_json
     from .telemetry.summary import summary
 
     details = {step.stage: dict(step.verdict.detail) for step in outcome.steps}
-    return {"summary": summary(outcome), "details": details, "sent": {**body, **outcome.changes}}
+    messages = [as_json(line) for line in lines if line.index != SYSTEM_INDEX]
+    sent = {**body, **outcome.changes}
+    return {"summary": summary(outcome), "details": details, "messages": messages, "sent": sent}
 
 
 def _print_steps(outcome: Outcome) -> None:

@@ -51,7 +51,7 @@ def terminal(report: Report) -> RenderableType:
 
 def page(report: Report) -> str:
     """The report as one HTML page that needs nothing else."""
-    head = f'<meta charset="utf-8"><title>{escape(report.title)}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>{escape(report.title)}</title><style>{STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(_page(report))}</body></html>\n'
 
 
@@ -160,7 +160,7 @@ def _table(grid: Grid) -> RenderableType:
 
 BAR_WIDTH, BAR_HEIGHT, LABEL_WIDTH = 420, 22, 230
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bar: #1f7a5a; --plain: #9a9a9a }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }

@@ -144,7 +144,16 @@ def _surface(body: Mapping[str, Any], url: str) -> Surface:
         return "responses"
     tools = body.get("tools")
     anthropic = isinstance(tools, list) and any(isinstance(tool, Mapping) and "input_schema" in tool for tool in tools)
-    return "messages" if url.endswith("/messages") or "system" in body or anthropic else "chat"
+    if url.endswith("/messages") or "system" in body or anthropic or _has_blocks_of_tools(body.get("messages")):
+        return "messages"
+    return "chat"
+
+
+def _has_blocks_of_tools(messages: Any) -> bool:
+    """Whether tools are called, or answered, in blocks of a message's content: Anthropic's way alone."""
+    contents = [m.get("content") for m in messages if isinstance(m, Mapping)] if isinstance(messages, list) else []
+    blocks = [block for content in contents if isinstance(content, list) for block in content]
+    return any(isinstance(block, Mapping) and block.get("type") in ("tool_use", "tool_result") for block in blocks)
 
 
 def _check(body: Mapping[str, Any], surface: Surface) -> None:

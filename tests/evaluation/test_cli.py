@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,86 @@ def test_explain_shows_each_stage(tmp_path: Path, settings_file: Path, capsys: p
     explained = json.loads(capsys.readouterr().out)
     assert explained["summary"]["tokens_saved"] > 0
     assert len(explained["sent"]["tools"]) < len(tools)
+
+
+def explained(
+    body: Mapping[str, Any], folder: Path, settings: Path, capsys: pytest.CaptureFixture[str]
+) -> dict[str, Any]:
+    path = folder / "request.json"
+    path.write_text(json.dumps(body))
+    assert main(["explain", str(path), "--settings", str(settings), "--json", "--html", str(folder / "page.html")]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+WORDS = "the parcel of the tent was seen at Leeds by Ana and lies there since the flood of the river"
+ROUNDS = [(f"call_{n}", f"T-{1000 + n}", f"{WORDS} in week {n}. " * 12) for n in range(30)]
+
+
+def chat_rounds() -> dict[str, Any]:
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": "Help."},
+        {"role": "user", "content": "Where is it?"},
+    ]
+    for name, ticket, text in ROUNDS:
+        call = {
+            "id": name,
+            "type": "function",
+            "function": {"name": "look", "arguments": json.dumps({"ticket": ticket})},
+        }
+        messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
+        messages.append({"role": "tool", "tool_call_id": name, "content": text})
+    return {"messages": [*messages, {"role": "user", "content": "And now?"}]}
+
+
+def messages_rounds() -> dict[str, Any]:
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "Where is it?"}]
+    for name, ticket, text in ROUNDS:
+        use = {"type": "tool_use", "id": name, "name": "look", "input": {"ticket": ticket}}
+        messages.append({"role": "assistant", "content": [{"type": "text", "text": "Looking."}, use]})
+        messages.append({"role": "user", "content": [{"type": "tool_result", "tool_use_id": name, "content": text}]})
+    messages[-1]["content"].append({"type": "text", "text": "And now?"})
+    return {"messages": messages, "max_tokens": 100}
+
+
+def responses_rounds() -> dict[str, Any]:
+    items: list[dict[str, Any]] = [{"role": "user", "content": "Where is it?"}]
+    for name, ticket, text in ROUNDS:
+        arguments = json.dumps({"ticket": ticket})
+        items.append({"type": "function_call", "call_id": name, "name": "look", "arguments": arguments})
+        items.append({"type": "function_call_output", "call_id": name, "output": text})
+    return {"instructions": "Help.", "input": [*items, {"role": "user", "content": "And now?"}]}
+
+
+@pytest.mark.parametrize(
+    "body", [chat_rounds(), messages_rounds(), responses_rounds()], ids=["chat", "messages", "responses"]
+)
+def test_explain_tells_of_each_message(
+    body: dict[str, Any], tmp_path: Path, settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In every API: a level, a score, and what was done; the tokens come to what the steps say; --html is a page."""
+    found = explained(body, tmp_path, settings_file, capsys)
+    messages = found["messages"]
+    assert [one["index"] for one in messages] == list(range(len(body.get("messages") or body["input"])))
+    assert {one["level"] for one in messages} <= {"critical", "important", "background"}
+    assert all(0 <= one["score"] <= 1 and one["tokens_after"] <= one["tokens_before"] for one in messages)
+    assert messages[-1]["level"] == "critical"
+    assert messages[-1]["action"] == "kept"
+    assert {one["action"] for one in messages} & {"shortened", "digested", "left_out"}
+    assert sum(one["tokens_after"] for one in messages) <= found["summary"]["tokens_after"] * 1.1
+    page = (tmp_path / "page.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert page.count("<tr") > len(messages)
+
+
+def test_explain_tells_of_short_conversations(
+    tmp_path: Path, settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Levels are there though nothing is cut."""
+    body = {"messages": [{"role": "user", "content": "Hello"}]}
+    (line,) = explained(body, tmp_path, settings_file, capsys)["messages"]
+    assert (line["level"], line["action"], line["role"]) == ("critical", "kept", "user")
+    assert line["tokens_before"] == line["tokens_after"] > 0
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"messages": []}'])

@@ -1,0 +1,319 @@
+"""How much each message matters for the current question: rules for what is certain, a small trained head for the rest.
+
+The head is trained on what later turns of finished conversations really used (`context.importance_training`). Its
+features are read from the request alone, so the levels are a pure function of it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..lexical import terms
+from ..memo import Memo
+from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
+from ..request import Message, has_cache_control, is_system, last_question, text_of, tool_calls, user_turns
+from .kinds import kind_of
+from .passages import PASSAGE_CHARS
+from .units import Level, is_untouchable, states_constraint
+from .weighing import says_error
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+WEIGHTS = WEIGHTS_FOLDER / "message_importance.json"
+NAME = "message-importance"
+"""What the weights were trained on, in place of an embedder."""
+
+SHORT_CHARS = 400
+
+LAST_MESSAGES = 6
+"""So many messages at the end are critical, whatever they say."""
+
+CONSTRAINT_CHARS = 2_000
+"""A user's longer text is a document, whose every "must" is no instruction."""
+
+MOST_USED, LEAST_USED = 0.6, 0.4
+"""From which chance on a message is critical, and important."""
+
+LEAST_WORDS = 3
+"""So many rare words of a message that are said again make it used."""
+
+_MARK = re.compile(
+    r"[\w.+-]+@[\w-]+\.[\w.]+|(?:[\w-]*[./]){0,12}[\w-]*\d[\w-]*(?:[./:,-]\w+)*|[A-Za-z]\w*(?:[_./][A-Za-z]\w*)+|[a-z]+(?:[A-Z][a-z0-9]+)+"
+)
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b|\b[A-Z]{3,}\b")
+_WRITES = re.compile(
+    r"(?:^|[_.\-])(?:create|update|delete|remove|add|set|send|book|cancel|modify|change|write|edit|apply|commit|push|"
+    r"post|put|patch|refund|return|exchange|transfer|deploy|restart|save|insert|move|rename|close|assign|notify|issue)",
+    re.IGNORECASE,
+)
+_marks: Memo[str, frozenset[str]] = Memo(max_entries=20_000)
+_words: Memo[str, frozenset[str]] = Memo(max_entries=20_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """The level of a message, its score (0 to 1), and the rule that decided it; empty where the head did."""
+
+    level: Level
+    score: float
+    rule: str = ""
+
+
+def importance(messages: Sequence[Message]) -> tuple[Importance, ...]:
+    """How much each of *messages* matters for what is to be said next."""
+    rules = certain(messages)
+    if all(rules):
+        return tuple(Importance(Level.CRITICAL, 1.0, rule) for rule in rules)
+    some, much = chances(features(messages, rules))
+    return tuple(
+        Importance(Level.CRITICAL, 1.0, rule) if rule else judged(float(some[i]), float(much[i]))
+        for i, rule in enumerate(rules)
+    )
+
+
+def judged(some: float, much: float) -> Importance:
+    """The level by the chances that something of a message is used, and that its ids or numbers are."""
+    level = Level.CRITICAL if much >= MOST_USED else Level.IMPORTANT if some >= LEAST_USED else Level.BACKGROUND
+    return Importance(level, round((min(some, 1.0) + min(much, 1.0)) / 2, 4))
+
+
+def chances(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For each row of `features`: how likely something of it is used, and how likely its ids or numbers are."""
+    heads = _heads()
+    return heads["some"].probabilities(rows), heads["much"].probabilities(rows)
+
+
+@lru_cache(maxsize=1)
+def _heads() -> Mapping[str, Logistic]:
+    return load_logistic(WEIGHTS, NAME)
+
+
+def certain(messages: Sequence[Message]) -> list[str]:
+    """For each message the rule that makes it critical; empty where none does."""
+    rules = [_rule(message) for message in messages]
+    asked = user_turns(messages)
+    waiting = _unresolved(messages)
+    start = max(0, len(messages) - LAST_MESSAGES)
+    for index in range(len(messages)):
+        if not rules[index]:
+            recent = "last" if index >= start or (asked and index == asked[-1]) else ""
+            rules[index] = "unresolved" if index in waiting else recent
+    if asked and not rules[asked[0]]:
+        rules[asked[0]] = "task"
+    return rules
+
+
+def _rule(message: Message) -> str:
+    if is_system(message):
+        return "system"
+    if has_cache_control(message):
+        return "cache_control"
+    if is_untouchable(message):
+        return "untouchable"
+    text = text_of(message.get("content")) if message.get("role") == "user" else ""
+    return "constraint" if text and len(text) <= CONSTRAINT_CHARS and states_constraint(text) else ""
+
+
+def _unresolved(messages: Sequence[Message]) -> set[int]:
+    """Messages with calls that have no result yet."""
+    answered = {str(message.get("tool_call_id")) for message in messages if message.get("role") == "tool"}
+    return {
+        index
+        for index, message in enumerate(messages)
+        if any(call_id not in answered for call_id, _, _ in tool_calls(message))
+    }
+
+
+# --- what a message says ----------------------------------------------------------------------------------------
+
+
+def said(message: Message) -> str:
+    """All that a message says: its text, and the calls that it makes."""
+    calls = (f"{name} {arguments}" for _, name, arguments in tool_calls(message))
+    return "\n".join((text_of(message.get("content")), *calls)).strip()
+
+
+def marks_of(text: str) -> frozenset[str]:
+    """Ids, numbers, paths and addresses in *text*: what can't be made up again."""
+    return _marks.get_or(text, lambda: frozenset(_found_marks(text)))
+
+
+def _found_marks(text: str) -> Iterable[str]:
+    for found in _MARK.findall(text):
+        mark = found.strip("._-/:,").lower()
+        if len(mark) >= 3:
+            yield mark
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The terms of *text* of four letters or more, as stems."""
+    return _words.get_or(text, lambda: frozenset(term for term in terms(text) if len(term) >= 4))
+
+
+# --- features ---------------------------------------------------------------------------------------------------
+
+
+class Reading:
+    """What stands where in a conversation, up to the message that comes next."""
+
+    def __init__(self, messages: Sequence[Message], rules: Sequence[str]) -> None:
+        self.rules = rules
+        self.texts = [said(message) for message in messages]
+        self.marks = [marks_of(text) for text in self.texts]
+        self.words = [words_of(text) for text in self.texts]
+        self.rare = max(3, len(messages) // 8)
+        lasting = [index for index, rule in enumerate(rules) if rule in ("system", "task")]
+        fixed, fixed_words = _all_of(self.marks, lasting), _all_of(self.words, lasting)
+        held = Counter(mark for marks in self.marks for mark in marks)
+        held_words = Counter(word for words in self.words for word in words)
+        self.again = _said_again(messages)
+        origin: dict[str, int] = {}
+        for index, marks in enumerate(self.marks):
+            if index not in self.again:
+                for mark in marks - fixed:
+                    origin.setdefault(mark, index)
+        self.own = [frozenset(m for m in marks if origin.get(m) == i) for i, marks in enumerate(self.marks)]
+        self.rare_marks = [
+            frozenset(m for m in marks if held[m] <= self.rare and m not in fixed) for marks in self.marks
+        ]
+        self.rare_words = [
+            frozenset(w for w in words if held_words[w] <= self.rare and w not in fixed_words) for words in self.words
+        ]
+
+
+def _all_of(found: Sequence[frozenset[str]], places: Iterable[int]) -> frozenset[str]:
+    return frozenset[str]().union(*(found[place] for place in places))
+
+
+def features(messages: Sequence[Message], rules: Sequence[str]) -> NDArray[np.float64]:
+    """What tells how much each message matters, shape (messages, features), as numbers of about the same size.
+
+    Rows of messages that a rule of *rules* decides are 0.
+    """
+    import numpy as np
+
+    return np.array(_Features(messages, rules).rows(), np.float64)
+
+
+class _Features:
+    def __init__(self, messages: Sequence[Message], rules: Sequence[str]) -> None:
+        self._messages = messages
+        self._reading = reading = Reading(messages, rules)
+        self._question = words_of(last_question(messages)), marks_of(last_question(messages))
+        latest = range(max(0, len(messages) - 3), len(messages))
+        self._latest = _all_of(reading.words, latest), _all_of(reading.marks, latest)
+        self._turn = _turns(messages)
+        self._calls = {id_: (name, arguments) for message in messages for id_, name, arguments in tool_calls(message)}
+        self._used = self._uses()
+        held = Counter(word for words in reading.words for word in words)
+        self._idf = {word: math.log(1 + len(messages) / count) for word, count in held.items()}
+
+    def _uses(self) -> list[tuple[int, int, int, int]]:
+        """For each message how many of its own marks, rare marks and rare words the model has used since, and when."""
+        marks, words = last_uses(self._messages, self._reading)
+        return [
+            (
+                sum(marks.get(mark, 0) > index for mark in reading_own),
+                sum(marks.get(mark, 0) > index for mark in rare),
+                sum(words.get(word, 0) > index for word in rare_words),
+                max((marks.get(mark, 0) for mark in rare), default=0),
+            )
+            for index, (reading_own, rare, rare_words) in enumerate(
+                zip(self._reading.own, self._reading.rare_marks, self._reading.rare_words, strict=True)
+            )
+        ]
+
+    def rows(self) -> list[list[float]]:
+        made = [[] if rule else self._row(index) for index, rule in enumerate(self._reading.rules)]
+        width = max(map(len, made))
+        return [row or [0.0] * width for row in made]
+
+    def _row(self, index: int) -> list[float]:
+        message, reading, count = self._messages[index], self._reading, len(self._messages)
+        text, role, calls = reading.texts[index], str(message.get("role")), float(bool(message.get("tool_calls")))
+        uses, rare = self._used[index], reading.rare_marks[index]
+        own, rarely, worded = (
+            math.log1p(len(found)) for found in (reading.own[index], rare, reading.rare_words[index])
+        )
+        asked = self._share(reading.words[index] & self._question[0])
+        near = self._share(reading.words[index] & self._latest[0])
+        now = math.log1p(len(rare & self._latest[1]))
+        result, user = float(role == "tool"), float(role == "user")
+        kind = kind_of(text_of(message.get("content"))) if result else "prose"
+        age = (count - index) / 10
+        aged = math.log1p(age)
+        turns = self._turn[-1] - self._turn[index]
+        this_turn, unused = float(not turns), float(not any(uses))
+        return [
+            user, calls, result, float(role == "assistant" and not calls),
+            min(age, 6) / 3, aged, min(turns, 8) / 4, this_turn, index / count,
+            math.log1p(len(text)) / 5, float(bool(result) and len(text) < SHORT_CHARS and says_error(text)),
+            float(index in reading.again), float(_WRITES.search(self._tool(message)) is not None),
+            float(kind == "json"), float(kind in ("log", "shell")), float(kind == "code"),
+            own, float(not own), rarely, float(not rare), worded, float(len(reading.rare_words[index]) < 2),
+            math.log1p(uses[0]), float(uses[0] > 0), float(uses[3] >= count - 8),
+            math.log1p(uses[1]), float(uses[1] > 0), math.log1p(uses[2]), float(uses[2] >= LEAST_WORDS),
+            now, math.log1p(len(rare & self._question[1])), math.log1p(len(reading.own[index] & self._latest[1])),
+            asked, near, float("?" in text), float(asked > 0),
+            result * own, result * asked, result * this_turn, calls * own, this_turn * own, asked * own,
+            unused * own, unused * aged, unused * asked, unused * this_turn, near * own, aged * own, aged * asked,
+            calls * asked, calls * near, user * asked, aged * rarely, min(len(text), 4_000) / 1_000 * asked,
+            result * rarely, result * worded, own**2 / 4, calls * rarely, calls * now,
+        ]  # fmt: skip
+
+    def _tool(self, message: Message) -> str:
+        """The tool that a message calls, or whose result it is."""
+        call = self._calls.get(str(message.get("tool_call_id") or ""))
+        return call[0] if call else next((name for _, name, _ in tool_calls(message)), "")
+
+    def _share(self, shared: Iterable[str]) -> float:
+        """How much of what makes the question peculiar is in *shared*, 0 to about 2."""
+        return min(2.0, sum(sorted(self._idf.get(word, 0.0) for word in shared)) / 6)
+
+
+def last_uses(messages: Sequence[Message], reading: Reading) -> tuple[dict[str, int], dict[str, int]]:
+    """Where the model last says each mark, and each word."""
+    marks: dict[str, int] = {}
+    words: dict[str, int] = {}
+    for index, message in enumerate(messages):
+        if message.get("role") == "assistant":
+            marks.update(dict.fromkeys(reading.marks[index], index))
+            words.update(dict.fromkeys(reading.words[index], index))
+    return marks, words
+
+
+def _turns(messages: Sequence[Message]) -> list[int]:
+    """For each message how many user turns have begun."""
+    turn, turns = 0, []
+    for message in messages:
+        turn += message.get("role") == "user"
+        turns.append(turn)
+    return turns
+
+
+def _said_again(messages: Sequence[Message]) -> frozenset[int]:
+    """Places of results whose call is made again later, or whose text comes again, and of such calls."""
+    calls = {call_id: (name, arguments) for message in messages for call_id, name, arguments in tool_calls(message)}
+    seen: set[object] = set()
+    older: set[int] = set()
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        if message.get("role") == "tool":
+            text = text_of(message.get("content"))
+            of = calls.get(str(message.get("tool_call_id") or ""))
+            keys: set[object] = {of, text if len(text) > PASSAGE_CHARS else None}
+        else:
+            keys = {("call", name, arguments) for _, name, arguments in tool_calls(message)}
+        keys.discard(None)
+        if not seen.isdisjoint(keys):
+            older.add(index)
+        seen |= keys
+    return frozenset(older)

@@ -1,0 +1,157 @@
+"""Trains what tells how much a message matters: ``python -m litellm_tokenopt.context.importance_training [FILES]``.
+
+Reads finished conversations ({"messages": [...]} a line; without files, generated ones and, in a checkout, the example
+agent's), cuts each at some of the
+model's turns, and labels what stands before by what the turns after it really used. Writes
+``models/weights/message_importance.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models.logistic import Logistic, save_logistic
+from ..models.training.trajectories import trajectories
+from ..request import Message, canonical, digest
+from .importance import LEAST_WORDS, NAME, WEIGHTS, Reading, certain, features, last_uses, marks_of, said, words_of
+from .units import Level
+
+LEAST_MESSAGES = 10
+LATER_TURNS = 8
+"""What the model says in so many turns is what is used of what it has read."""
+
+CUT_EVERY = 3
+SEEDS = range(400)
+UNSEEN_SEEDS = range(10_000, 10_100)
+EXAMPLES = Path(__file__).parents[2] / "examples" / "agent" / "sessions"
+PENALTY = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """Messages that no rule decides: their features, shape (rows, features), and levels, shape (rows,)."""
+
+    features: NDArray[np.float64]
+    levels: NDArray[np.int64]
+
+
+def labelled(conversations: Iterable[Sequence[Message]]) -> Labelled:
+    """The messages before each cut of *conversations*."""
+    found = [one for messages in conversations for one in _cuts(messages)]
+    return Labelled(np.vstack([rows for rows, _ in found]), np.concatenate([levels for _, levels in found]))
+
+
+def _cuts(messages: Sequence[Message]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    turns = [n for n, message in enumerate(messages) if message.get("role") == "assistant" and n >= LEAST_MESSAGES]
+    for cut in turns[::CUT_EVERY]:
+        before = messages[:cut]
+        rules = certain(before)
+        judged = [n for n, rule in enumerate(rules) if not rule]
+        if judged:
+            levels = used(before, rules, messages[cut:])
+            yield features(before, rules)[judged], np.array([levels[n] for n in judged])
+
+
+def used(before: Sequence[Message], rules: Sequence[str], after: Sequence[Message]) -> list[Level]:
+    """The level of each message of *before*, by what the model used of it in all turns behind it, up to *after*'s end.
+
+    Critical: an id or number that it was the first to say. Important: another one, or some rare words. Background:
+    nothing.
+    """
+    reading = Reading(before, rules)
+    marks, words = last_uses(before, reading)
+    told = "\n".join(said(message) for message in after if message.get("role") == "assistant")
+    marks.update(dict.fromkeys(marks_of(told), len(before)))
+    words.update(dict.fromkeys(words_of(told), len(before)))
+    levels = []
+    for place in range(len(before)):
+        if any(marks.get(mark, 0) > place for mark in reading.own[place]):
+            levels.append(Level.CRITICAL)
+        elif (
+            any(marks.get(mark, 0) > place for mark in reading.rare_marks[place])
+            or sum(words.get(word, 0) > place for word in reading.rare_words[place]) >= LEAST_WORDS
+        ):
+            levels.append(Level.IMPORTANT)
+        else:
+            levels.append(Level.BACKGROUND)
+    return levels
+
+
+def fit(rows: NDArray[np.float64], labels: NDArray[np.bool_]) -> Logistic:
+    """The classifier that fits best, both classes weighing the same; by Newton's method, with a penalty on weights."""
+    inputs = np.hstack([rows, np.ones((len(labels), 1))])
+    share = labels.mean()
+    counts = np.where(labels, 0.5 / share, 0.5 / (1 - share))
+    weights = np.zeros(inputs.shape[1])
+    ridge = np.full(len(weights), PENALTY)
+    ridge[-1] = 1e-6
+    for _ in range(20):
+        chance = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
+        slope = inputs.T @ (counts * (chance - labels)) + ridge * weights
+        bend = (inputs.T * (counts * chance * (1 - chance))) @ inputs + np.diag(ridge)
+        weights -= np.linalg.solve(bend, slope)
+    return Logistic(weights[:-1], float(weights[-1]))
+
+
+def heads(data: Labelled) -> dict[str, Logistic]:
+    """What tells whether anything of a message is used, and whether its ids or numbers are."""
+    return {
+        "some": fit(data.features, data.levels >= Level.IMPORTANT),
+        "much": fit(data.features, data.levels == Level.CRITICAL),
+    }
+
+
+def read(paths: Iterable[Path]) -> Iterator[Sequence[Message]]:
+    """The conversations in JSONL files."""
+    for path in paths:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.strip():
+                yield json.loads(line)["messages"]
+
+
+def examples(folder: Path = EXAMPLES) -> Iterator[Sequence[Message]]:
+    """The example agent's sessions, as finished conversations."""
+    for path in sorted(folder.glob("*.json")):
+        session = json.loads(path.read_text(encoding="utf-8"))
+        yield [*session["history"], *(message for turn in session["turns"] for message in _turn(turn))]
+
+
+def _turn(turn: Mapping[str, Any]) -> Iterator[Message]:
+    yield {"role": "user", "content": turn["question"]}
+    for number, call in enumerate(turn["calls"]):
+        name = f"{digest(turn['question'])[:8]}_{number}"
+        function = {"name": call["name"], "arguments": json.dumps(call["arguments"])}
+        yield {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": name, "type": "function", "function": function}],
+        }
+        yield {"role": "tool", "tool_call_id": name, "content": call["result"]}
+    yield {"role": "assistant", "content": turn["answer"]}
+
+
+def generated(seeds: Sequence[int]) -> Iterator[Sequence[Message]]:
+    return (row["messages"] for row in trajectories(seeds))
+
+
+def main(arguments: Sequence[str]) -> int:
+    files = [Path(name) for name in arguments]
+    conversations = list(read(files)) if files else [*generated(SEEDS), *examples()]
+    data = labelled(conversations)
+    found = digest(canonical(conversations))
+    save_logistic(WEIGHTS, heads(data), embedder=NAME, data_sha256=found)
+    counts = ", ".join(f"{level.name.lower()} {int((data.levels == level).sum())}" for level in Level)
+    print(f"{len(conversations)} conversations, {len(data.levels)} messages: {counts}; written to {WEIGHTS}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

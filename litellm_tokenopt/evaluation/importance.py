@@ -1,0 +1,72 @@
+"""How well messages are told apart by importance: ``python -m litellm_tokenopt.evaluation.importance [FILES]``.
+
+Each file holds finished conversations ({"messages": [...]} a line). They are cut at some of the model's turns; the
+level of each message before a cut is compared with what all turns behind it used (`context.importance_training.used`).
+Messages that a rule decides aren't counted. Without files: conversations that were generated, but not trained on.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..context.importance import chances, judged
+from ..context.importance_training import UNSEEN_SEEDS, Labelled, generated, labelled, read
+from ..context.units import Level
+from ..request import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Of one level: how many messages have it, the share of them that are told right, and of those told, the right."""
+
+    messages: int
+    recall: float
+    precision: float
+    accuracy: float
+
+
+def scores(conversations: Iterable[Sequence[Message]]) -> dict[str, Score]:
+    """By level; `accuracy` is the share of all messages that are rightly told to be of the level, or not."""
+    return compare(labelled(conversations))
+
+
+def compare(data: Labelled) -> dict[str, Score]:
+    some, much = chances(data.features)
+    told = np.array([judged(float(a), float(b)).level for a, b in zip(some, much, strict=True)])
+    return {level.name.lower(): _score(data.levels == level, told == level) for level in reversed(Level)}
+
+
+def _score(are: Any, told: Any) -> Score:
+    right = int((are & told).sum())
+    return Score(
+        messages=int(are.sum()),
+        recall=round(right / max(1, int(are.sum())), 4),
+        precision=round(right / max(1, int(told.sum())), 4),
+        accuracy=round(float((are == told).mean()), 4),
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    conversations = read(map(Path, arguments)) if arguments else generated(UNSEEN_SEEDS)
+    found = scores(conversations)
+    for name, score in found.items():
+        print(
+            f"{name:<10} {score.messages:>7} messages  recall {score.recall:.3f}  precision {score.precision:.3f}  "
+            f"accuracy {score.accuracy:.3f}"
+        )
+    least = min(score.recall for score in found.values())
+    print(
+        json.dumps({"measure": "importance", **{name: score.recall for name, score in found.items()}, "least": least})
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
