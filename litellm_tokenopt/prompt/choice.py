@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,9 +19,12 @@ GENERAL_SHARE = 0.35
 """Of the budget, at most this goes to sections about behaviour in general."""
 GENERAL_TOKENS = 500
 """A larger section has to earn its place by relevance, whatever its heading says."""
+HALF = 0.5
 CLOSING_TOKENS = 60
 SECTION_SHARE = 0.4
 """Of the budget, at most this goes to one section; of a larger one its most relevant blocks."""
+REFERRED_SHARE = 0.15
+"""Of the budget, at most this goes to the sections that one section refers to."""
 FALLOFF = 1.0
 """How fast the tokens that a section may take fall with its worth."""
 LEAST_SECTION_TOKENS = 150
@@ -105,11 +108,10 @@ def choose(
     for i, block in _closing(outline):
         basket.add(i, [block])
     general_room = int(budget_tokens * GENERAL_SHARE)
-    for i, generality in enumerate(outline.generality):
-        cost = basket.cost(i, missing := basket.missing(i))
-        if generality == 1 and missing and cost <= min(general_room, GENERAL_TOKENS, basket.room):
-            general_room -= cost
-            basket.add(i, missing)
+    for blocks in _core(outline):
+        before = basket.room
+        if basket.take(blocks - standing.barred, min(general_room, basket.room)):
+            general_room -= before - basket.room
     for group in standing.wanted:
         basket.take(group, basket.room)
     worth = _worth(outline, relevance, BROAD_BONUS if broad else GENERAL_BONUS, standing.liking)
@@ -117,6 +119,7 @@ def choose(
     for i in sorted(range(len(worth)), key=lambda i: (-worth[i], i)):
         share = SECTION_SHARE * max(0.0, worth[i] / best) ** FALLOFF
         _fill(basket, i, query, min(basket.room, max(LEAST_SECTION_TOKENS, int(budget_tokens * share))))
+        _follow(basket, i, query, min(basket.room, int(budget_tokens * REFERRED_SHARE)))
     return frozenset(basket.picked)
 
 
@@ -136,6 +139,7 @@ def choose_late(
     for i in order[:LATE_SECTIONS]:
         if _clearly_needed(relevance[i], relevance[order[0]]):
             _fill(basket, i, query, basket.room)
+            _follow(basket, i, query, basket.room)
     return frozenset(basket.picked) - sent
 
 
@@ -161,6 +165,19 @@ def _always(outline: Outline, names: Sequence[str]) -> list[int]:
         if (i == opening and (not label or outline.profiles[i].tokens <= GENERAL_TOKENS))
         or any(name in label.casefold() for name in wanted)
     ]
+
+
+def _core(outline: Outline) -> Iterator[Blocks]:
+    """What holds whatever is asked: sections about behaviour in general, then rules among text without headings."""
+    rest: list[Blocks] = []
+    for i, (found, generality) in enumerate(zip(outline.profiles, outline.generality, strict=True)):
+        rules = frozenset((i, b) for b, block in enumerate(found.blocks) if block.is_rule)
+        in_part = generality >= HALF and len(rules) >= HALF * len(found.blocks)
+        if (generality == 1 or in_part) and found.blocks and found.tokens <= GENERAL_TOKENS:
+            yield frozenset((i, b) for b in range(len(found.blocks)))
+        elif outline.sections[i].kind == "text" and len(outline.paths[i]) == 1:
+            rest += [frozenset({rule}) for rule in sorted(rules)]
+    yield from rest
 
 
 def _closing(outline: Outline) -> list[tuple[int, int]]:
@@ -205,6 +222,15 @@ def _fill(basket: _Basket, section: int, query: Mapping[str, float], room: int) 
         if chosen:
             basket.add(section, chosen)
             basket.room -= GAP_TOKENS
+
+
+def _follow(basket: _Basket, section: int, query: Mapping[str, float], room: int) -> None:
+    """Add what the picked blocks of *section* refer to, in at most *room* tokens together."""
+    before = basket.room
+    for block in range(len(basket.outline.profiles[section].blocks)):
+        if (section, block) in basket.picked:
+            for target in basket.outline.references.get((section, block), ()):
+                _fill(basket, target, query, room - (before - basket.room))
 
 
 def _best_blocks(

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..lexical import terms
+from .governing import Standing
 from .outline import Outline
+from .ranking import Relevance
 
 _IDENTIFIER = re.compile(r"(?<![\w./-])[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)+(?![\w/])|\b[a-z]+[A-Z]\w*")
 LEAST_SHARE = 0.5
 """A section is about tools if so many of the identifiers in it, repeats counted, name tools."""
 LEAST_MENTIONS = 2
+
+
+COMES_BONUS = 0.05
+"""What is added to the worth of a section about tools that are sent."""
+STAYS_SHARE = 0.7
+"""A section whose tools are left out stays where its relevance comes so near to the best: the tools may be missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +38,25 @@ class Coupling:
         return frozenset(self.tools) - self.without(sent)
 
 
+def coupled(
+    before: Standing, coupling: Coupling, sent: frozenset[str], outline: Outline, relevance: Sequence[Relevance]
+) -> Standing:
+    """*before*, with sections about tools that are *sent* liked, and those about tools left out barred."""
+    least = STAYS_SHARE * max((one.score for one in relevance), default=0.0)
+    leaving = [i for i in coupling.without(sent) if relevance[i].score < least]
+    barred = frozenset((i, b) for i in leaving for b in range(len(outline.profiles[i].blocks)))
+    spoken_for = before.always.union(*before.wanted, *before.needs.values())
+    liking = dict.fromkeys(coupling.within(sent), COMES_BONUS)
+    return replace(before, barred=before.barred | (barred - spoken_for), liking={**liking, **before.liking})
+
+
 def couple(outline: Outline, names: frozenset[str]) -> Coupling:
-    """Which sections are about the tools of these *names*."""
+    """Which sections are about the tools of these *names*; those about behaviour in general are about none."""
     worded = {name: frozenset(_words(name)) for name in names}
     found = {}
     for i, section in enumerate(outline.sections):
         about = _in_heading(section.title, worded) or _in_text(section.body, names)
-        if about and outline.profiles[i].blocks:
+        if about and outline.profiles[i].blocks and outline.generality[i] < 1:
             found[i] = about
     return Coupling(found)
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from ..lexical import term_counts, terms
 from ..memo import Memo
 from ..tokens import count_text
+from .references import references
 from .sections import Section, blocks, path, split
 
 HEADING_WEIGHT = 3
@@ -33,10 +34,24 @@ _GENERAL = frozenset(
         limitation boundary prohibited forbidden never must always avoid important critical mandatory note behavior
         behaviour conduct ethics honesty truthfulness accuracy output response respond answer reply format formatting
         style tone voice language communication conversation conversational interaction confidentiality confirmation
-        guideline instruction general core key basic global overall system assistant agent user final summary
+        guideline instruction general core key basic global overall system assistant agent user final summary ground
+        hard golden
+        rolle identität regeln grundregeln sicherheit ausgabe ausgabeformat format stil sprache antwort wichtig
+        rol identidad reglas seguridad formato salida estilo idioma respuesta importante
+        rôle identité règles sécurité sortie réponse langue ruolo regole sicurezza uscita risposta regras segurança
+        saída
+        роль правила безопасность формат ответ
         """
     )
 )
+RULE_CHARS = 400
+"""A longer text says more than a rule."""
+_RULE_BEGINS = re.compile(
+    r"[\W_]*(?:(?:(?:you|it|the assistant|answers|replies)\s+)?(?:must|never|always|do not|don't|important|critical"
+    r"|mandatory|nunca|siempre|jamais|toujours|niemals|nie|immer|mai|sempre|никогда|всегда)\b|必须|不要|禁止|始终|切勿|必ず)",
+    re.IGNORECASE,
+)
+_RULE_CRIED = re.compile(r"\b(?:MUST|NEVER|ALWAYS|DO NOT|DON'T)\b")
 _RULER = re.compile(r"[ \t]*(?:[-*_=~#─━═]{3,}|(?:[-*_] ){2,}[-*_])[ \t]*")
 _BLANKS = re.compile(r"\n(?:[ \t]*\n){2,}")
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
@@ -44,12 +59,16 @@ _TRAILING = re.compile(r"[ \t]+(?=\n)")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, list item, table or code fence as it would be sent, where it starts, its tokens and terms."""
+    """A paragraph, list item, table or code fence as it would be sent, where it starts, its tokens and terms.
+
+    `is_rule`: it says what must always or never be done, and little else.
+    """
 
     text: str
     start: int
     tokens: int
     terms: Mapping[str, int]
+    is_rule: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +92,7 @@ class Outline:
     For each section: `document`, the text it is from; `paths`, the sections around it, outermost first, and
     itself; `terms` for ranking by words, its headings' included; `labels`, its headings; `gists`, its headings and
     first words, to embed; `generality` (0 to 1), how far its heading is about the agent's behaviour as a whole.
+    `references`: the sections that a block's text refers to.
     """
 
     sections: tuple[Section, ...]
@@ -83,6 +103,7 @@ class Outline:
     labels: tuple[str, ...]
     gists: tuple[str, ...]
     generality: tuple[float, ...]
+    references: Mapping[tuple[int, int], tuple[int, ...]]
 
     @property
     def tokens(self) -> int:
@@ -115,6 +136,7 @@ def outline(texts: Sequence[str]) -> Outline:
         labels=labels,
         gists=tuple(_gist(label, s) for label, s in zip(labels, sections, strict=True)),
         generality=tuple(_generality(sections, steps) for steps in paths),
+        references=references(sections, [[block.text for block in found.blocks] for found in profiles]),
     )
 
 
@@ -132,6 +154,10 @@ def clean(block: str) -> str:
     return _BLANKS.sub("\n\n", _TRAILING.sub("", block))
 
 
+def _is_rule(text: str) -> bool:
+    return bool(_RULE_BEGINS.match(text) or _RULE_CRIED.search(text)) and len(text) <= RULE_CHARS
+
+
 def _profile(section: Section) -> Profile:
     heading = section.heading
     found: list[Block] = []
@@ -141,7 +167,7 @@ def _profile(section: Section) -> Profile:
         text = clean(raw)
         bare = text.strip()
         if bare and bare not in seen:
-            found.append(Block(text, start, count_text(text), term_counts(text)))
+            found.append(Block(text, start, count_text(text), term_counts(text), _is_rule(text)))
         start += len(raw)
         if len(bare) >= REPEATED_CHARS:
             seen.add(bare)

@@ -18,6 +18,8 @@ Kind: TypeAlias = Literal["text", "heading", "tag", "close"]
 LONG_TEXT_CHARS = 3_000
 """Text without a heading is cut into pieces when it's longer than this, about 700 tokens."""
 PIECE_CHARS = 1_200
+OPENING_CHARS = 500
+"""The first piece is shorter: it says who the model is, and is sent in any case."""
 INNER_TAG_CHARS = 600
 """A tag under a heading is a section of its own from this size on; a smaller one is part of the text."""
 WRAPPER_SHARE = 0.6
@@ -264,11 +266,11 @@ def _untitled(text: str, parent: int | None) -> Iterator[Section]:
 
 
 def _pieces(parts: Sequence[str]) -> Iterator[str]:
-    piece = ""
+    piece, limit = "", OPENING_CHARS
     for part in parts:
-        if piece and len(piece) + len(part) > PIECE_CHARS:
+        if piece and len(piece) + len(part) > limit:
             yield piece
-            piece = ""
+            piece, limit = "", PIECE_CHARS
         piece += part
     yield piece
 

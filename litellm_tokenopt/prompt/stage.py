@@ -26,7 +26,7 @@ from ..settings import PromptSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import MESSAGE_OVERHEAD, count_text
 from .choice import Picked, choose, choose_asked, choose_late
-from .coupling import Coupling, couple
+from .coupling import Coupling, couple, coupled
 from .governing import Governed, Standing, govern, standing
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .outline import Outline, outline
@@ -272,6 +272,7 @@ def _ask(task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told
     relevance = rank(task.read.outline, questions[turn], told.vectors[turn], told.vectors[len(questions) :])
     worth = [one.score for one in relevance]
     ruled = standing(task.read.governed, questions[turn], told.intents[turn], task.sent, worth)
+    ruled = coupled(ruled, task.coupling, task.sent, task.read.outline, relevance)
     return _Asked(questions[turn], keys[turn], relevance, ruled)
 
 
