@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
@@ -33,6 +34,11 @@ _CALLBACK_LISTS = (
     "_async_success_callback",
     "_async_failure_callback",
 )
+
+THREADS = "tokenopt"
+"""How the names of all our threads begin."""
+
+EXIT_SECONDS = 30.0
 
 _lock = threading.RLock()
 _installed: Installation | None = None
@@ -143,6 +149,20 @@ def _install(settings: Settings) -> TokenOptCallback:
 
 @atexit.register
 def _send_what_waits() -> None:
-    """At exit threads take no more work, so connections are left to the system; telemetry still goes out."""
-    if _installed is not None:
-        _installed.plugin.optimizer.recorder.close()
+    """At exit threads take no more work, so connections are left to the system; telemetry still goes out.
+
+    A thread that the interpreter's end finds inside an import keeps that import's lock for ever, and LiteLLM's own
+    clean-up imports: so ours come to their end first.
+    """
+    if _installed is None:
+        return
+    _installed.plugin.portal.stop()
+    until = time.monotonic() + EXIT_SECONDS
+    while (left := until - time.monotonic()) > 0 and (thread := _one_of_ours()) is not None:
+        thread.join(left)
+    _installed.plugin.optimizer.recorder.close()
+
+
+def _one_of_ours() -> threading.Thread | None:
+    """A thread that still runs; one may start another in its last moments."""
+    return next((thread for thread in threading.enumerate() if thread.name.startswith(THREADS)), None)

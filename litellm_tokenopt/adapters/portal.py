@@ -98,6 +98,13 @@ class Portal:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(timeout_seconds)
 
+    def stop(self) -> None:
+        """Take no more work and end the loop, whatever still runs in it; doesn't wait for that."""
+        with self._lock:
+            self._closed = True
+            if self._loop is not None and self._pid == os.getpid():
+                self._loop.call_soon_threadsafe(self._loop.stop)
+
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         """The loop; asked for with the lock held."""
         # Closed: an interrupt that arises in the loop ends it, and goes to whoever waited.
