@@ -28,7 +28,7 @@ $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet --editable ".[local,proxy,dev]"
+	$(BIN)/pip install --quiet --editable ".[local,proxy,dev,llmlingua]"
 	$(BIN)/tokenopt warmup
 	@touch $@
 

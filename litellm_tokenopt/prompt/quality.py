@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +12,15 @@ from ..lexical import term_counts
 from ..tokens import count_text
 from .words import identifiers, is_rule, names, numbers, sentences_of
 
+_CAPITAL = re.compile(r"\b[^\W\d_a-z]\w+")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """Shares from 0 to 1 (1 where there was none): of numbers, names, identifiers and rules that are still there.
 
-    `similarity` is the cosine of both texts' term counts, `ratio` the tokens after by those before. `kept` is the share
-    of all facts together, a rule counting as one.
+    Of rules it is the share of their terms. `kept` is the share of all of these together, `similarity` the cosine of
+    both texts' term counts, `ratio` the tokens after by those before.
     """
 
     numbers: float
@@ -32,7 +35,11 @@ class Quality:
 def quality(before: str, after: str, question: str = "") -> Quality:
     """What *after* kept of *before*; of what *question* has words in common with, where it has with any sentence."""
     wanted = facts(_asked_part(before, question))
-    had = facts(after)
+    terms = Counter(term_counts(after))
+    had = {
+        "numbers": Counter(numbers(after)), "names": Counter(_CAPITAL.findall(after)),
+        "identifiers": Counter(identifiers(after)), "rules": terms,
+    }  # fmt: skip
     counts = {kind: (_shared(wanted[kind], had[kind]), wanted[kind].total()) for kind in wanted}
     return Quality(
         **{kind: _share(*pair) for kind, pair in counts.items()},
@@ -43,13 +50,13 @@ def quality(before: str, after: str, question: str = "") -> Quality:
 
 
 def facts(text: str) -> Mapping[str, Counter[str]]:
-    """Numbers, names, identifiers and rules of *text*. A rule stands for the terms of its sentence."""
+    """Numbers, names, identifiers and rules of *text*; a rule is told by the terms of its sentence."""
     rules = [text[start:end] for start, end in sentences_of(text) if is_rule(text[start:end])]
     return {
         "numbers": Counter(numbers(text)),
-        "names": Counter(word for name in names(text) for word in name.split() if word[:1].isupper()),
+        "names": Counter(word for name in names(text) for word in _CAPITAL.findall(name)),
         "identifiers": Counter(identifiers(text)),
-        "rules": Counter(term for rule in rules for term in set(term_counts(rule))),
+        "rules": Counter(term for rule in rules for term in term_counts(rule)),
     }
 
 
