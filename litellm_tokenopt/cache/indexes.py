@@ -79,9 +79,9 @@ class VectorIndexes:
         settled = await self._pool.call(lambda client: self._settle(client, dimensions))
         self._look_at[dimensions] = float("inf") if settled else self._clock() + LOOK_AGAIN_SECONDS
 
-    def searched(self, client: Redis, dimensions: int) -> AsyncSearchIndex:
-        """The index to search, by its alias."""
-        return self._index(client, self._alias(dimensions), dimensions, "flat")
+    def alias(self, dimensions: int) -> str:
+        """What searches for vectors of so many *dimensions* go to."""
+        return f"{self._begin}{dimensions}"
 
     async def restore(self, client: Redis, dimensions: int) -> None:
         """Make the index again: the server was emptied or restarted."""
@@ -99,7 +99,7 @@ class VectorIndexes:
 
     async def _settle(self, client: Redis, dimensions: int) -> bool:
         """Take a step towards the right index; whether it's the one in use."""
-        alias = self._alias(dimensions)
+        alias = self.alias(dimensions)
         current = await facts_of(client, alias)
         kind = self._kind(current)
         name = f"{alias}:{kind}"
@@ -116,9 +116,6 @@ class VectorIndexes:
             return self._choice
         large = current is not None and (current.name.endswith(":hnsw") or current.documents > self._large)
         return "hnsw" if large else "flat"
-
-    def _alias(self, dimensions: int) -> str:
-        return f"{self._begin}{dimensions}"
 
     def _index(self, client: Redis, name: str, dimensions: int, kind: Kind) -> AsyncSearchIndex:
         from redisvl.index import AsyncSearchIndex

@@ -275,17 +275,19 @@ class SemanticCacheManager:
         return Selection(key=key, tag=tag, model=model, tenant=tenant, created_until=until)
 
     async def _replaced(self, entry: Entry, vector: NDArray[np.float32]) -> list[str]:
-        """Keys of older entries for the question of *entry*, worded almost alike. Of two that are stored at the same
-        time one stays.
+        """Keys of the entries for the question of *entry*, worded almost alike, but for the newest one's.
+
+        *entry*'s own is among them where a newer one was stored in the meantime: of two at the same time one stays,
+        whichever is first to be found.
         """
         near = await self.answers.search(entry.scope, vector, CANDIDATES + 1, SAME_QUESTION)
-        return [
-            hit.entry.key
+        same = [
+            (hit.entry.created, hit.entry.key)
             for hit in near
-            if (hit.entry.created, hit.entry.key) < (entry.created, entry.key)
-            and hit.entry.situation == entry.situation
-            and veto(entry.question, hit.entry.question) is None
+            if hit.entry.situation == entry.situation and veto(entry.question, hit.entry.question) is None
         ]
+        *older, newest = sorted({(entry.created, entry.key), *same})
+        return [key for _, key in older if key != newest[1]]
 
     async def _chosen(
         self,

@@ -36,13 +36,17 @@ class VectorStore(Protocol):
 class MemoisedEmbedder:
     """An embedder that remembers vectors by content: at most *memo_entries* in process, and in *shared*.
 
-    Identical texts of one call are embedded once. Without its shared store it works on.
+    Identical texts of one call are embedded once. Without its shared store it works on. A single new text of less than
+    *shared_chars* is not shared: a question that is asked once, and embedded in the time of the two ways to the store.
     """
 
-    def __init__(self, inner: Embedder, memo_entries: int, shared: VectorStore | None = None) -> None:
+    def __init__(
+        self, inner: Embedder, memo_entries: int, shared: VectorStore | None = None, *, shared_chars: int = 0
+    ) -> None:
         self.inner = inner
         self._memo: Memo[str, NDArray[np.float32]] = Memo(memo_entries)
         self._shared = shared
+        self._shared_chars = shared_chars
         self._shared_works = True
         self._pending: dict[str, asyncio.Task[dict[str, NDArray[np.float32]]]] = {}
 
@@ -97,12 +101,14 @@ class MemoisedEmbedder:
 
     async def _find(self, missing: dict[str, str]) -> dict[str, NDArray[np.float32]]:
         """The vectors of *missing* texts, from the shared store or the model, now in the memo."""
-        found = await self._recall(list(missing))
+        worth = len(missing) > 1 or any(len(text) >= self._shared_chars for text in missing.values())
+        found = await self._recall(list(missing)) if worth else {}
         rest = {key: text for key, text in missing.items() if key not in found}
         if rest:
             rows = await self.inner.embed(list(rest.values()))
             computed = {key: row.copy() for key, row in zip(rest, rows, strict=True)}
-            await self._share(computed)
+            if worth:
+                await self._share(computed)
             found |= computed
         for key, row in found.items():
             row.flags.writeable = False

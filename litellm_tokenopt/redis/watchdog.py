@@ -7,7 +7,8 @@ code 0), or when it can't be started (exit code 1, the reason on standard error)
   has held it for `GRACE_SECONDS`, the server is stopped and FOLDER removed.
 - The watchdog holds an exclusive lock on FOLDER itself, so that there is one server in it (and cleaners of temporary
   files pass it by). Another watchdog for the same FOLDER waits for the first one's server.
-- A server that dies is started again, unless it dies within `LEAST_LIFE_SECONDS`; then the watchdog gives up.
+- A server that dies, or whose socket somebody removed, is started again, unless that happens within
+  `LEAST_LIFE_SECONDS` of its start; then the watchdog gives up.
 """
 
 from __future__ import annotations
@@ -60,9 +61,11 @@ class Server:
         return f"no answer within {START_SECONDS:.0f} s; {self._last_words()}"
 
     def keep_up(self) -> bool:
-        """Whether it runs, after starting it again if it had died."""
-        if self._process is None or self._process.poll() is None:
+        """Whether it runs and can be reached, after starting it again if need be."""
+        runs = self._process is None or self._process.poll() is None
+        if runs and (self._folder / "redis.sock").exists():
             return True
+        self.stop()
         return time.monotonic() - self._started_at > LEAST_LIFE_SECONDS and self.start() is None
 
     def stop(self) -> None:
@@ -94,9 +97,12 @@ def answers(folder: Path) -> bool:
 
 
 def _die_too() -> None:
-    """In the server's process, on Linux: end when the watchdog is killed."""
+    """In the server's process, on Linux: end when the watchdog is killed.
+
+    At once: a server that takes its time removes its socket in the end, which may be the next server's by then.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _lock(file: int) -> bool:

@@ -121,6 +121,15 @@ async def test_almost_the_same_question_is_one_entry(cache: SemanticCacheManager
     assert (await cache.check(LONG * 9 + "how")).entry.text == "new"
 
 
+async def test_an_answer_that_is_late_in_the_store_is_still_the_older(cache: SemanticCacheManager, clock: Any) -> None:
+    """Of two almost the same questions the later one's answer stays, whichever was stored first."""
+    clock.seconds += 1
+    await cache.store(LONG * 9 + "well", "new")
+    clock.seconds -= 1
+    await cache.store(LONG * 9 + "how", "old")
+    assert [entry.text for entry in await cache.entries()] == ["new"]
+
+
 async def test_what_differs_stays_apart(cache: SemanticCacheManager) -> None:
     """A veto, a lesser likeness and another scope each keep two entries."""
     await cache.store(LONG * 9 + "for 2 people", "a")

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from litellm_tokenopt.errors import RedisUnavailable
-from litellm_tokenopt.redis import embedded
-from litellm_tokenopt.redis.embedded import FOLDER_VARIABLE, EmbeddedServer, ServerParts, server_folder
+from litellm_tokenopt.redis import embedded, watchdog
+from litellm_tokenopt.redis.embedded import FOLDER_VARIABLE, SOCKET_NAME, EmbeddedServer, ServerParts, server_folder
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import RedisSettings
 
@@ -317,7 +317,8 @@ async def test_a_forked_process_uses_the_server_by_its_own_connection(pool: Redi
 
 
 async def comes_back(pool: RedisPool, old: int) -> int:
-    for _ in range(300):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
         try:
             info: Any = await pool.call(lambda client: client.info("server"))
         except RedisUnavailable:
@@ -325,6 +326,7 @@ async def comes_back(pool: RedisPool, old: int) -> int:
             continue
         if info["process_id"] != old:
             return int(info["process_id"])
+        await asyncio.sleep(0.02)
     raise AssertionError("no new server")
 
 
@@ -344,3 +346,19 @@ async def test_a_server_that_was_killed_is_replaced(
     assert runs(await comes_back(pool, old))
     assert not runs(old)
     await pool.aclose()
+
+
+def test_a_socket_that_was_removed_comes_back(
+    parts: ServerParts, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that nobody can reach is replaced, as one that died: cleaners of temporary files may remove a socket."""
+    monkeypatch.setattr(watchdog, "LEAST_LIFE_SECONDS", 0.0)
+    server = watchdog.Server(folder, parts.command(folder, 8))
+    folder.mkdir(mode=0o700, exist_ok=True)
+    assert server.start() is None
+    try:
+        (folder / SOCKET_NAME).unlink()
+        assert server.keep_up()
+        assert watchdog.answers(folder)
+    finally:
+        server.stop()

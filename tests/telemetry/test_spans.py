@@ -53,7 +53,8 @@ async def test_times_are_those_of_the_outcome(recording: Any, decide: Any, stage
     recording.recorder.record(outcome, started_ns=STARTED, surface="chat", model="m")
     root, stage = (recording.spans()[f"tokenopt.{name}"] for name in ("optimize", "stage.cache"))
     assert root.start_time == STARTED
-    assert root.end_time == pytest.approx(STARTED + outcome.seconds * 1e9, abs=2)
+    # Differences first: a float is too coarse for nanoseconds since 1970.
+    assert root.end_time - STARTED == pytest.approx(outcome.seconds * 1e9, abs=2)
     assert root.start_time <= stage.start_time <= stage.end_time <= root.end_time + 2
     assert stage.end_time - stage.start_time == pytest.approx(outcome.steps[0].seconds * 1e9, abs=2)
 
