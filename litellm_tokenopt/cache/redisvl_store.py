@@ -193,7 +193,7 @@ class RedisAnswerStore:
         return entry
 
     async def _nearest(
-        self, client: Redis, scope: str, vector: NDArray[np.float32], k: int
+        self, client: Any, scope: str, vector: NDArray[np.float32], k: int
     ) -> list[tuple[str, float, bytes | None, bytes | None]]:
         """(key, cosine, stored bytes, note) of the *k* nearest of *scope*."""
         from redis.exceptions import ResponseError
