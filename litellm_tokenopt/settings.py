@@ -197,7 +197,7 @@ class CacheSettings(_Section):
     index: Literal["auto", "flat", "hnsw"] = Field(
         "auto",
         description="The vector index in Redis: flat (exact) | hnsw (approximate, faster when large) | auto (flat; "
-        "hnsw once there are more than 50,000 answers when a process starts).",
+        "hnsw once there are more than 50,000 answers).",
     )
     encryption_key: Annotated[SecretStr, AfterValidator(_fernet_key)] | None = Field(
         None,

@@ -25,6 +25,8 @@ Choice: TypeAlias = Literal["auto", "flat", "hnsw"]
 
 LARGE_ENTRIES = 50_000
 LOOK_AGAIN_SECONDS = 10.0
+GROWN_SECONDS = 600.0
+"""How often a process looks whether the index has become a large one."""
 _ATTRIBUTES: Mapping[Kind, Mapping[str, Any]] = {
     "flat": {"algorithm": "flat"},
     "hnsw": {"algorithm": "hnsw", "m": 16, "ef_construction": 200, "ef_runtime": 64},
@@ -51,8 +53,9 @@ class Facts:
 class VectorIndexes:
     """One index for each number of dimensions, of the kind that *choice* names.
 
-    ``auto`` is FLAT (exact), and HNSW once there are more than *large* entries when a process starts. Searches go to
-    an alias, so that a new index is built beside the old one and takes its place in one step, for every process.
+    ``auto`` is FLAT (exact), and HNSW once there are more than *large* entries when a process looks: at its start, and
+    every `GROWN_SECONDS`. Searches go to an alias, so that a new index is built beside the old one and takes its place
+    in one step, for every process.
     """
 
     def __init__(
@@ -71,13 +74,13 @@ class VectorIndexes:
         self._look_at: dict[int, float] = {}
 
     async def ready(self, dimensions: int) -> None:
-        """See to it that there is an index for vectors of so many *dimensions*; mostly once a process."""
+        """See to it that there is the right index for vectors of so many *dimensions*; mostly known already."""
         if self._clock() < self._look_at.get(dimensions, 0.0):
             return
         # RedisVL takes half a second to import: not on the event loop.
         await asyncio.to_thread(importlib.import_module, "redisvl.index")
         settled = await self._pool.call(lambda client: self._settle(client, dimensions))
-        self._look_at[dimensions] = float("inf") if settled else self._clock() + LOOK_AGAIN_SECONDS
+        self._look_at[dimensions] = self._clock() + (GROWN_SECONDS if settled else LOOK_AGAIN_SECONDS)
 
     def alias(self, dimensions: int) -> str:
         """What searches for vectors of so many *dimensions* go to."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from litellm_tokenopt.cache.indexes import LOOK_AGAIN_SECONDS, VectorIndexes, facts_of
+from litellm_tokenopt.cache.indexes import GROWN_SECONDS, LOOK_AGAIN_SECONDS, VectorIndexes, facts_of
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
 from litellm_tokenopt.redis.pool import RedisPool
 
@@ -65,6 +65,22 @@ async def test_a_large_flat_index_becomes_hnsw(pool: RedisPool, make: SimpleName
     assert await used(pool) == "hnsw", "auto does not go back"
     await settle(pool, clock, choice="flat")
     assert await used(pool) == "flat"
+
+
+async def test_an_index_that_grew_large_becomes_hnsw(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
+    """A process that goes on running sees it, in time."""
+    store, made = RedisAnswerStore(pool, "test", "m"), VectorIndexes(pool, BEGIN, "auto", 5, clock)
+    await made.ready(64)
+    for n in range(10):
+        await store.put(make.entry(key=f"k{n}"), VECTORS[n], 60)
+    await made.ready(64)
+    assert await used(pool) == "flat"
+    clock.seconds += GROWN_SECONDS
+    for _ in range(50):
+        await made.ready(64)
+        clock.seconds += LOOK_AGAIN_SECONDS
+        await asyncio.sleep(0.01)
+    assert await used(pool) == "hnsw"
 
 
 async def test_processes_that_start_together_agree(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
