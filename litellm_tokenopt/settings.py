@@ -37,6 +37,7 @@ Place: TypeAlias = tuple[str, ...]
 Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 SchemaLevel: TypeAlias = Literal["full", "lossless", "light", "strong", "bare"]
+PromptLevel: TypeAlias = Literal["light", "normal", "strong"]
 Seconds: TypeAlias = Annotated[float, Field(gt=0)]
 
 
@@ -254,6 +255,12 @@ class PromptSettings(_Section):
         (),
         description="Your own modules: a YAML file, as `tokenopt prompt split` writes it, or a list. Where a system "
         "prompt holds a module's text, the module says when that is sent.",
+    )
+    level: PromptLevel = Field(
+        "normal",
+        description="What is taken for needless. light: word-for-word repeats, rulers, blank lines | normal: "
+        "instructions repeated in nearly the same words, decorative emoji, a section's examples beyond the third | "
+        "strong: examples beyond the first, bold print.",
     )
 
 

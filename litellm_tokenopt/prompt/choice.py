@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..lexical import bm25
@@ -57,6 +57,7 @@ class _Basket:
     room: int
     picked: set[tuple[int, int]]
     shown: set[int]
+    said: set[int] = field(default_factory=set)
 
     def take(self, blocks: Blocks, room: float = math.inf) -> bool:
         """Add *blocks*, of any sections, if they cost at most *room* together."""
@@ -76,10 +77,21 @@ class _Basket:
         self.room -= self.cost(section, blocks)
         self.shown.update(self.outline.paths[section])
         self.picked.update((section, b) for b in blocks)
+        self.said.update(self.outline.repeated[section, b] for b in blocks if (section, b) in self.outline.repeated)
 
     def missing(self, section: int) -> list[int]:
-        places = ((section, b) for b in range(len(self.outline.profiles[section].blocks)))
-        return [b for _, b in places if (section, b) not in self.picked and (section, b) not in self.standing.barred]
+        """The blocks of *section* that may be added: neither there already, in this or like words, nor needless."""
+        places = [(section, b) for b in range(len(self.outline.profiles[section].blocks))]
+        outline, said = self.outline, set(self.said)
+        found = []
+        for place in places:
+            group = outline.repeated.get(place)
+            if place in self.picked or place in self.standing.barred or place in outline.surplus or group in said:
+                continue
+            found.append(place[1])
+            if group is not None:
+                said.add(group)
+        return found
 
     def _new_headings(self, section: int) -> list[int]:
         return [i for i in self.outline.paths[section] if i not in self.shown]
@@ -100,8 +112,8 @@ def choose(
     With *broad*, when the question says little, sections about behaviour in general come first.
     """
     basket = _Basket(outline, standing, budget_tokens, set(), set())
-    if outline.tokens <= budget_tokens:
-        return _allowed(outline, standing)
+    if _tokens(outline, allowed := _allowed(outline, standing)) <= budget_tokens:
+        return allowed
     basket.take(standing.always)
     for i in _always(outline, always_include):
         basket.add(i, basket.missing(i))
@@ -132,7 +144,8 @@ def choose_late(
     standing: Standing = NOTHING,
 ) -> Picked:
     """What a later question clearly needs and was not sent yet, in at most *room_tokens*."""
-    basket = _Basket(outline, standing, min(LATE_TOKENS, room_tokens), set(sent), set())
+    said = {group for place, group in outline.repeated.items() if place in sent}
+    basket = _Basket(outline, standing, min(LATE_TOKENS, room_tokens), set(sent), set(), said)
     for group in standing.wanted:
         basket.take(group, basket.room)
     order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
@@ -191,8 +204,14 @@ def _closing(outline: Outline) -> list[tuple[int, int]]:
 
 
 def _allowed(outline: Outline, standing: Standing) -> Picked:
-    blocks = ((i, b) for i, found in enumerate(outline.profiles) for b in range(len(found.blocks)))
-    return frozenset(blocks) - standing.barred
+    """All that may be sent, each instruction once."""
+    return outline.once(standing.barred | outline.surplus) | standing.always
+
+
+def _tokens(outline: Outline, picked: Picked) -> int:
+    """Tokens of what is *picked*, and of all headings: an upper bound."""
+    blocks = sum(outline.profiles[section].blocks[block].tokens for section, block in picked)
+    return blocks + sum(found.heading_tokens for found in outline.profiles)
 
 
 def _by_section(blocks: Blocks) -> dict[int, list[int]]:

@@ -7,14 +7,16 @@ one line costs that one section.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ..lexical import term_counts, terms
 from ..memo import Memo
+from ..settings import PromptLevel
 from ..tokens import count_text
 from .references import references
+from .repeats import repeats
 from .sections import Section, blocks, path, split
 
 HEADING_WEIGHT = 3
@@ -52,6 +54,21 @@ _RULE_BEGINS = re.compile(
     re.IGNORECASE,
 )
 _RULE_CRIED = re.compile(r"\b(?:MUST|NEVER|ALWAYS|DO NOT|DON'T)\b")
+EXAMPLES: Mapping[PromptLevel, int] = {"light": 1_000_000, "normal": 3, "strong": 1}
+"""How many examples of a section may be sent."""
+_EXAMPLE = re.compile(
+    r"[ \t>*_`#-]*(?:(?:good |bad |another )?examples?\b[^\n]{0,40}[:.\n]|for (?:example|instance)\b|e\.g\.|beispiel\b"
+    r"|ejemplo\b|exemple\b|input:|<example)",
+    re.IGNORECASE,
+)
+_BOLD = re.compile(r"(?<![\w*\\])\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*(?![\w*])")
+_EMOJI = re.compile(
+    r"^([ \t]*(?:(?:#{1,6}|[-*+•]|\d{1,3}[.)])[ \t]+)?(?:\*\*)?)"
+    r"(?:"
+    r"(?![✅✔✖✓✗❌❎⚠⛔❗❓])"
+    r"[\U0001F300-\U0001F64F\U0001F680-\U0001FAFF\u2600-\u27BF]\uFE0F?[ \t]*)+(?=[*_]{0,2}[^\W_])",
+    re.MULTILINE,
+)
 _RULER = re.compile(r"[ \t]*(?:[-*_=~#─━═]{3,}|(?:[-*_] ){2,}[-*_])[ \t]*")
 _BLANKS = re.compile(r"\n(?:[ \t]*\n){2,}")
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
@@ -92,7 +109,8 @@ class Outline:
     For each section: `document`, the text it is from; `paths`, the sections around it, outermost first, and
     itself; `terms` for ranking by words, its headings' included; `labels`, its headings; `gists`, its headings and
     first words, to embed; `generality` (0 to 1), how far its heading is about the agent's behaviour as a whole.
-    `references`: the sections that a block's text refers to.
+    `references`: the sections that a block's text refers to; `repeated`: the number of the group of blocks that say the
+    same as a block; `surplus`: examples beyond the first few of a section.
     """
 
     sections: tuple[Section, ...]
@@ -104,19 +122,23 @@ class Outline:
     gists: tuple[str, ...]
     generality: tuple[float, ...]
     references: Mapping[tuple[int, int], tuple[int, ...]]
+    repeated: Mapping[tuple[int, int], int]
+    surplus: frozenset[tuple[int, int]]
 
-    @property
-    def tokens(self) -> int:
-        """Tokens of all sections: an upper bound."""
-        return sum(profile.tokens for profile in self.profiles)
+    def once(self, barred: frozenset[tuple[int, int]] = frozenset()) -> frozenset[tuple[int, int]]:
+        """All blocks that aren't *barred*; of those that say the same, the first."""
+        firsts: dict[int, tuple[int, int]] = {}
+        places = ((i, b) for i, found in enumerate(self.profiles) for b in range(len(found.blocks)))
+        open_ = (place for place in places if place not in barred)
+        return frozenset(p for p in open_ if p not in self.repeated or firsts.setdefault(self.repeated[p], p) == p)
 
 
-_profiles: Memo[tuple[str, str], Profile] = Memo(max_entries=10_000)
+_profiles: Memo[tuple[str, str, PromptLevel], Profile] = Memo(max_entries=10_000)
 _terms: Memo[tuple[str, ...], Mapping[str, int]] = Memo(max_entries=10_000)
 
 
-def outline(texts: Sequence[str]) -> Outline:
-    """The outline of a prompt in one or more *texts*."""
+def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
+    """The outline of a prompt in one or more *texts*; *level* says how much is taken for needless."""
     sections: list[Section] = []
     document: list[int] = []
     for number, text in enumerate(texts):
@@ -126,7 +148,9 @@ def outline(texts: Sequence[str]) -> Outline:
         document += [number] * len(found)
     paths = tuple(path(sections, i) for i in range(len(sections)))
     labels = tuple(" > ".join(filter(None, (sections[i].title for i in steps))) for steps in paths)
-    profiles = tuple(profile(section) for section in sections)
+    profiles = tuple(profile(section, level) for section in sections)
+    placed = [((i, b), block) for i, found in enumerate(profiles) for b, block in enumerate(found.blocks)]
+    groups = repeats(((place, block.text) for place, block in placed), near=level != "light")
     return Outline(
         sections=tuple(sections),
         document=tuple(document),
@@ -137,34 +161,51 @@ def outline(texts: Sequence[str]) -> Outline:
         gists=tuple(_gist(label, s) for label, s in zip(labels, sections, strict=True)),
         generality=tuple(_generality(sections, steps) for steps in paths),
         references=references(sections, [[block.text for block in found.blocks] for found in profiles]),
+        repeated={place: n for n, group in enumerate(groups) for place in group},
+        surplus=frozenset(_surplus(profiles, EXAMPLES[level])),
     )
 
 
-def profile(section: Section) -> Profile:
+def profile(section: Section, level: PromptLevel = "normal") -> Profile:
     """The profile of one section, memoised by its text."""
-    return _profiles.get_or((section.heading, section.body), lambda: _profile(section))
+    return _profiles.get_or((section.heading, section.body, level), lambda: _profile(section, level))
 
 
-def clean(block: str) -> str:
-    """*block* without markup that says nothing: rulers, spaces at line ends, more than one blank line in a row."""
+def clean(block: str, level: PromptLevel = "normal") -> str:
+    """*block* without markup that says nothing: rulers, spaces at line ends, more than one blank line in a row.
+
+    Above the level ``light`` a line's decorative emoji goes too, and with ``strong`` what makes text bold.
+    """
     if all(_RULER.fullmatch(line) for line in block.splitlines() if line.strip()):
         return ""
     if "```" in block or "~~~" in block:
         return block
-    return _BLANKS.sub("\n\n", _TRAILING.sub("", block))
+    return _undecorated(_BLANKS.sub("\n\n", _TRAILING.sub("", block)), level)
+
+
+def _undecorated(text: str, level: PromptLevel) -> str:
+    if level != "light" and not text.isascii():
+        text = _EMOJI.sub(r"\1", text)
+    return _BOLD.sub(r"\1", text) if level == "strong" else text
+
+
+def _surplus(profiles: Sequence[Profile], most: int) -> Iterator[tuple[int, int]]:
+    for i, found in enumerate(profiles):
+        examples = [b for b, block in enumerate(found.blocks) if _EXAMPLE.match(block.text)]
+        yield from ((i, b) for b in examples[most:])
 
 
 def _is_rule(text: str) -> bool:
     return bool(_RULE_BEGINS.match(text) or _RULE_CRIED.search(text)) and len(text) <= RULE_CHARS
 
 
-def _profile(section: Section) -> Profile:
-    heading = section.heading
+def _profile(section: Section, level: PromptLevel) -> Profile:
+    heading = _undecorated(section.heading, level)
     found: list[Block] = []
     seen: set[str] = set()
     start = 0
     for raw in blocks(section.body):
-        text = clean(raw)
+        text = clean(raw, level)
         bare = text.strip()
         if bare and bare not in seen:
             found.append(Block(text, start, count_text(text), term_counts(text), _is_rule(text)))

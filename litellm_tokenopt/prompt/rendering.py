@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from ..tokens import count_text
 from .choice import Picked
@@ -18,9 +18,10 @@ NAME_CHARS = 48
 def render(outline: Outline, picked: Picked, document: int | None = None) -> str:
     """The picked blocks in their order, under their headings; of one text of the prompt, or of all."""
     pieces: list[str] = []
+    said = _said(outline, picked)
     for i in _shown(outline, picked):
         if document is None or outline.document[i] == document:
-            _write(pieces, _section_text(outline, picked, i))
+            _write(pieces, _section_text(outline, picked, said, i))
     return "".join(pieces)
 
 
@@ -56,12 +57,13 @@ def _shown(outline: Outline, picked: Picked) -> list[int]:
     ]
 
 
-def _section_text(outline: Outline, picked: Picked, i: int) -> Iterator[str]:
+def _section_text(outline: Outline, picked: Picked, said: Container[int | None], i: int) -> Iterator[str]:
     found = outline.profiles[i]
     yield found.heading
     chosen = [b for b in range(len(found.blocks)) if (i, b) in picked]
     yield from (found.blocks[b].text for b in chosen)
-    if chosen and len(chosen) < len(found.blocks):
+    gone = [(i, b) for b in range(len(found.blocks)) if (i, b) not in picked]
+    if chosen and any(outline.repeated.get(place) not in said for place in gone):
         yield GAP
 
 
@@ -77,13 +79,21 @@ def _write(pieces: list[str], texts: Iterator[str]) -> None:
 def _left_out_names(outline: Outline, picked: Picked) -> Iterator[str]:
     """Headings of sections that are not sent; where nothing under a heading is, that heading alone."""
     sent = {step for section, _ in picked for step in outline.paths[section]}
+    said = _said(outline, picked)
     whole = {i for i in range(len(outline.sections)) if i not in sent and outline.sections[i].kind != "close"}
     for i, section in enumerate(outline.sections):
         count = len(outline.profiles[i].blocks)
+        if count and all(outline.repeated.get((i, b)) in said for b in range(count)):
+            continue
         if i in whole and not whole.intersection(outline.paths[i][:-1]):
             yield _short(section.title or "text")
-        elif i in sent and count and sum((i, b) in picked for b in range(count)) < count:
+        elif i in sent and any((i, b) not in picked and outline.repeated.get((i, b)) not in said for b in range(count)):
             yield _short(section.title or "text") + " (in part)"
+
+
+def _said(outline: Outline, picked: Picked) -> Container[int | None]:
+    """The groups of repeated blocks of which one is picked."""
+    return {group for place, group in outline.repeated.items() if place in picked}
 
 
 def _short(name: str) -> str:

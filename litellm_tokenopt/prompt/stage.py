@@ -140,6 +140,7 @@ class PromptStage:
         self._intents: Intents | None = None
         self._reads: Memo[str, _Read] = Memo(OUTLINES)
         self._couplings: Memo[tuple[str, frozenset[str]], Coupling] = Memo(OUTLINES)
+        self._tidied: Memo[str, _Choice] = Memo(OUTLINES)
         self._choices: Memo[str, _Choice] = Memo(CHOICES)
         self._additions: Memo[str, _Addition] = Memo(ADDITIONS)
 
@@ -155,11 +156,11 @@ class PromptStage:
         if tokens < self._settings.min_tokens and not self._settings.modules:
             return Keep("small")
         turns = read_turns(request.messages)
-        if not turns or (tokens <= self._settings.budget_tokens and not self._settings.modules):
+        if not turns:
             return Keep("kept")
         read = await self._read(prompt)
         if not read.governed.modules and tokens <= self._settings.budget_tokens:
-            return Keep("small" if tokens < self._settings.min_tokens else "kept")
+            return Keep("small") if tokens < self._settings.min_tokens else self._tidy(request, prompt, read.outline)
         task = self._task(request, prompt, read)
         try:
             choice, additions = await self._fold(task, [readable(turn.question) for turn in turns])
@@ -172,6 +173,13 @@ class PromptStage:
         messages = rewrite(request.messages, prompt, choice.texts, references)
         offers = (RecallSections(partial(self._recalled, read.outline)),) if may_recall(request) else ()
         return Change(request.with_(messages=messages), "selected", detail=detail, offers=offers)
+
+    def _tidy(self, request: ChatRequest, prompt: Prompt, found: Outline) -> Verdict:
+        """A prompt that fits, without what it says twice."""
+        tidied = self._tidied.get_or(prompt.key, lambda: _tidied(prompt, found))
+        if tidied.saved_tokens < LEAST_SAVED_TOKENS:
+            return Keep("kept")
+        return Change(request.with_(messages=rewrite(request.messages, prompt, tidied.texts, {})), "tidied")
 
     def _task(self, request: ChatRequest, prompt: Prompt, read: _Read) -> _Task:
         sent = frozenset(filter(None, map(tool_name, request.tools)))
@@ -250,9 +258,15 @@ class PromptStage:
 
 
 def _read(prompt: Prompt, settings: PromptSettings) -> _Read:
-    found = outline(prompt.texts)
+    found = outline(prompt.texts, settings.level)
     modules = read_modules(settings.modules) if settings.modules else ()
     return _Read(found, govern(modules, found))
+
+
+def _tidied(prompt: Prompt, found: Outline) -> _Choice:
+    picked = found.once()
+    texts = tuple(render(found, picked, document) for document in range(len(prompt.texts)))
+    return _Choice(picked, texts, sum(map(count_text, prompt.texts)) - sum(map(count_text, texts)))
 
 
 def _least_saved(read: _Read) -> int:
