@@ -49,16 +49,17 @@ def cut(
     units: Sequence[Unit],
     levels: Sequence[Level],
     *,
+    whole: Sequence[bool],
     scores: Sequence[float],
     costs: Sequence[int],
     budget_tokens: int,
     marks: Marks,
 ) -> Cut:
-    """*units* in about *budget_tokens*: the critical ones whole, of the others the passages with the best *scores*.
+    """*units* in about *budget_tokens*: those of *whole* as they are, of the others the best passages by *scores*.
 
     *scores* and *costs* (tokens) are by passage number. What must stay may exceed the budget.
     """
-    plan = _Plan(units, levels, costs, budget_tokens)
+    plan = _Plan(units, whole, costs, budget_tokens)
     plan.fill(scores)
     items = tuple(_items(plan, marks))
     tokens = sum(_item_tokens(item, plan.parts) for item in items)
@@ -70,14 +71,12 @@ def cut(
 class _Plan:
     """Decides the form of each unit, and which passages are kept."""
 
-    def __init__(
-        self, units: Sequence[Unit], levels: Sequence[Level], costs: Sequence[int], budget_tokens: int
-    ) -> None:
+    def __init__(self, units: Sequence[Unit], whole: Sequence[bool], costs: Sequence[int], budget_tokens: int) -> None:
         self.units = units
         self.costs = costs
         self.budget_tokens = budget_tokens
         self.parts = {part.place: part for unit in units for part in unit.parts}
-        self.whole = [level is Level.CRITICAL for level in levels]
+        self.whole = whole
         self.left = budget_tokens - sum(u.tokens for u, whole in zip(units, self.whole, strict=True) if whole)
         self.left -= DIGEST_TOKENS * (1 + sum(a and not b for a, b in zip(self.whole, self.whole[1:], strict=False)))
         self.kept: set[int] = set()

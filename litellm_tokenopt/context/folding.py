@@ -6,16 +6,17 @@ turn, which brings the whole conversation again, comes to the same decisions and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..request import Message, text_of
 from ..settings import ContextSettings
 from ..tokens import MESSAGE_OVERHEAD, count_message
 from .cutting import LINE_TOKENS, Cut, Item, cut, lines
+from .importance import LAST_MESSAGES, Importance, importance
 from .marks import RECALL_HEAD, Marks
 from .ranking import Index, spread
-from .units import Level, Unit, add, level, open_unit, part_of, superseded, tail_start, takes
+from .units import Level, Unit, add, open_unit, part_of, superseded, tail_start, takes
 from .weighing import REPEAT_WEIGHT
 
 RECALL_TOKENS = 800
@@ -31,7 +32,7 @@ OWN_SHARE = 0.5
 QUESTION_RARITY, STATEMENT_RARITY = 1.0, 2.5
 """How much a left-out passage must match, in terms that stand nowhere else: less for a question."""
 
-ASKED_SHARE, REST_SHARE = 0.85, 0.4
+ASKED_SHARE, REST_SHARE = 0.88, 0.4
 """Share of the budget that an epoch fills: for a question, and when nothing in particular is asked."""
 
 REGROWTH_SHARE = 0.1
@@ -39,7 +40,9 @@ REGROWTH_SHARE = 0.1
 
 TAIL_SHARE = 0.4
 TASK_SHARE = 0.2
-RECENT_ROUNDS = 3
+LOOKED_BACK = 40
+"""So many messages before the last epoch are looked at to weigh those that came since."""
+
 PRIOR = 0.05
 LEAST_GAIN = 0.1
 
@@ -83,6 +86,8 @@ class Fold:
         self._settings = settings
         self._marks = marks
         self._units: list[Unit] = []
+        self._messages: list[Message] = []
+        self._weighed: list[Importance] = []
         self._index = Index()
         self._costs: list[int] = []
         self._hidden: frozenset[int] = frozenset()
@@ -112,6 +117,7 @@ class Fold:
             unit = open_unit(part)
             self._units.append(unit)
         self.items.append(place)
+        self._messages.append(message)
         self._count(part.tokens)
         if unit.role == "user":
             self._question_tokens = part.tokens
@@ -172,14 +178,27 @@ class Fold:
 
     def _epoch(self, need: Need, keep_turns: int, share: float) -> None:
         settings = self._settings
-        levels = self._levels(keep_turns)
-        budget = int(settings.budget_tokens * share) + self._question_tokens
-        scores = self._scores(need, levels)
-        found = cut(self._units, levels, scores=scores, costs=self._costs, budget_tokens=budget, marks=self._marks)
+        weighed = self._weigh()
+        whole = self._whole(keep_turns)
+        levels = [
+            Level.CRITICAL if kept else max(weighed[part.place].level for part in unit.parts)
+            for unit, kept in zip(self._units, whole, strict=True)
+        ]
+        found = cut(
+            self._units, levels, whole=whole, scores=self._scores(need, weighed), costs=self._costs,
+            budget_tokens=int(settings.budget_tokens * share) + self._question_tokens, marks=self._marks,
+        )  # fmt: skip
         if found.tokens < self._tokens * (1 - LEAST_GAIN):
             self._begin_anew(found)
         slack = max(settings.high_water - 1, LEAST_GAIN) * settings.budget_tokens
         self._threshold = max(settings.high_water * settings.budget_tokens, self._tokens + slack)
+
+    def _weigh(self) -> list[Importance]:
+        """How much each message matters, by place; older ones as the epoch before has found."""
+        known = max(0, len(self._weighed) - LAST_MESSAGES)
+        start = max(0, known - LOOKED_BACK)
+        self._weighed[known:] = importance(self._messages[start:], self._question, known - start)
+        return self._weighed
 
     def _begin_anew(self, found: Cut) -> None:
         self.items = list(found.items)
@@ -189,26 +208,24 @@ class Fold:
         self.tally.epochs += 1
         self.tally.messages_cut, self.tally.levels, self.tally.recalled = found.messages_cut, found.levels, 0
 
-    def _levels(self, keep_turns: int) -> list[Level]:
-        """The level of each unit, by rule."""
+    def _whole(self, keep_turns: int) -> list[bool]:
+        """For each unit whether it stays as it is: what can't be cut, the last turns, the task and the question."""
         budget = self._settings.budget_tokens
         start = tail_start(self._units, keep_turns, int(budget * TAIL_SHARE))
-        rounds = [index for index, unit in enumerate(self._units[:start]) if unit.calls][-RECENT_ROUNDS:]
-        older = superseded(self._units)
-        levels = [level(unit, recent=index in rounds, older=older) for index, unit in enumerate(self._units)]
-        levels[start:] = [Level.CRITICAL] * (len(levels) - start)
+        whole = [index >= start or unit.fixed or unit.open for index, unit in enumerate(self._units)]
         questions = [index for index, unit in enumerate(self._units) if unit.role == "user"]
         if questions and self._units[questions[0]].tokens <= budget * TASK_SHARE:
-            levels[questions[0]] = Level.CRITICAL
+            whole[questions[0]] = True
         if questions and self._question_tokens:
-            levels[questions[-1]] = Level.CRITICAL
-        return levels
+            whole[questions[-1]] = True
+        return whole
 
-    def _scores(self, need: Need, levels: Iterable[Level]) -> list[float]:
-        """Of each passage: what it has to do with the question, and, as far as nothing is asked, its level and age."""
+    def _scores(self, need: Need, weighed: Sequence[Importance]) -> list[float]:
+        """Of each passage: what it has to do with the question, and, as far as nothing is asked, its message's
+        importance and age."""
         priors = [
-            0.5 * (unit_level > Level.BACKGROUND) + 0.5 * number / len(self._index)
-            for unit, unit_level in zip(self._units, levels, strict=True)
+            0.5 * weighed[part.place].score + 0.5 * number / len(self._index)
+            for unit in self._units
             for part in unit.parts
             for number in part.numbers
         ]

@@ -19,7 +19,7 @@ from ..memo import Memo
 from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
 from ..request import Message, has_cache_control, is_system, last_question, text_of, tool_calls, user_turns
 from .kinds import kind_of
-from .passages import PASSAGE_CHARS
+from .passages import PASSAGE_CHARS, Kind
 from .units import Level, is_untouchable, states_constraint
 from .weighing import says_error
 
@@ -31,7 +31,7 @@ WEIGHTS = WEIGHTS_FOLDER / "message_importance.json"
 NAME = "message-importance"
 """What the weights were trained on, in place of an embedder."""
 
-SHORT_CHARS = 400
+LEAST_CHARS, SHORT_CHARS = 3, 400
 
 LAST_MESSAGES = 6
 """So many messages at the end are critical, whatever they say."""
@@ -45,16 +45,17 @@ MOST_USED, LEAST_USED = 0.6, 0.4
 LEAST_WORDS = 3
 """So many rare words of a message that are said again make it used."""
 
-_MARK = re.compile(
-    r"[\w.+-]+@[\w-]+\.[\w.]+|(?:[\w-]*[./]){0,12}[\w-]*\d[\w-]*(?:[./:,-]\w+)*|[A-Za-z]\w*(?:[_./][A-Za-z]\w*)+|[a-z]+(?:[A-Z][a-z0-9]+)+"
-)
-_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b|\b[A-Z]{3,}\b")
+_WORD = re.compile(r"[\w@./:+-]{3,}")
+_IS_MARK = re.compile(r"\d|[^\W\d][_./@]\w|[a-z][A-Z]")
+"""A digit, a joint inside, or a hump: of such words ids, numbers, paths and addresses are made."""
+
 _WRITES = re.compile(
     r"(?:^|[_.\-])(?:create|update|delete|remove|add|set|send|book|cancel|modify|change|write|edit|apply|commit|push|"
     r"post|put|patch|refund|return|exchange|transfer|deploy|restart|save|insert|move|rename|close|assign|notify|issue)",
     re.IGNORECASE,
 )
 _marks: Memo[str, frozenset[str]] = Memo(max_entries=20_000)
+_kinds: Memo[str, Kind] = Memo(max_entries=20_000)
 _words: Memo[str, frozenset[str]] = Memo(max_entries=20_000)
 
 
@@ -67,15 +68,17 @@ class Importance:
     rule: str = ""
 
 
-def importance(messages: Sequence[Message]) -> tuple[Importance, ...]:
-    """How much each of *messages* matters for what is to be said next."""
+def importance(messages: Sequence[Message], question: str | None = None, start: int = 0) -> tuple[Importance, ...]:
+    """How much each of *messages* from *start* on matters for *question* (None: the last that a user asks)."""
     rules = certain(messages)
-    if all(rules):
-        return tuple(Importance(Level.CRITICAL, 1.0, rule) for rule in rules)
-    some, much = chances(features(messages, rules))
+    open_ones = [index for index in range(start, len(messages)) if not rules[index]]
+    found = {}
+    if open_ones:
+        some, much = chances(features(messages, rules, open_ones, question))
+        found = {index: judged(float(some[n]), float(much[n])) for n, index in enumerate(open_ones)}
     return tuple(
-        Importance(Level.CRITICAL, 1.0, rule) if rule else judged(float(some[i]), float(much[i]))
-        for i, rule in enumerate(rules)
+        found[index] if index in found else Importance(Level.CRITICAL, 1.0, rules[index])
+        for index in range(start, len(messages))
     )
 
 
@@ -147,10 +150,14 @@ def marks_of(text: str) -> frozenset[str]:
 
 
 def _found_marks(text: str) -> Iterable[str]:
-    for found in _MARK.findall(text):
-        mark = found.strip("._-/:,").lower()
-        if len(mark) >= 3:
-            yield mark
+    for word in dict.fromkeys(_WORD.findall(text)):
+        mark = word.strip("._-/:+")
+        if len(mark) >= LEAST_CHARS and _IS_MARK.search(mark):
+            yield mark.lower()
+
+
+def _kind(text: str) -> Kind:
+    return _kinds.get_or(text, lambda: kind_of(text))
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -193,21 +200,22 @@ def _all_of(found: Sequence[frozenset[str]], places: Iterable[int]) -> frozenset
     return frozenset[str]().union(*(found[place] for place in places))
 
 
-def features(messages: Sequence[Message], rules: Sequence[str]) -> NDArray[np.float64]:
-    """What tells how much each message matters, shape (messages, features), as numbers of about the same size.
-
-    Rows of messages that a rule of *rules* decides are 0.
-    """
+def features(
+    messages: Sequence[Message], rules: Sequence[str], places: Sequence[int], question: str | None = None
+) -> NDArray[np.float64]:
+    """What tells how much the messages at *places* matter, shape (places, features), as numbers of about one size."""
     import numpy as np
 
-    return np.array(_Features(messages, rules).rows(), np.float64)
+    told = _Features(messages, rules, question)
+    return np.array([told.row(place) for place in places], np.float64)
 
 
 class _Features:
-    def __init__(self, messages: Sequence[Message], rules: Sequence[str]) -> None:
+    def __init__(self, messages: Sequence[Message], rules: Sequence[str], question: str | None) -> None:
+        asked = last_question(messages) if question is None else question
         self._messages = messages
         self._reading = reading = Reading(messages, rules)
-        self._question = words_of(last_question(messages)), marks_of(last_question(messages))
+        self._question = words_of(asked), marks_of(asked)
         latest = range(max(0, len(messages) - 3), len(messages))
         self._latest = _all_of(reading.words, latest), _all_of(reading.marks, latest)
         self._turn = _turns(messages)
@@ -231,12 +239,7 @@ class _Features:
             )
         ]
 
-    def rows(self) -> list[list[float]]:
-        made = [[] if rule else self._row(index) for index, rule in enumerate(self._reading.rules)]
-        width = max(map(len, made))
-        return [row or [0.0] * width for row in made]
-
-    def _row(self, index: int) -> list[float]:
+    def row(self, index: int) -> list[float]:
         message, reading, count = self._messages[index], self._reading, len(self._messages)
         text, role, calls = reading.texts[index], str(message.get("role")), float(bool(message.get("tool_calls")))
         uses, rare = self._used[index], reading.rare_marks[index]
@@ -247,7 +250,7 @@ class _Features:
         near = self._share(reading.words[index] & self._latest[0])
         now = math.log1p(len(rare & self._latest[1]))
         result, user = float(role == "tool"), float(role == "user")
-        kind = kind_of(text_of(message.get("content"))) if result else "prose"
+        kind = _kind(text_of(message.get("content"))) if result else "prose"
         age = (count - index) / 10
         aged = math.log1p(age)
         turns = self._turn[-1] - self._turn[index]

@@ -57,7 +57,7 @@ def _cuts(messages: Sequence[Message]) -> Iterator[tuple[NDArray[np.float64], ND
         judged = [n for n, rule in enumerate(rules) if not rule]
         if judged:
             levels = used(before, rules, messages[cut:])
-            yield features(before, rules)[judged], np.array([levels[n] for n in judged])
+            yield features(before, rules, judged), np.array([levels[n] for n in judged])
 
 
 def used(before: Sequence[Message], rules: Sequence[str], after: Sequence[Message]) -> list[Level]:

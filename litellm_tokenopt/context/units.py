@@ -20,14 +20,12 @@ _CONSTRAINT = re.compile(
     r"\b(?:must|never|always|do not|don't|under no circumstances|from now on|make sure|no (?:more|less) than)\b",
     re.IGNORECASE,
 )
-_RESULT = re.compile(r"\d|`|https?://|\b(?:done|created|updated|fixed|found|failed|decided|confirmed|because)\b")
-_LONG_REPLY_CHARS = 1_200
 
 _documents: Memo[str, Document] = Memo(max_entries=4_000)
 
 
 class Level(IntEnum):
-    """How much a unit matters for what comes next."""
+    """How much a message or unit matters for what comes next."""
 
     BACKGROUND = 0
     IMPORTANT = 1
@@ -142,18 +140,6 @@ def superseded(units: Sequence[Unit]) -> frozenset[int]:
                 older.add(part.place)
             seen |= keys
     return frozenset(older)
-
-
-def level(unit: Unit, *, recent: bool, older: frozenset[int]) -> Level:
-    """The level of a unit that no rule makes critical; *older* are the places of superseded results."""
-    if unit.fixed or unit.open:
-        return Level.CRITICAL
-    if unit.calls and older.issuperset(part.place for part in unit.parts[1:]):
-        return Level.BACKGROUND
-    if unit.role == "user" or (unit.calls and recent):
-        return Level.IMPORTANT
-    text = "" if unit.calls else text_of(unit.parts[0].message.get("content"))
-    return Level.IMPORTANT if 0 < len(text) <= _LONG_REPLY_CHARS and _RESULT.search(text) else Level.BACKGROUND
 
 
 def tail_start(units: Sequence[Unit], keep_turns: int, room_tokens: int) -> int:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.conversations import build, ordinary, pieces
 
 from litellm_tokenopt.context.folding import Fold
+from litellm_tokenopt.context.importance_training import examples
 from litellm_tokenopt.context.marks import PlainMarks, is_own
 from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.request import ChatRequest, has_cache_control, has_media
@@ -173,3 +174,9 @@ async def test_laws_hold_at_any_high_water(high_water: float, made_of: list[tupl
     _, sent = await send(stage(chosen), messages)
     assert count_messages(sent) <= count_messages(messages)
     assert (await send(stage(chosen), sent))[1] == sent
+
+
+async def test_the_prefix_law_holds_for_the_example_sessions() -> None:
+    """Each prefix of each session, which weighs messages by what later ones used of them."""
+    for messages in examples():
+        await holds_prefix_law([dict(message) for message in messages])
