@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .cache.stage import CacheStage
     from .cache.verifier import Verifier
     from .models.base import Embedder
+    from .prompt.guarded import GuardedCompressor
     from .redis.pool import RedisPool
     from .tools.learning import Learning
 
@@ -234,7 +235,8 @@ class _Parts:
     def __init__(self, settings: Settings, embed: HostedEmbed | None, ask: AskModel | None, recorder: Recorder) -> None:
         from .cache.build import Beside, Listeners, build_flights, build_verifier
         from .cache.stage import CacheStage
-        from .models.build import build_embedder
+        from .models.build import build_embedder, build_importance
+        from .prompt.guarded import build_compressor
         from .redis.pool import RedisPool
         from .redis.vectors import RedisVectorStore
 
@@ -254,13 +256,16 @@ class _Parts:
             error=lambda error: recorder.record_failure("second_look", error),
         )
         self.verifier = build_verifier(settings)
+        self.compressor = build_compressor(
+            settings.prompt, self.embedder, lambda: build_importance(settings.embedder)
+        )  # fmt: skip
         self.cache = _cache(settings, self.pool, self.embedder, self.verifier, listeners)
         self.beside = Beside(settings.cache, self.cache.learner, self.embedder, ask, listeners)
         self.flights = build_flights(settings, self.pool)
         seconds = settings.time_budget_seconds * SIMILAR_SHARE
         answering = CacheStage(self.cache, self.flights, self.beside.looks, similar_seconds=seconds)
         self.pipeline = Pipeline(
-            _stages(settings, answering, self.embedder, _learning(settings, self.pool, recorder)),
+            _stages(settings, answering, self.embedder, self.compressor, _learning(settings, self.pool, recorder)),
             counter=RequestCounter,
             budget_seconds=settings.time_budget_seconds,
         )
@@ -290,6 +295,7 @@ class _Parts:
 
         self.embedder.close()
         self.verifier.close()
+        self.compressor.close()
         give_back()
 
 
@@ -319,9 +325,16 @@ def _learning(settings: Settings, pool: RedisPool, recorder: Recorder) -> Learni
     )
 
 
-def _stages(settings: Settings, cache: CacheStage, embedder: Embedder, learning: Learning | None) -> list[Stage]:
+def _stages(
+    settings: Settings,
+    cache: CacheStage,
+    embedder: Embedder,
+    compressor: GuardedCompressor,
+    learning: Learning | None,
+) -> list[Stage]:
     from .context.stage import ContextStage
     from .models.intents import IntentModel
+    from .prompt.squeezing import Squeezing
     from .prompt.stage import PromptStage
     from .tools.stage import ToolsStage
 
@@ -331,9 +344,10 @@ def _stages(settings: Settings, cache: CacheStage, embedder: Embedder, learning:
     if settings.tools.enabled:
         stages.append(ToolsStage(settings.tools, embedder, learning))
     if settings.prompt.enabled:
-        stages.append(
-            PromptStage(settings.prompt, embedder, lambda: IntentModel(embedder, read_taxonomy(settings.tools.intents)))
+        choosing = PromptStage(
+            settings.prompt, embedder, lambda: IntentModel(embedder, read_taxonomy(settings.tools.intents))
         )
+        stages.append(Squeezing(choosing, compressor, settings.prompt.ratios.model_dump()))
     if settings.context.enabled:
         stages.append(ContextStage(settings.context, embedder))
     return stages

@@ -15,9 +15,18 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from .errors import SettingsError
 from .modules import PromptModule, read_modules
@@ -244,6 +253,14 @@ class ToolsSettings(_Section):
     )
 
 
+class PassageRatios(_Section):
+    """What passages of a kind are compressed to."""
+
+    rules: Fraction = Field(1.0, description="Where half the sentences say what must or must not be done.")
+    reference: Fraction = Field(0.7, description="All else.")
+    examples: Fraction = Field(0.5, description="Where a third of the sentences begin an example.")
+
+
 class PromptSettings(_Section):
     """Which sections of the system prompt are sent."""
 
@@ -262,6 +279,27 @@ class PromptSettings(_Section):
         "instructions repeated in nearly the same words, decorative emoji, a section's examples beyond the third | "
         "strong: examples beyond the first, bold print.",
     )
+    compressor: Literal["auto", "extractive", "tokens", "llmlingua"] = Field(
+        "auto",
+        description="Of passages in <squeeze ratio=0.5>…</squeeze>: auto (sentences for a question, else important "
+        "words) | extractive (sentences) | tokens (words) | llmlingua.",
+    )
+    llmlingua_model: str | None = Field(
+        None, description="A folder or a hub's name; a token classifier (LLMLingua-2) or a causal model."
+    )
+    min_quality: Fraction = Field(
+        0.7,
+        description="Least share of a passage's numbers, names, identifiers and rules; else it stays whole.",
+    )
+    ratios: PassageRatios = Field(
+        PassageRatios(), description="Shares of their tokens for passages in <squeeze> without a ratio, by kind."
+    )
+
+    @model_validator(mode="after")
+    def _has_model(self) -> Self:
+        if self.compressor == "llmlingua" and not self.llmlingua_model:
+            raise ValueError("compressor llmlingua needs prompt.llmlingua_model, a local folder or a hub's name")
+        return self
 
 
 class ContextSettings(_Section):

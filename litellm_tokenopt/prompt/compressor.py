@@ -24,3 +24,7 @@ class TextCompressor(Protocol):
         Raises `ModelUnavailable` when the model can't be loaded.
         """
         ...
+
+    def close(self) -> None:
+        """Let go of what it loaded for itself. A later text loads it again."""
+        ...

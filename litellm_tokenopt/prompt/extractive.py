@@ -39,6 +39,9 @@ class SentenceSelector:
         vectors = await self._embedder.embed([readable(asked), *sentences])
         return await asyncio.to_thread(_select, text, spans, asked, vectors, ratio)
 
+    def close(self) -> None:
+        """The embedder is another's."""
+
 
 def _select(text: str, spans: Sequence[Span], asked: str, vectors: NDArray[np.float32], ratio: float) -> str:
     sentences = [text[start:end] for start, end in spans]

@@ -31,6 +31,10 @@ class TokenCompressor:
         weights = await self._importance.weigh(text, words)
         return await asyncio.to_thread(shortened, text, words, weights, ratio)
 
+    def close(self) -> None:
+        """Let go of the classifier's model."""
+        self._importance.close()
+
 
 def shortened(text: str, words: Sequence[Span], weights: Sequence[float], ratio: float) -> str:
     """*text* with the weightiest of *words* that fit into *ratio* of its tokens, and those that must stay."""

@@ -1,0 +1,107 @@
+"""Passages that a prompt's author lets be squeezed: by kind, by question, and never below a floor."""
+
+from __future__ import annotations
+
+import pytest
+
+from litellm_tokenopt.errors import SettingsError
+from litellm_tokenopt.models.build import build_embedder, build_importance
+from litellm_tokenopt.prompt.guarded import build_compressor, kind_of
+from litellm_tokenopt.prompt.squeezing import Squeezing
+from litellm_tokenopt.prompt.stage import PromptStage
+from litellm_tokenopt.request import ChatRequest
+from litellm_tokenopt.settings import EmbedderSettings, PromptSettings, load_settings
+from litellm_tokenopt.stage import Change, Keep
+
+FACTS = (
+    "The depot in Ravel opens at 6:40, and as a rule it is rather quiet until the first vans come back. "
+    "Keys hang in the grey box beside the door, which was painted by the people of the early shift some time ago. "
+    "Mr Sandoval checks the tyres on Mondays, although he would of course prefer to do it on some other day. "
+    "Fuel cards have a limit of 90 EUR a day, and everybody who has worked here for a while knows that quite well."
+)
+BEFORE, AFTER = "You are Odo, the dispatcher's assistant.\n", "\nAnswer briefly."
+
+
+def stage(**settings: object) -> Squeezing:
+    chosen = PromptSettings.model_validate(settings)
+    embedder = build_embedder(EmbedderSettings())
+    compressor = build_compressor(chosen, embedder, lambda: build_importance(EmbedderSettings()))
+    return Squeezing(PromptStage(chosen, embedder), compressor, chosen.ratios.model_dump())
+
+
+def asking(prompt: str, *turns: str) -> ChatRequest:
+    messages = [{"role": "system", "content": prompt}]
+    for turn in turns:
+        messages += [{"role": "user", "content": turn}, {"role": "assistant", "content": "Well."}]
+    return ChatRequest(surface="chat", model="m", messages=tuple(messages[:-1]))
+
+
+def tagged(text: str = FACTS, ratio: str = " ratio=0.5") -> str:
+    return f"{BEFORE}<squeeze{ratio}>{text}</squeeze>{AFTER}"
+
+
+async def test_for_a_question() -> None:
+    """The sentences that the session's first question asks for stay, and later questions change nothing of that."""
+    first = await stage()(asking(tagged(), "How much may I spend on fuel with the card in a day?"))
+    assert isinstance(first, Change)
+    text = first.request.messages[0]["content"]
+    assert text.startswith(BEFORE)
+    assert text.endswith(AFTER)
+    assert "Fuel cards have a limit of 90 EUR a day" in text
+    assert "grey box" not in text
+    assert first.detail["squeezed"] == 1
+    assert first.detail["compressor"] == "extractive"
+    later = await stage()(
+        asking(tagged(), "How much may I spend on fuel with the card in a day?", "When does the depot open?")
+    )
+    assert isinstance(later, Change)
+    assert later.request.messages[0] == first.request.messages[0]
+
+
+async def test_without_a_question() -> None:
+    """Where the first turn says little, important words stay, and the trace says what was kept."""
+    verdict = await stage()(asking(tagged(), "hello"))
+    assert isinstance(verdict, Change)
+    for piece in ("Ravel", "6:40", "grey box", "Sandoval", "90 EUR"):
+        assert piece in verdict.request.messages[0]["content"]
+    assert verdict.detail["compressor"] == "tokens"
+    assert verdict.detail["kept_facts"] >= 0.7
+    assert 0 < verdict.detail["ratio"] < 0.8
+
+
+async def test_below_the_floor() -> None:
+    """What would lose too much is sent whole, without its tags."""
+    verdict = await stage(min_quality=1.0)(asking(tagged(ratio=" ratio=0.2"), "hello"))
+    assert isinstance(verdict, Change)
+    whole = await stage(min_quality=1.0)(asking(tagged(ratio=" ratio=1"), "hello"))
+    assert isinstance(whole, Change)
+    assert whole.request.messages[0]["content"] == BEFORE + FACTS + AFTER
+    assert whole.detail["squeeze_refused"] == 1
+
+
+async def test_once_and_only_where_allowed() -> None:
+    """Without tags nothing is squeezed; what was squeezed once isn't again; cached prefixes stay."""
+    assert isinstance(await stage()(asking(BEFORE + FACTS, "When does it open?")), Keep)
+    verdict = await stage()(asking(tagged(), "When does the depot in Ravel open?"))
+    assert isinstance(verdict, Change)
+    assert isinstance(await stage()(verdict.request), Keep)
+    block = {"type": "text", "text": tagged(), "cache_control": {"type": "ephemeral"}}
+    cached = ChatRequest(
+        surface="chat", model="m",
+        messages=({"role": "system", "content": [block]}, {"role": "user", "content": "When does it open?"}),
+    )  # fmt: skip
+    assert isinstance(await stage()(cached), Keep)
+
+
+def test_kinds() -> None:
+    """Rules, examples and reference are told apart by their sentences; rules stay whole."""
+    assert kind_of("You must ask first. Never guess.") == "rules"
+    assert kind_of("Example 1: a\nOutput: b\nExample 2: c\nOutput: d") == "examples"
+    assert kind_of(FACTS) == "reference"
+    assert PromptSettings().ratios.rules == 1
+
+
+def test_llmlingua_needs_a_model() -> None:
+    """A setting that can't work is an error that says what is missing."""
+    with pytest.raises(SettingsError, match=r"prompt\.llmlingua_model"):
+        load_settings({"prompt": {"compressor": "llmlingua"}})
