@@ -233,6 +233,9 @@ class _Parts:
     """What an optimizer is made of."""
 
     def __init__(self, settings: Settings, embed: HostedEmbed | None, ask: AskModel | None, recorder: Recorder) -> None:
+        # Before any thread of ours: numpy that two threads import at once may be lost to the process.
+        import numpy  # noqa: F401
+
         from .cache.build import Beside, Listeners, build_flights, build_verifier
         from .cache.stage import CacheStage
         from .models.build import build_embedder, build_importance

@@ -10,6 +10,7 @@ from support.agent import TOOLS, question
 from support.entry_points import ENTRY_POINTS, NOT_KEPT, piece, read
 
 from litellm_tokenopt.evaluation.script import script_of
+from litellm_tokenopt.rounds import name_of
 
 CALLS = {**ENTRY_POINTS, **NOT_KEPT}
 FIND = "tokenopt_find_tools"
@@ -29,7 +30,8 @@ def script(server):
 
 
 def tool_names(body):
-    return [tool.get("name") or tool["function"]["name"] for tool in body["tools"]]
+    # LiteLLM makes a provider-side tool, which has no name, of a tool that is called "web_search".
+    return [name_of(tool) or tool["type"] for tool in body["tools"]]
 
 
 async def everything(result):
