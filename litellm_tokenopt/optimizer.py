@@ -14,7 +14,7 @@ from .convert import Border, border_of
 from .errors import UnavailableError
 from .modules import joined, read_modules
 from .own import Asked, is_own, may_offer, read_arguments
-from .pipeline import Mode, Outcome, Pipeline
+from .pipeline import Arm, Mode, Outcome, Pipeline
 from .placeholder import filled, has_placeholder
 from .replies import payload_of, reply_of
 from .request import ChatRequest, Reply, Surface, Tool, canonical, digest, is_system, text_of, tool_name, user_turns
@@ -140,8 +140,9 @@ class TokenOptimizer:
         came_in, started_ns = self.parts.assembled(border.request), time.time_ns()
         request = came_in.with_(own_tools=rounds and may_offer(came_in))
         mode = self._mode(request)
-        pipeline = self.parts.pipeline if mode in ("on", "shadow") else self.parts.empty
-        outcome = replace(await pipeline.before(request), mode=mode, border=border)
+        arm = self._arm(request) if mode in ("on", "shadow") else None
+        pipeline = self.parts.empty if mode not in ("on", "shadow") else self.parts.pipelines[arm or "base"]
+        outcome = replace(await pipeline.before(request), mode=mode, border=border, arm=arm)
         if outcome.reply is None or mode != "on":
             outcome = replace(outcome, changes=border.outgoing(outcome.request if mode == "on" else came_in))
         outcome = replace(outcome, savings=self._savings(outcome))
@@ -224,9 +225,16 @@ class TokenOptimizer:
     def _mode(self, request: ChatRequest) -> Mode:
         if request.controls.bypass or self.settings.mode == "off" or any(map(is_own, map(tool_name, request.tools))):
             return "bypass"  # what has a tool of ours has been through here
-        if self.settings.holdout_fraction and _position(request) < self.settings.holdout_fraction:
+        if self.settings.holdout_fraction and _position(session_of(request)) < self.settings.holdout_fraction:
             return "holdout"
         return self.settings.mode
+
+    def _arm(self, request: ChatRequest) -> Arm | None:
+        """The side of the experiment that a session is on, whatever `holdout_fraction` is; None where there is none."""
+        experiment = self.settings.experiment
+        if not experiment.name:
+            return None
+        return "tried" if _position(digest(experiment.name, session_of(request))) < experiment.share else "base"
 
 
 class _Parts:
@@ -259,19 +267,26 @@ class _Parts:
             error=lambda error: recorder.record_failure("second_look", error),
         )
         self.verifier = build_verifier(settings)
-        self.compressor = build_compressor(
-            settings.prompt, self.embedder, lambda: build_importance(settings.embedder)
-        )  # fmt: skip
         self.cache = _cache(settings, self.pool, self.embedder, self.verifier, listeners)
         self.beside = Beside(settings.cache, self.cache.learner, self.embedder, ask, listeners)
         self.flights = build_flights(settings, self.pool)
         seconds = settings.time_budget_seconds * SIMILAR_SHARE
         answering = CacheStage(self.cache, self.flights, self.beside.looks, similar_seconds=seconds)
-        self.pipeline = Pipeline(
-            _stages(settings, answering, self.embedder, self.compressor, _learning(settings, self.pool, recorder)),
-            counter=RequestCounter,
-            budget_seconds=settings.time_budget_seconds,
-        )
+        learning = _learning(settings, self.pool, recorder)
+        self.compressors: list[GuardedCompressor] = []
+
+        def pipeline(chosen: Settings) -> Pipeline:
+            compressor = build_compressor(chosen.prompt, self.embedder, lambda: build_importance(chosen.embedder))
+            self.compressors.append(compressor)
+            return Pipeline(
+                _stages(chosen, answering, self.embedder, compressor, learning),
+                counter=RequestCounter,
+                budget_seconds=chosen.time_budget_seconds,
+            )
+
+        self.pipeline = pipeline(settings)
+        tried = settings.tried()
+        self.pipelines = {"base": self.pipeline, "tried": self.pipeline if tried is settings else pipeline(tried)}
         self.empty = Pipeline((), counter=RequestCounter)
         self._modules = settings.prompt.modules
 
@@ -298,7 +313,8 @@ class _Parts:
 
         self.embedder.close()
         self.verifier.close()
-        self.compressor.close()
+        for compressor in self.compressors:
+            compressor.close()
         give_back()
 
 
@@ -360,12 +376,16 @@ def _no_price(_: str) -> None:
     """Without a price map nothing has a price."""
 
 
-def _position(request: ChatRequest) -> float:
-    """Where a session lies in [0, 1): the same for all its turns."""
+def session_of(request: ChatRequest) -> str:
+    """A digest of what all turns of a session have in common: its head, up to the first question."""
     turns = user_turns(request.messages)
     head = [m for m in request.messages if is_system(m)] + [request.messages[i] for i in turns[:1]]
-    key = digest(repr(request.tenant), request.model, *(text_of(m.get("content")) or canonical(m) for m in head))
-    return int(key[:13], 16) / 16**13
+    return digest(repr(request.tenant), request.model, *(text_of(m.get("content")) or canonical(m) for m in head))
+
+
+def _position(session: str) -> float:
+    """Where a digest lies in [0, 1)."""
+    return int(session[:13], 16) / 16**13
 
 
 async def _redis_health(pool: RedisPool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from .saying import Sayings
 from .stage import Answer, Change, Decision, Followup, Keep, Stage, Wait
 
 Mode: TypeAlias = Literal["on", "shadow", "holdout", "bypass"]
+Arm: TypeAlias = Literal["base", "tried"]
 
 Count: TypeAlias = Callable[[ChatRequest], Awaitable[int]]
 CountOffered: TypeAlias = Callable[[ChatRequest, tuple[OwnTool, ...]], Awaitable[int]]
@@ -49,7 +50,7 @@ class Outcome:
     where `reply` answers, for one that is asked for to compare. `offers` are what answers the calls of our own tools in
     it. `border` holds what came in, in its API's own form; `changes` are the keyword arguments in which what is to be
     sent differs from that. `mode` is on, shadow (decided, but not to be applied), holdout or bypass. `seconds` is the
-    whole time taken, `savings` what an answer from the cache saved.
+    whole time taken, `savings` what an answer from the cache saved, `arm` the side of an experiment.
     """
 
     original: ChatRequest
@@ -65,6 +66,7 @@ class Outcome:
     tokens_after: int = 0
     seconds: float = 0.0
     savings: Savings | None = None
+    arm: Arm | None = None
 
     @property
     def tokens_saved(self) -> int:

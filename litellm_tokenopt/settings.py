@@ -25,6 +25,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -330,6 +331,28 @@ class TelemetrySettings(_Section):
     )
 
 
+TRIED_SECTIONS = ("tools", "prompt", "context")
+"""Sections whose settings an experiment may change: the others belong to what all requests share."""
+
+
+class ExperimentSettings(_Section):
+    """Other settings for a part of the sessions, to compare with those of the rest."""
+
+    name: str = Field("", description="What it's called in reports; empty: there is none.")
+    share: Fraction = Field(0.5, description="Of the sessions, this part gets the settings below.")
+    settings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="What differs for them, of tools, prompt and context: {tools: {max_tools: 6}}.",
+    )
+
+    @field_validator("settings")
+    @classmethod
+    def _may_differ(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if strange := sorted(value.keys() - set(TRIED_SECTIONS)):
+            raise ValueError(f"{', '.join(strange)} can't differ; allowed are {', '.join(TRIED_SECTIONS)}")
+        return value
+
+
 def _mode(value: Any) -> Any:
     """YAML 1.1 reads ``on`` and ``off`` as booleans; people write them with capitals."""
     if isinstance(value, bool):
@@ -355,6 +378,21 @@ class Settings(_Section):
     prompt: PromptSettings = PromptSettings()
     context: ContextSettings = ContextSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    experiment: ExperimentSettings = ExperimentSettings()
+
+    @model_validator(mode="after")
+    def _tried_settings_are_right(self) -> Self:
+        self.tried()
+        return self
+
+    def tried(self) -> Settings:
+        """These settings as the experiment changes them; themselves where there is none."""
+        if not self.experiment.name or not self.experiment.settings:
+            return self
+        values = self.model_dump()
+        for section, changes in self.experiment.settings.items():
+            values[section] = {**values[section], **changes}
+        return Settings.model_validate({**values, "experiment": {}})
 
 
 def load_settings(source: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None) -> Settings:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..optimizer import session_of
 from ..pipeline import Outcome, Step
 from ..telemetry import names
 from ..telemetry.facts import cache_result, verdict_word
@@ -27,7 +28,7 @@ class StageSeen:
 class Observation:
     """One request: its tokens, the milliseconds that the stages took, and how the cache look-up ended.
 
-    `cache` is exact, semantic, miss or skip.
+    `cache` is exact, semantic, miss or skip; `arm` the side of an experiment, and `session` a digest, where one ran.
     """
 
     tokens_before: int
@@ -35,6 +36,8 @@ class Observation:
     ms: float
     cache: str
     stages: tuple[StageSeen, ...] = ()
+    arm: str = ""
+    session: str = ""
 
 
 _CACHE_WORDS = {
@@ -55,6 +58,8 @@ def from_outcome(outcome: Outcome) -> Observation:
         ms=outcome.seconds * 1000,
         cache=_CACHE_WORDS.get(found.result if found else "", "skip"),
         stages=tuple(map(_stage_of_step, outcome.steps)),
+        arm=outcome.arm or "",
+        session=session_of(outcome.original) if outcome.arm else "",
     )
 
 

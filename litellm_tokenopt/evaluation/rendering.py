@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
+from .arms import Experiment
 from .pricing import Bill
 from .report import Report, StageLine, saved
 
@@ -34,6 +35,8 @@ def grids(report: Report) -> list[Grid]:
         found.append(_money(report))
     if report.checks is not None:
         found.append(_checks(report))
+    if report.experiment is not None:
+        found.append(_experiment(report.experiment))
     return found
 
 
@@ -69,6 +72,22 @@ def _totals(report: Report) -> Grid:
         ("time added, p50 / p95", "", f"{report.added_ms_p50:,.1f} / {report.added_ms_p95:,.1f} ms", ""),
     )
     return Grid(report.title, ("", "as asked", "sent to the model", ""), rows)
+
+
+def _experiment(found: Experiment) -> Grid:
+    rows = [
+        (
+            line.arm, f"{line.sessions:,}", f"{line.requests:,}", _bounded(line.saved_percent, line.saved_bounds),
+            _bounded(line.hit_percent, line.hit_bounds),
+        )
+        for line in found.arms
+    ]  # fmt: skip
+    rows.append(("difference", "", "", _bounded(found.difference, found.difference_bounds), ""))
+    return Grid("Experiment (95 % bounds)", ("side", "sessions", "requests", "saved a session", "hits"), tuple(rows))
+
+
+def _bounded(value: float, bounds: tuple[float, float]) -> str:
+    return f"{value:.1f} % ({bounds[0]:.1f} to {bounds[1]:.1f})"
 
 
 def _at_model(report: Report) -> tuple[str, str]:

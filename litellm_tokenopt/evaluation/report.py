@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from .arms import Experiment, compare
 from .observation import Observation, StageSeen
 from .pricing import Bill
 
@@ -86,6 +87,7 @@ class Report:
     money: Money | None = None
     checks: Checks | None = None
     notes: tuple[str, ...] = ()
+    experiment: Experiment | None = None
 
 
 def report_of(
@@ -118,6 +120,7 @@ def report_of(
         money=money,
         checks=checks,
         notes=tuple(notes),
+        experiment=compare(observations),
     )
 
 

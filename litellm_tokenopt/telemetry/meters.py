@@ -75,6 +75,8 @@ class Meters:
 
     def record(self, outcome: Outcome, *, surface: str, model: str, error: str | None) -> None:
         shared = {names.MODEL: self._model(model), names.SURFACE: surface, names.MODE: outcome.mode}
+        if outcome.arm is not None:
+            shared[names.ARM] = outcome.arm
         self._requests.add(1, {**shared, names.OUTCOME: facts.outcome_word(outcome, error)})
         self._before.add(outcome.tokens_before, shared)
         self._after.add(outcome.tokens_after, shared)

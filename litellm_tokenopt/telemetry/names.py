@@ -22,6 +22,7 @@ ERROR_TYPE: Final = "error.type"
 
 SURFACE: Final = "tokenopt.surface"
 MODE: Final = "tokenopt.mode"
+ARM: Final = "tokenopt.arm"
 OUTCOME: Final = "tokenopt.outcome"
 STAGE: Final = "tokenopt.stage"
 VERDICT: Final = "tokenopt.verdict"
@@ -40,7 +41,23 @@ CHECK: Final = "tokenopt.check"
 BOUND: Final = "tokenopt.bound"
 
 METRIC_ATTRIBUTES: Final = frozenset(
-    {MODEL, SURFACE, MODE, OUTCOME, STAGE, VERDICT, REASON, CACHE_RESULT, ERROR_TYPE, POINT, TOOL, USE, CHECK, BOUND}
+    {
+        MODEL,
+        SURFACE,
+        MODE,
+        ARM,
+        OUTCOME,
+        STAGE,
+        VERDICT,
+        REASON,
+        CACHE_RESULT,
+        ERROR_TYPE,
+        POINT,
+        TOOL,
+        USE,
+        CHECK,
+        BOUND,
+    }
 )
 """Every attribute that a metric may carry."""
 

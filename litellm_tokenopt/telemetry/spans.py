@@ -28,6 +28,7 @@ def write_spans(
         return
     span.set_attributes(
         {names.OPERATION: "chat", names.MODEL: model, names.SURFACE: surface, names.MODE: outcome.mode}
+        | ({names.ARM: outcome.arm} if outcome.arm is not None else {})
         | _outcome_attributes(outcome, error)
     )
     if error is not None:
