@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .evaluation.explaining import Line
     from .evaluation.replay import Replayed
     from .pipeline import Outcome
+    from .prompt.linting import Finding
     from .tools.learning import UsageStore
 
 EXAMPLES = """\
@@ -36,7 +37,16 @@ examples:
   tokenopt replay requests.jsonl --html report.html --model claude-sonnet-4-5
   tokenopt explain request.json                     what happens to this one request, message by message?
   tokenopt classify "book a flight to Rome"          what kind of task is it?
+  tokenopt prompt split system_prompt.md             a system prompt as modules, to edit
   tokenopt cache drop --tag docs-v1                 take answers out of the cache that are right no longer
+"""
+
+PROMPT_EXAMPLES = """\
+examples:
+  tokenopt prompt split system_prompt.md > modules.yaml         its sections as modules, to edit
+  tokenopt prompt split system_prompt.md --tools request.json   those about tools come with them
+  tokenopt prompt lint modules.yaml --prompt system_prompt.md   what is needless, contradictory or never sent?
+  tokenopt prompt lint system_prompt.md --json                  what does the prompt say twice?
 """
 
 T = TypeVar("T")
@@ -74,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_warmup(commands)
     _add_classify(commands)
     _add_cache(commands)
+    _add_prompt(commands)
     _add_tools(commands)
     return parser
 
@@ -117,6 +128,25 @@ def _add_warmup(commands: Any) -> None:
 def _add_classify(commands: Any) -> None:
     parser = _command(commands, _classify, "what kind of task a text is about")
     parser.add_argument("text", metavar="TEXT", help="- reads standard input, a text a line")
+
+
+def _add_prompt(commands: Any) -> None:
+    summary = "split a system prompt into modules, and look for what is needless in them"
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "prompt", help=summary, description=summary, epilog=PROMPT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    split = _command(actions, _split, "write the modules of a prompt as YAML, to edit")
+    split.add_argument("file", metavar="FILE", help="the prompt's text")
+    split.add_argument("--json", action="store_true", help="the modules as JSON")
+    check = _command(actions, _lint, "find repeats, contradictions and modules that are never sent")
+    check.add_argument("file", metavar="FILE", help="modules (.yaml, .yml), or a prompt's text")
+    check.add_argument("--prompt", metavar="FILE", help="the prompt that should hold the modules' texts")
+    check.add_argument("--json", action="store_true", help="tokens and findings as JSON")
+    for one in (split, check):
+        one.add_argument("--tools", metavar="FILE.json", help="tools (a list, or a request) that the prompt is about")
+        one.epilog, one.formatter_class = PROMPT_EXAMPLES, argparse.RawDescriptionHelpFormatter
 
 
 def _add_cache(commands: Any) -> None:
@@ -368,6 +398,59 @@ async def _print_intents(path: str | None, batches: Iterable[Sequence[str]]) -> 
             chances = {name: round(chance, 4) for name, chance in intent.all.items()}
             row = {"category": intent.category, "confidence": chances[intent.category], "all": chances}
             print(json.dumps(row, ensure_ascii=False), flush=True)
+
+
+# --- prompt ---------------------------------------------------------------------------------------------------
+
+
+def _split(options: argparse.Namespace) -> int:
+    """Write the modules of a prompt: nested sections, each with a one-line summary and its tokens."""
+    from .evaluation.prompt_commands import read_text, read_tools
+    from .prompt.splitting import as_yaml, described, split_prompt
+
+    modules = split_prompt(read_text(options.file), read_tools(options.tools) or frozenset())
+    if options.json:
+        _print_json({"modules": [described(module) for module in modules]})
+    else:
+        print(as_yaml(modules), end="")
+    return OK
+
+
+def _lint(options: argparse.Namespace) -> int:
+    """Say what each module costs, and what is wrong with it; 1 where there are errors."""
+    from dataclasses import asdict
+
+    from .evaluation.prompt_commands import findings, read_any, read_text, read_tools, tokens_of
+    from .settings import load_settings
+
+    tools = read_tools(options.tools)
+    modules = read_any(options.file, tools)
+    prompt = read_text(options.prompt) if options.prompt else None
+    found = asyncio.run(findings(modules, load_settings(options.settings), tools=tools, prompt=prompt))
+    tokens = tokens_of(modules)
+    if options.json:
+        rows = [{"id": module.id, "under": module.under, "tokens": tokens[module.id]} for module in modules]
+        _print_json({"modules": rows, "tokens": sum(tokens.values()), "findings": list(map(asdict, found))})
+    else:
+        _print_lint(tokens, found)
+    return FAILED if any(one.severity == "error" for one in found) else OK
+
+
+def _print_lint(tokens: dict[str, int], found: Sequence[Finding]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("module", overflow="fold")
+    table.add_column("tokens", justify="right")
+    table.add_column("found", overflow="fold")
+    for id, count in tokens.items():
+        lines = [f"{one.severity} ({one.rule}): {one.message}" for one in found if one.module == id]
+        table.add_row(Text(id), f"{count:,}", Text("\n".join(lines)))
+    _console().print(table)
+    errors = sum(one.severity == "error" for one in found)
+    print(f"{sum(tokens.values()):,} tokens, {errors} errors, {len(found) - errors} warnings")
 
 
 # --- cache ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,148 @@
+"""What is wrong or needless in a prompt's modules: repeats, contradictions, modules that are never sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from ..modules import PromptModule, closure, conflict, faults
+from ..request import ChatRequest, text_of
+from ..stage import Change
+from .repeats import alike, repeats
+from .sections import blocks
+from .splitting import summary
+from .stage import PromptStage
+
+ALIKE_SHARE = 0.75
+SHOWN = 8
+"""Places that are named of one repeated text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found: an ``error`` keeps the modules from being used as they say; a ``warning`` costs tokens."""
+
+    severity: Literal["error", "warning"]
+    rule: str
+    module: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A block of a module, and the line that it begins at in the module's text."""
+
+    module: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line}"
+
+
+def lint(
+    modules: Sequence[PromptModule],
+    *,
+    intents: frozenset[str],
+    tools: frozenset[str] | None = None,
+    prompt: str | None = None,
+) -> list[Finding]:
+    """What is found in *modules*; where *tools* or a *prompt* are given, also what fits none of them."""
+    by_id = {module.id: module for module in modules}
+    found = [Finding("error", "dependency", fault.id, f"{fault.field}: {fault.text}") for fault in faults(modules)]
+    found += _cycles(modules, by_id)
+    found += _unknown_intents(modules, intents)
+    found += _dead(modules, by_id, tools, prompt)
+    found += _repeats(modules)
+    return found
+
+
+async def unreached(modules: Sequence[PromptModule], stage: PromptStage, questions: Sequence[str]) -> list[Finding]:
+    """Modules of which no question brings a line; *stage* chooses among them by its settings."""
+    text = "".join(module.text if module.text.endswith("\n") else f"{module.text}\n\n" for module in modules)
+    sent: set[str] = set()
+    for question in questions:
+        messages = ({"role": "system", "content": text}, {"role": "user", "content": question})
+        verdict = await stage(ChatRequest(model="", messages=messages))
+        request = verdict.request if isinstance(verdict, Change) else None
+        sent.update((text_of(request.messages[0]["content"]) if request else text).splitlines())
+    said = {place.module for group in _groups(modules) for place in group}
+    return [
+        Finding("warning", "unreached", module.id, "no kind of task brings it, within the budget")
+        for module in modules
+        if not module.when.tools and not module.when.words and sent.isdisjoint(_own_lines(module))
+        if _own_lines(module) and module.id not in said
+    ]
+
+
+def _own_lines(module: PromptModule) -> list[str]:
+    return [line for line in module.text.splitlines()[1:] if len(line.strip()) > 3]
+
+
+def _cycles(modules: Sequence[PromptModule], by_id: Mapping[str, PromptModule]) -> Iterator[Finding]:
+    """Modules that require themselves by way of others; each circle once."""
+    told: set[str] = set()
+    for module in modules:
+        round_ = [id for id in closure(module.id, by_id) if module.id in _required(id, by_id)]
+        if round_ and told.isdisjoint(round_):
+            told.update(round_)
+            yield Finding("error", "cycle", module.id, f"requires: goes round in a circle: {', '.join(round_)}")
+
+
+def _required(id: str, by_id: Mapping[str, PromptModule]) -> frozenset[str]:
+    return frozenset(one for other in by_id[id].requires for one in closure(other, by_id))
+
+
+def _unknown_intents(modules: Sequence[PromptModule], intents: frozenset[str]) -> Iterator[Finding]:
+    for module in modules:
+        for intent in module.when.intents:
+            if intent not in intents:
+                yield Finding("error", "intent", module.id, f"when.intents: there is no kind of task {intent}")
+
+
+def _dead(
+    modules: Sequence[PromptModule],
+    by_id: Mapping[str, PromptModule],
+    tools: frozenset[str] | None,
+    prompt: str | None,
+) -> Iterator[Finding]:
+    """Modules that are never sent."""
+    always = [by_id[id] for module in modules if module.when.always for id in closure(module.id, by_id)]
+    for module in modules:
+        foe = next((one.id for one in always if one.id != module.id and conflict(one, module)), None)
+        if foe is not None and module not in always:
+            yield Finding("error", "dead", module.id, f"conflicts with {foe}, which is always sent")
+        when = module.when
+        by_tools = when.tools and not (when.always or when.intents or when.words)
+        if tools is not None and by_tools and not any(fnmatchcase(t, name) for t in tools for name in when.tools):
+            yield Finding("error", "dead", module.id, f"when.tools: there is no tool {', '.join(when.tools)}")
+        if prompt is not None and " ".join(module.text.split()) not in " ".join(prompt.split()):
+            yield Finding("error", "dead", module.id, "text: does not stand in the prompt")
+
+
+def _repeats(modules: Sequence[PromptModule]) -> Iterator[Finding]:
+    for group in _groups(modules):
+        where = ", ".join(map(str, group[1:SHOWN])) + (", …" if len(group) > SHOWN else "")
+        yield Finding("warning", "repeat", group[0].module, f"{group[0]} is said again at {where}: {_shown(group[0])}")
+    places = [place for module in modules for place in _places(module)]
+    for a, b, share in alike([place.text for place in places], ALIKE_SHARE):
+        said = f"{places[a]} and {places[b]} share {share:.0%} of their words; do both hold? {_shown(places[a])}"
+        yield Finding("warning", "alike", places[a].module, said)
+
+
+def _groups(modules: Sequence[PromptModule]) -> tuple[tuple[_Place, ...], ...]:
+    places = (place for module in modules for place in _places(module))
+    return repeats(((place, place.text) for place in places), near=True)
+
+
+def _places(module: PromptModule) -> Iterator[_Place]:
+    line = 1
+    for block in blocks(module.text):
+        yield _Place(module.id, line, block)
+        line += block.count("\n")
+
+
+def _shown(place: _Place) -> str:
+    return f"“{summary(place.text)}”"
