@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..lexical import stem
 from ..request import Tool
 from .reading import argument_texts, name_of
 from .words import split_identifier, terms
@@ -43,6 +44,11 @@ _HELPERS = frozenset(
 )
 """Whole names of tools that serve any task: to think aloud, to do sums."""
 
+REQUISITES = 2
+"""So many look-ups a tool wants at most."""
+
+_EMPTY_WORDS = frozenset("details detail info information by id all list data status a the of for".split())
+
 _LOOKUPS = frozenset({"get", "list", "find", "search", "read", "fetch", "lookup", "describe", "show", "query", "check"})
 
 
@@ -60,6 +66,29 @@ def kinship(tools: Sequence[Tool]) -> Matrix:
     found += HELPER_WEIGHT * np.array(list(map(_helps, tools)))
     np.fill_diagonal(found, 0.0)
     return np.asarray(found)
+
+
+def requisites(tools: Sequence[Tool]) -> tuple[tuple[int, ...], ...]:
+    """For each tool those that look up what it works on: the same things in their names, the same arguments.
+
+    ``cancel_booking(booking_id)`` wants ``get_booking_details(booking_id)``. The closest come first.
+    """
+    names, things = [_name_words(tool) for tool in tools], list(map(_things, tools))
+    arguments = [{name for name, _ in argument_texts(tool)} for tool in tools]
+    lookups = [n for n, tool in enumerate(tools) if things[n] and _looks_up(tool)]
+    found = []
+    for n in range(len(tools)):
+        fitting = [
+            m for m in lookups
+            if m != n and names[m][:1] != names[n][:1] and things[m] <= things[n] and arguments[m] & arguments[n]
+        ]  # fmt: skip
+        found.append(tuple(sorted(fitting, key=lambda m: (-len(things[m]), m))[:REQUISITES]))
+    return tuple(found)
+
+
+def _things(tool: Tool) -> frozenset[str]:
+    """What a tool works on, by its name: its words but the first and those that say nothing, stemmed."""
+    return frozenset(stem(word) for word in _name_words(tool)[1:] if word not in _EMPTY_WORDS)
 
 
 def _similarity(documents: Sequence[Mapping[str, int]]) -> Matrix:

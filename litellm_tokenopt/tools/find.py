@@ -13,16 +13,17 @@ from typing import Any
 from ..own import Asked, Found
 from ..request import OWN_TOOL_PREFIX, Tool
 from ..tokens import count_text
-from .reading import copied, description_of, name_of
+from .reading import as_json, copied, description_of, name_of
 
 NAME = f"{OWN_TOOL_PREFIX}find_tools"
 
 FOUND_AT_ONCE = 5
 """So many tools are found by one call."""
 
-LISTED_TOKENS = 120
-"""What the list of the other tools may take in the description."""
+LISTED_TOKENS, LISTED_SHARE, LISTED_LEAST = 120, 1 / 80, 24
+"""What the list of the other tools may take in the description: so much of what they'd take, within two bounds."""
 
+CHARS_A_TOKEN = 4
 LINE_CHARS = 120
 """Of a found tool's description, what its line in the answer may take."""
 
@@ -46,11 +47,10 @@ class FindTools:
 
     @cached_property
     def tool(self) -> Tool:
-        names = [name_of(self.tools[index]) or "" for index in self.left_out]
+        left_out = [self.tools[index] for index in self.left_out]
+        listed = listing([name_of(tool) or "" for tool in left_out], listed_tokens(len(as_json(left_out))))
         query = {"type": "string", "description": "What you want to do, or tools' names."}
-        return _function(
-            f"Get more tools, when yours don't do. There are also: {listing(names)}", {"query": query}, ["query"]
-        )
+        return _function(f"Get more tools, when yours don't do. There are also: {listed}", {"query": query}, ["query"])
 
     async def answer(self, asked: Asked) -> Found:
         query = asked.text("query")
@@ -81,6 +81,11 @@ def line(tool: Tool) -> str:
     said = _SENTENCE.split(" ".join(description_of(tool).split()), maxsplit=1)[0]
     short = said if len(said) <= LINE_CHARS else said[:LINE_CHARS].rsplit(" ", 1)[0] + " …"
     return f"- {name_of(tool)}: {short}" if short else f"- {name_of(tool)}"
+
+
+def listed_tokens(chars: int) -> int:
+    """What the list of tools may take that are *chars* long themselves, in tokens."""
+    return round(min(LISTED_TOKENS, max(LISTED_LEAST, LISTED_SHARE * chars / CHARS_A_TOKEN)))
 
 
 def listing(names: Sequence[str], limit: int = LISTED_TOKENS) -> str:

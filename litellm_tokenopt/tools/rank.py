@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..request import Tool
@@ -39,8 +39,11 @@ PART_WEIGHT = 0.5
 HINT_WEIGHT = 0.3
 """Weight of what a question's form asks for, see `HINTS`."""
 
-SEEDS = 8
+SEEDS = 6
 """So many best tools are taken for themselves; the others also for belonging to them."""
+
+SEEDS_COMPLETED = 4
+"""So many of them bring in the tools that look up what they work on."""
 
 GENERAL_TOOLS, GENERAL_COSINE = 2, 0.4
 """So many tools that are as close as this to what a question's form asks for (`HINTS`) come forward after them."""
@@ -48,8 +51,20 @@ GENERAL_TOOLS, GENERAL_COSINE = 2, 0.4
 GENERAL_BONUS = 2.0
 """By how much (standard deviations)."""
 
-KIN_WEIGHT = 0.75
-"""Weight of belonging to the best tools, beside a tool's own score (both in standard deviations)."""
+KIN_WEIGHT = 2.5
+"""Weight of belonging to the best tools (about 0 to 2), beside a tool's own score in standard deviations."""
+
+ASKED, ASKED_WEIGHT = 3, 0.3
+"""So many tools that fit best what was asked count with those that were called, each so much of one of them."""
+
+OWN_WEIGHT = 0.5
+"""Weight of a tool's own score where the block must change, beside belonging to the called ones."""
+
+NEED_BONUS = 2.0
+"""What a tool has ahead of the others when it looks up what a called or asked one works on (standard deviations)."""
+
+SURE, MARGIN = 7, 4.0
+"""So many tools are sent whatever their scores; further ones if they aren't so far behind the best."""
 
 SENT_BONUS = 1.0
 """What a tool that is sent already has ahead of the others when the block must change (standard deviations)."""
@@ -106,7 +121,8 @@ class Fit:
 
     `score` compares tools with each other (standard deviations); `cosine` is each tool's similarity with the
     question or its closest clause; `words` is its BM25 score for the whole question; `kinship` is that of the
-    block's tools with each other; `general` are the tools that serve the question's form, best first.
+    block's tools with each other; `general` are the tools that serve the question's form, best first; `requisites`
+    are those that each tool needs beside it.
     """
 
     score: Vector
@@ -114,6 +130,7 @@ class Fit:
     words: Vector
     kinship: Matrix
     general: tuple[int, ...] = ()
+    requisites: tuple[tuple[int, ...], ...] = ()
 
     def order(self) -> list[int]:
         """Indices of the tools, best first; the earlier one where two are equal."""
@@ -121,31 +138,54 @@ class Fit:
         return order
 
     def broad_order(self) -> list[int]:
-        """The same, but behind the best few those come forward that are general, or belong to the best."""
+        """The same, but behind the best few those come forward that are general, or belong to the best.
+
+        Those that are far behind are left out.
+        """
         import numpy as np
 
         order = self.order()
         seeds, rest = order[:SEEDS], order[SEEDS:]
         weights = np.maximum(self.score[seeds], 0.0)
         kin = weights @ self.kinship[seeds] / max(float(weights.sum()), 1e-9)
-        blended = (self.score + KIN_WEIGHT * _standard(kin)).round(6)
+        blended = (self.score + KIN_WEIGHT * kin).round(6)
         blended[list(self.general)] += GENERAL_BONUS
-        return [*seeds, *sorted(rest, key=lambda index: (-blended[index], index))]
+        first = self._completed(seeds)
+        rest = [index for index in rest if index not in first]
+        order = [*first, *sorted(rest, key=lambda index: (-blended[index], index))]
+        least = float(self.score.max()) - MARGIN
+        return [index for place, index in enumerate(order) if place < SURE or blended[index] >= least]
+
+    def _completed(self, seeds: Sequence[int]) -> list[int]:
+        """*seeds*, behind each of the first of them what it needs."""
+        found: dict[int, None] = {}
+        for place, seed in enumerate(seeds):
+            found.setdefault(seed)
+            if place < SEEDS_COMPLETED and self.requisites:
+                found.update(dict.fromkeys(self.requisites[seed]))
+        return list(found)
+
+    def joined(self, later: Fit) -> Fit:
+        """*later*, where a tool is as good as it was for this question or for that one, whichever is better."""
+        import numpy as np
+
+        return replace(later, score=np.maximum(self.score, later.score))
 
     def near(self, called: Iterable[int], sent: Iterable[int]) -> list[int]:
-        """Indices of the tools: the question's best, then those that belong to the *called* ones.
+        """Indices of the tools: those that fit what was asked, and belong to the *called* ones, first.
 
         What was *sent* stays unless it is far off.
         """
         import numpy as np
 
         here, weights = list(sent), np.zeros(len(self.score))
-        weights[here] += 1.0
-        weights[list(called)] += 2.0
-        wanted = _standard(weights @ self.kinship)
+        weights[list(called)] = 1.0
+        weights[self.order()[:ASKED]] += ASKED_WEIGHT
+        wanted = OWN_WEIGHT * _standard(self.score.clip(min=0.0)) + _standard(weights @ self.kinship)
         wanted[here] += SENT_BONUS
-        best = [index for index in self.order()[:SEEDS] if index in here and self.score[index] > 0]
-        wanted[best] = float(wanted.max()) + 1.0
+        if self.requisites:
+            for index in {*self.order()[:ASKED], *called}:
+                wanted[list(self.requisites[index])] += NEED_BONUS
         rounded = wanted.round(6)
         places = {index: place for place, index in enumerate(here)}
         return sorted(range(len(rounded)), key=lambda index: (-rounded[index], places.get(index, len(here)), index))
@@ -212,6 +252,7 @@ def fit(
     cosines: NDArray[np.float32],
     hint_cosines: NDArray[np.float32],
     kinship: Matrix,
+    requisites: tuple[tuple[int, ...], ...] = (),
 ) -> Fit:
     """Score every tool for *question*.
 
@@ -228,7 +269,7 @@ def fit(
             served = _blend(cosine, lexicon.score(text))
             total = total + HINT_WEIGHT * served.clip(min=0)
             general += _most(served, cosine)
-    return Fit(total.round(6), _best(list(cosines)), lexical[0], kinship, tuple(dict.fromkeys(general)))
+    return Fit(total.round(6), _best(list(cosines)), lexical[0], kinship, tuple(dict.fromkeys(general)), requisites)
 
 
 def _most(served: Vector, cosine: NDArray[np.floating]) -> list[int]:

@@ -55,11 +55,13 @@ def select(turns: Sequence[Turn], fixed: frozenset[int], protected: frozenset[in
     turn) in this one.
     """
     selection, seated = Selection(), fixed
+    heard: Fit | None = None
     for turn in turns:
-        selection = _after(selection, turn.fit, seated, max_tools)
+        before, selection = selection, _after(selection, turn.fit, heard, seated, max_tools)
+        heard = turn.fit if heard is None or selection.epoch > before.epoch else heard.joined(turn.fit)
         for called in turn.calls:
             seated |= called
-            selection = _called(selection, turn.fit, seated, max_tools)
+            selection = _called(selection, heard, seated, max_tools)
     return _seat(selection, seated | protected, max_tools)
 
 
@@ -71,7 +73,7 @@ def _called(before: Selection, fit: Fit, protected: frozenset[int], max_tools: i
     return _seat(near, protected, max_tools)
 
 
-def _after(before: Selection, fit: Fit, protected: frozenset[int], max_tools: int) -> Selection:
+def _after(before: Selection, fit: Fit, heard: Fit | None, protected: frozenset[int], max_tools: int) -> Selection:
     """The selection once a turn has been heard."""
     telling = says_something(fit)
     order = fit.order()
@@ -84,7 +86,7 @@ def _after(before: Selection, fit: Fit, protected: frozenset[int], max_tools: in
         anew = Selection(tools=tuple(fit.broad_order()), epoch=kept.epoch + 1, told=True)
         return _seat(anew, protected, max_tools)
     wanted = order[: (max_tools + 1) // 2]
-    near = fit.near(wanted, kept.tools)
+    near = (heard or fit).joined(fit).near(wanted, kept.tools)
     return _seat(_with(replace(kept, tools=tuple(near)), wanted), protected, max_tools)
 
 

@@ -16,7 +16,7 @@ from ..settings import SchemaLevel, ToolsSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import count_tools
 from .compress import compress_tool
-from .family import kinship
+from .family import kinship, requisites
 from .find import FindTools
 from .learning import Learning
 from .lessons import NOTHING, Lessons
@@ -66,6 +66,10 @@ class Block:
     @cached_property
     def kinship(self) -> NDArray[np.float64]:
         return kinship(self.tools)
+
+    @cached_property
+    def requisites(self) -> tuple[tuple[int, ...], ...]:
+        return requisites(self.tools)
 
     @cached_property
     def summaries(self) -> tuple[str, ...]:
@@ -217,7 +221,8 @@ class ToolsStage:
         def score() -> list[Fit]:
             start, fits = 0, []
             for question, group in zip(questions, texts, strict=True):
-                fits.append(fit(question, block.lexicon, cosines[start : start + len(group)], hints, block.kinship))
+                shown = cosines[start : start + len(group)]
+                fits.append(fit(question, block.lexicon, shown, hints, block.kinship, block.requisites))
                 start += len(group)
             return fits
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litellm_tokenopt.tools.family import kinship
+from litellm_tokenopt.tools.family import kinship, requisites
 
 
 def tool(name: str, *arguments: str) -> dict[str, Any]:
@@ -54,3 +54,14 @@ def test_what_opens_a_family_belongs_to_it() -> None:
     wanted = kinship(tools)[0]
     assert wanted[2] > wanted[1]
     assert wanted[2] > wanted[3]
+
+
+def test_what_looks_up_the_thing_that_is_changed_comes_before() -> None:
+    """Cancelling a booking wants what looks it up by its identifier, and nothing that looks up other things."""
+    tools = [
+        tool("cancel_booking", "booking_id"),
+        tool("get_booking_details", "booking_id"),
+        tool("get_room_details", "room_id"),
+        tool("list_bookings"),
+    ]
+    assert requisites(tools) == ((1,), (), (), ())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from litellm_tokenopt.own import Asked
 from litellm_tokenopt.request import ChatRequest
 from litellm_tokenopt.tokens import count_text
-from litellm_tokenopt.tools.find import FindTools, line, listing
+from litellm_tokenopt.tools.find import LISTED_LEAST, LISTED_TOKENS, FindTools, line, listed_tokens, listing
 
 
 def tool(name, description="Does it."):
@@ -82,3 +82,10 @@ def test_a_tools_line_is_short():
     assert line(tool("a", "word " * 100)).endswith(" …")
     assert len(line(tool("a", "word " * 100))) < 140
     assert line(tool("a", "")) == "- a"
+
+
+def test_a_list_of_small_tools_is_short() -> None:
+    """It takes a small share of what the tools would, within bounds."""
+    assert listed_tokens(400) == LISTED_LEAST
+    assert LISTED_LEAST < listed_tokens(16_000) < LISTED_TOKENS
+    assert listed_tokens(10**6) == LISTED_TOKENS

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from litellm_tokenopt.tools.rank import Fit
+from litellm_tokenopt.tools.rank import SURE, Fit
 from litellm_tokenopt.tools.select import Turn, capacity, select
 
 NONE: frozenset[int] = frozenset()
@@ -111,3 +113,21 @@ def test_the_selection_changes_only_for_a_missing_best_tool(turns: list[Turn], l
         best = turns[count - 1].fit.order()[0]
         assert set(after.tools) == set(before.tools) or not before.told or best not in before.tools
         assert set(after.tools) == set(before.tools) or best in after.tools
+
+
+def test_what_is_far_behind_is_left_out() -> None:
+    """Fewer than the limit are sent where the rest is far behind the best, but always `SURE`."""
+    score = np.array([9.0, 8.0, 7.5, *np.linspace(2.0, 1.0, 27)])
+    fit = Fit(score, np.full(30, 0.6), score, np.zeros((30, 30)))
+    assert select([Turn(fit=fit)], NONE, NONE, 10).tools == tuple(range(SURE))
+    kin = np.zeros((30, 30))
+    kin[:3, 20:22] = 2.0
+    near = select([Turn(fit=replace(fit, kinship=kin))], NONE, NONE, 10).tools
+    assert {20, 21} <= set(near)
+
+
+def test_what_was_asked_stays_when_other_tools_are_called() -> None:
+    """A turn that only gives a name doesn't make the tools go that the turn before asked for."""
+    asked, named = turn(20, 25, 26), turn(called=frozenset({3}), cosine=0.0)
+    after = select([asked, named], NONE, NONE, 4).tools
+    assert {3, 20, 25} <= set(after)
