@@ -5,17 +5,38 @@ from __future__ import annotations
 import asyncio
 import json
 
+import litellm
 import pytest
 from support.agent import TOOLS, question
 from support.entry_points import ENTRY_POINTS, NOT_KEPT, piece, read
 
+import litellm_tokenopt
 from litellm_tokenopt.evaluation.script import script_of
 from litellm_tokenopt.rounds import name_of
 
+SETTINGS = {"redis": {"url": "embedded"}, "time_budget_seconds": 60}
 CALLS = {**ENTRY_POINTS, **NOT_KEPT}
 FIND = "tokenopt_find_tools"
 WANTED = TOOLS[-1]["function"]["name"]
 CALL = {"name": FIND, "arguments": {"query": f"I need {WANTED}"}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def off_afterwards():
+    """The plugin stays on from test to test here: what they ask differs, and its models are loaded once."""
+    yield
+    litellm_tokenopt.disable()
+
+
+@pytest.fixture(scope="module")
+def plugin(redis_server, off_afterwards):
+    return litellm_tokenopt.enable(SETTINGS)
+
+
+@pytest.fixture
+def on(plugin, log):
+    litellm.callbacks.append(log)
+    return plugin
 
 
 @pytest.fixture
