@@ -63,7 +63,7 @@ OWN_WEIGHT = 0.5
 NEED_BONUS = 2.0
 """What a tool has ahead of the others when it looks up what a called or asked one works on (standard deviations)."""
 
-SURE, MARGIN = 7, 4.0
+SURE, MARGIN = 8, 4.0
 """So many tools are sent whatever their scores; further ones if they aren't so far behind the best."""
 
 SENT_BONUS = 1.0

@@ -1,9 +1,9 @@
 """Which tools are sent, decided by folding over the user's turns.
 
-The first turn that says something chooses broadly, up to the limit. Later turns keep that choice, because a
-changed tool block makes the provider read everything behind it afresh. Only when the best tool for a question is
-missing does the block change, and then at once for all that the question may need; when the subject is another
-one, the tools are chosen anew (an *epoch*).
+The first turn that says something chooses broadly, up to the limit (fewer where the rest is far behind). Later turns
+keep that choice, because a changed tool block makes the provider read everything behind it afresh. Only when the best
+tool for a question is missing, or another one was called, does the block change, and then at once for all that was
+asked and may be needed; when the subject is another one, the tools are chosen anew (an *epoch*).
 """
 
 from __future__ import annotations
