@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from .caller import HEADER_OPTIONS, headers_of, own_metadata, tenant_of
 from .own import is_own
-from .request import ChatRequest, Controls, Message, Surface, Tool, tool_name
+from .request import ChatRequest, Controls, Message, PromptControls, Surface, Tool, tool_name
 
 Kwargs: TypeAlias = Mapping[str, Any]
 Native: TypeAlias = dict[str, Any]
@@ -398,6 +398,19 @@ def _controls(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Controls:
         namespace=_text(cache.get("namespace")),
         max_age_seconds=_seconds(age),
         tags=_tags(own.get("tags")),
+        prompt=_prompt_controls(own.get("prompt")),
+    )
+
+
+def _prompt_controls(given: Any) -> PromptControls:
+    """What is understood of a caller's wishes for the prompt; the rest is as the settings have it."""
+    own = given if isinstance(given, Mapping) else {}
+    budget = own.get("budget_tokens")
+    whole = isinstance(budget, int) and not isinstance(budget, bool) and budget >= 1
+    return PromptControls(
+        enabled=own.get("enabled") is not False,
+        budget_tokens=budget if whole else None,
+        always_include=_tags(own.get("always_include")),
     )
 
 

@@ -36,6 +36,15 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptControls:
+    """What the caller sets of the prompt's stage for this one request; None where nothing is said."""
+
+    enabled: bool = True
+    budget_tokens: int | None = None
+    always_include: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Controls:
     """What the caller asked of this one request: LiteLLM's `cache={…}` and `metadata={"tokenopt": {…}}`.
 
@@ -52,6 +61,7 @@ class Controls:
     namespace: str | None = None
     max_age_seconds: float | None = None
     tags: tuple[str, ...] = ()
+    prompt: PromptControls = PromptControls()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,7 +114,7 @@ def choose(
     basket = _Basket(outline, standing, budget_tokens, set(), set())
     if _tokens(outline, allowed := _allowed(outline, standing)) <= budget_tokens:
         return allowed
-    basket.take(standing.always)
+    basket.take(standing.always | outline.kept)
     for i in _always(outline, always_include):
         basket.add(i, basket.missing(i))
     for i, block in _closing(outline):
@@ -205,7 +205,7 @@ def _closing(outline: Outline) -> list[tuple[int, int]]:
 
 def _allowed(outline: Outline, standing: Standing) -> Picked:
     """All that may be sent, each instruction once."""
-    return outline.once(standing.barred | outline.surplus) | standing.always
+    return outline.once(standing.barred | outline.surplus) | standing.always | outline.kept
 
 
 def _tokens(outline: Outline, picked: Picked) -> int:

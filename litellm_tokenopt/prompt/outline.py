@@ -110,7 +110,8 @@ class Outline:
     itself; `terms` for ranking by words, its headings' included; `labels`, its headings; `gists`, its headings and
     first words, to embed; `generality` (0 to 1), how far its heading is about the agent's behaviour as a whole.
     `references`: the sections that a block's text refers to; `repeated`: the number of the group of blocks that say the
-    same as a block; `surplus`: examples beyond the first few of a section.
+    same as a block; `kept`: blocks that hold what users marked with ``<keep>``; `surplus`: examples beyond the first
+    few of a section.
     """
 
     sections: tuple[Section, ...]
@@ -124,6 +125,7 @@ class Outline:
     references: Mapping[tuple[int, int], tuple[int, ...]]
     repeated: Mapping[tuple[int, int], int]
     surplus: frozenset[tuple[int, int]]
+    kept: frozenset[tuple[int, int]]
 
     def once(self, barred: frozenset[tuple[int, int]] = frozenset()) -> frozenset[tuple[int, int]]:
         """All blocks that aren't *barred*; of those that say the same, the first."""
@@ -150,7 +152,8 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
     labels = tuple(" > ".join(filter(None, (sections[i].title for i in steps))) for steps in paths)
     profiles = tuple(profile(section, level) for section in sections)
     placed = [((i, b), block) for i, found in enumerate(profiles) for b, block in enumerate(found.blocks)]
-    groups = repeats(((place, block.text) for place, block in placed), near=level != "light")
+    kept = frozenset(place for place, block in placed if is_kept(block.text))
+    groups = repeats(((place, block.text) for place, block in placed if place not in kept), near=level != "light")
     return Outline(
         sections=tuple(sections),
         document=tuple(document),
@@ -162,7 +165,8 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
         generality=tuple(_generality(sections, steps) for steps in paths),
         references=references(sections, [[block.text for block in found.blocks] for found in profiles]),
         repeated={place: n for n, group in enumerate(groups) for place in group},
-        surplus=frozenset(_surplus(profiles, EXAMPLES[level])),
+        surplus=frozenset(_surplus(profiles, EXAMPLES[level])) - kept,
+        kept=kept,
     )
 
 
@@ -178,9 +182,14 @@ def clean(block: str, level: PromptLevel = "normal") -> str:
     """
     if all(_RULER.fullmatch(line) for line in block.splitlines() if line.strip()):
         return ""
-    if "```" in block or "~~~" in block:
+    if "```" in block or "~~~" in block or is_kept(block):
         return block
     return _undecorated(_BLANKS.sub("\n\n", _TRAILING.sub("", block)), level)
+
+
+def is_kept(block: str) -> bool:
+    """Whether *block* holds text that users marked to be kept as it is."""
+    return "<keep>" in block and "</keep>" in block
 
 
 def _undecorated(text: str, level: PromptLevel) -> str:

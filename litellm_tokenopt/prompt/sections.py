@@ -82,6 +82,7 @@ _WEAK = re.compile(
     r"|(?P<caps>[A-Z0-9][A-Z0-9 &/(),':_-]{3,80})"
     r")[ \t]*(?=\n)"
 )
+_KEEP = re.compile(r"<keep>.*?</keep>", re.DOTALL)
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)])[ \t]")
 
 
@@ -130,7 +131,7 @@ def path(sections: Sequence[Section], index: int) -> tuple[int, ...]:
 
 
 def _fences(text: str) -> list[tuple[int, int]]:
-    """Spans of code fences; one that is never closed is no fence."""
+    """Spans of code fences, and of what users marked to be kept; one that is never closed is none."""
     spans = []
     opened: re.Match[str] | None = None
     for match in _FENCE.finditer("\n" + text):
@@ -139,7 +140,7 @@ def _fences(text: str) -> list[tuple[int, int]]:
         elif match[1][0] == opened[1][0] and len(match[1]) >= len(opened[1]) and not match[2].strip():
             spans.append((opened.start(), match.end() - 1))
             opened = None
-    return spans
+    return spans + [match.span() for match in _KEEP.finditer(text)] if "<keep>" in text else spans
 
 
 def _inside(position: int, spans: Spans) -> bool:

@@ -104,13 +104,16 @@ class _Read:
 class _Task:
     """A prompt to be chosen from beside the tools that are sent; the same for all turns while these stay.
 
-    `sent` are the tools that the prompt has to do with; `key` is a digest of all of it.
+    `sent` are the tools that the prompt has to do with, `budget_tokens` and `always_include` what holds for this
+    request; `key` is a digest of all of it.
     """
 
     prompt: Prompt
     read: _Read
     coupling: Coupling
     sent: frozenset[str]
+    budget_tokens: int
+    always_include: tuple[str, ...]
     key: str
 
 
@@ -147,6 +150,8 @@ class PromptStage:
     async def __call__(self, request: ChatRequest) -> Verdict:
         if request.server_state:  # the session's first question, which the choice is made for, is not here
             return Keep("skip:server_state")
+        if not request.controls.prompt.enabled:
+            return Keep("skip:asked")
         prompt = read_prompt(request.messages)
         if not prompt.texts:
             return Keep("no_prompt")
@@ -159,7 +164,8 @@ class PromptStage:
         if not turns:
             return Keep("kept")
         read = await self._read(prompt)
-        if not read.governed.modules and tokens <= self._settings.budget_tokens:
+        budget = request.controls.prompt.budget_tokens or self._settings.budget_tokens
+        if not read.governed.modules and tokens <= budget:
             return Keep("small") if tokens < self._settings.min_tokens else self._tidy(request, prompt, read.outline)
         task = self._task(request, prompt, read)
         try:
@@ -188,7 +194,11 @@ class PromptStage:
         patterns = read.governed.tools
         coupled = frozenset().union(*coupling.tools.values())
         telling = frozenset(n for n in sent if n in coupled or any(fnmatchcase(n, pattern) for pattern in patterns))
-        return _Task(prompt, read, coupling, telling, digest(prompt.key, *sorted(telling)))
+        asked = request.controls.prompt
+        budget = asked.budget_tokens or self._settings.budget_tokens
+        always = (*self._settings.always_include, *asked.always_include)
+        key = digest(prompt.key, *sorted(telling), str(budget), *always)
+        return _Task(prompt, read, coupling, telling, budget, always, key)
 
     async def _recalled(self, found: Outline, query: str) -> str:
         """The sections of *found* that fit *query* best, as they came."""
@@ -248,8 +258,8 @@ class PromptStage:
             outline,
             asked.relevance,
             asked.query,
-            budget_tokens=max(1, self._settings.budget_tokens - LEFT_OUT_TOKENS),
-            always_include=self._settings.always_include,
+            budget_tokens=max(1, task.budget_tokens - LEFT_OUT_TOKENS),
+            always_include=task.always_include,
             broad=says_little(asked.text),
             standing=asked.standing,
         )

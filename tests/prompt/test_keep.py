@@ -1,0 +1,58 @@
+"""What a user marks with ``<keep>`` is sent as it is, whatever the question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from litellm_tokenopt.convert import border_of
+from litellm_tokenopt.prompt import PromptStage
+from litellm_tokenopt.request import ChatRequest, text_of
+from litellm_tokenopt.stage import Change
+from litellm_tokenopt.tokens import count_text
+
+from .conftest import long_prompt
+
+INLINE = "<keep>Kayaks: 🎯 **red** ones   \n\n\n\n---\nare never lent.</keep>"
+LINES = "<keep>\n# Kayaks\n\n- a  \n- a  \n\n----\n\n\n# Rafts\n\nNone.\n</keep>"
+
+
+@pytest.mark.parametrize("kept", [INLINE, LINES])
+@pytest.mark.parametrize("place", ["## Charts", "## Database"])
+@pytest.mark.parametrize("question", ["Who approves a refund of 250 GBP?", "Hello"])
+async def test_it_stays_byte_for_byte(
+    make_stage: Callable[..., PromptStage], kept: str, place: str, question: str
+) -> None:
+    """Its headings are none, its repeats and rulers stay, and so do the tags; the rest is chosen from."""
+    prompt = long_prompt().replace(place, f"{kept}\n\n{place}")
+    messages = ({"role": "system", "content": prompt}, {"role": "user", "content": question})
+    verdict = await make_stage()(ChatRequest(model="m", messages=messages))
+    assert isinstance(verdict, Change)
+    text = text_of(verdict.request.messages[0]["content"])
+    assert kept in text
+    assert len(text) < len(prompt) / 2
+
+
+async def test_a_request_may_set_its_own_limits(make_stage: Callable[..., PromptStage]) -> None:
+    """Budget, headings that stay, and whether anything is chosen at all; what isn't understood counts for nothing."""
+    stage = make_stage()
+
+    async def sent(**wishes: object) -> str:
+        kwargs = {
+            "model": "m", "metadata": {"tokenopt": {"prompt": wishes}},
+            "messages": [
+                {"role": "system", "content": long_prompt()}, {"role": "user", "content": "Who approves a refund?"},
+            ],
+        }  # fmt: skip
+        border = border_of(kwargs, "chat")
+        assert border is not None
+        verdict = await stage(border.request)
+        return text_of((verdict.request if isinstance(verdict, Change) else border.request).messages[0]["content"])
+
+    usual = await sent()
+    assert await sent(budget_tokens="many", always_include="Meetings", enabled=None, colour=3) == usual
+    assert await sent(enabled=False) == long_prompt()
+    assert count_text(usual) <= 600 < count_text(await sent(budget_tokens=1_200)) <= 1_200
+    assert "## Meetings" not in usual
+    assert "## Meetings" in await sent(always_include=["Meetings"])
