@@ -227,7 +227,8 @@ class ToolsSettings(_Section):
         1_000, description="Blocks of at most max_tools tools under this size are left alone."
     )
     intents: Annotated[str, AfterValidator(_taxonomy_file)] | None = Field(
-        None, description="Your own kinds of tasks, a YAML file like config/intents.yaml; default: those."
+        None,
+        description="Your own kinds of tasks for `tokenopt classify`, as in config/intents.yaml; default: those.",
     )
     search: Literal["own", "off"] = Field(
         "own", description="How the model may ask for tools left out: own (tokenopt_find_tools, answered here) | off."

@@ -28,11 +28,11 @@ WEIGHTS = WEIGHTS_FOLDER / "intents.json"
 NEARNESS = ".nearness"
 """Name of the classifier that tells from a text's similarity with the closest example whether it is of its category."""
 
-BUCKETS = 2_048
+BUCKETS = 4_096
 """Words are counted by a hash of so many values."""
 
-WORDS_WEIGHT = 0.6
-"""Length of the part of a text's features that its words give, beside its vector's 1."""
+WORDS_WEIGHT = 1.0
+"""Length of the part of a text's features that its words give; that of its vector is 1."""
 
 MAX_CHARS = 2_000
 """Longer texts are read from both their ends."""
