@@ -64,6 +64,8 @@ class Meters:
         self._request_tokens = _histogram(meter, names.REQUEST_TOKENS)
         self._duration = _histogram(meter, names.DURATION)
         self._stage_duration = _histogram(meter, names.STAGE_DURATION)
+        self._compressions = _counter(meter, names.COMPRESSIONS)
+        self._kept = _histogram(meter, names.KEPT)
         self._redis_up = redis_up
         self._checks = checks
         _gauge(meter, names.REDIS_UP, self._observe_redis)
@@ -147,9 +149,19 @@ class Meters:
         self._stage_after.add(step.tokens_after, attributes)
         self._stage_saved.add(max(0, step.tokens_saved), attributes)
         self._stage_duration.record(step.seconds, {names.STAGE: step.stage, names.VERDICT: facts.verdict_word(step)})
+        self._record_compression(step, shared)
         error = facts.error_type(step)
         if error is not None:
             self.record_error(step.stage, error)
+
+    def _record_compression(self, step: Step, shared: dict[str, str]) -> None:
+        """What `prompt.squeezing` tells of a request's passages."""
+        detail = step.verdict.detail
+        for outcome, key in (("taken", "squeezed"), ("refused", "squeeze_refused")):
+            if count := detail.get(key):
+                self._compressions.add(int(count), {**shared, names.OUTCOME: outcome})
+        if (kept := detail.get("kept_facts")) is not None:
+            self._kept.record(float(kept), shared)
 
     def _record_savings(self, outcome: Outcome, shared: dict[str, str]) -> None:
         saved = outcome.savings

@@ -67,6 +67,7 @@ OTHER: Final = "other"
 SECOND_BUCKETS: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 )  # fmt: skip
+SHARE_BUCKETS: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 TOKEN_BUCKETS: Final = (0.0, *(float(2**power) for power in range(8, 21)))
 """0, then 256 to 1,048,576 in doublings."""
 
@@ -139,10 +140,20 @@ DURATION: Final = Metric(
 STAGE_DURATION: Final = Metric(
     "tokenopt.stage.duration", "histogram", "s", "Time that one stage took on one request.", SECOND_BUCKETS
 )
+COMPRESSIONS: Final = Metric(
+    "tokenopt.compressions", "counter", "{passage}", "Passages of prompts to compress: taken, or refused (left whole)."
+)
+KEPT: Final = Metric(
+    "tokenopt.compression.kept",
+    "histogram",
+    "",
+    "Least share of facts that a passage of a request kept.",
+    SHARE_BUCKETS,
+)
 REDIS_UP: Final = Metric("tokenopt.redis.up", "gauge", "", "1 while Redis answers, 0 while it is left alone.")
 
 METRICS: Final = (
     REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, CACHE_STORES,
     SHADOW_CHECKS, SECOND_OPINIONS, CHECK_TOKENS, WRONG_RATE, TIGHTENING, SAVED_COST, SAVED_TIME, SAVED_OUTPUT, ERRORS,
-    ASKED, TOOLS, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP,
+    ASKED, TOOLS, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP, COMPRESSIONS, KEPT,
 )  # fmt: skip

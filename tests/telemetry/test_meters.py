@@ -151,12 +151,23 @@ def test_a_cap_is_kept_and_is_stable(values: list[str], limit: int) -> None:
     ]
 
 
+async def test_compressions_and_sides_are_counted(recording: Any, decide: Any, stages: Any) -> None:
+    """Passages that were taken and refused add up, and a request's side of an experiment is an attribute."""
+    outcome = await decide(stages.shortens("prompt", squeezed=2, squeeze_refused=1, kept_facts=0.9))
+    record(recording, outcome)
+    record(recording, replace(outcome, arm="tried"))
+    assert value(recording, "tokenopt.compressions", tokenopt__outcome="taken", tokenopt__arm="tried") == 2
+    assert value(recording, "tokenopt.compressions", tokenopt__outcome="refused", tokenopt__arm="tried") == 1
+    assert value(recording, "tokenopt.requests", tokenopt__arm="tried") == 1
+
+
 async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: Any, stages: Any) -> None:
     """Every metric and attribute that is recorded is listed in names.py, with its unit and description."""
     recording.recorder.watch_redis(lambda: True)
     outcome = await decide(stages.keeps("cache", "miss"), stages.fails("tools", ValueError()))
     record(recording, outcome)
     record(recording, with_savings(outcome))
+    record(recording, replace(await decide(stages.shortens("prompt", squeezed=1, kept_facts=0.9)), arm="tried"))
     recording.recorder.record_stores(outcome, ("stored",))
     recording.recorder.record_asked(["tokenopt_find_tools"])
     recording.recorder.record_tools([("get_weather", "called")])
