@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .adapters.install import disable, enable
+    from .cache.manager import SemanticCacheManager
     from .errors import InputError, ModelUnavailable, RedisUnavailable, SettingsError, TokenOptError, UnavailableError
-    from .optimizer import TokenOptimizer
+    from .optimizer import TokenOptimizer, open_cache
     from .settings import Settings, load_settings
     from .tools.registry import ToolRegistry
 
@@ -25,6 +26,7 @@ __all__ = [
     "InputError",
     "ModelUnavailable",
     "RedisUnavailable",
+    "SemanticCacheManager",
     "Settings",
     "SettingsError",
     "TokenOptError",
@@ -35,12 +37,14 @@ __all__ = [
     "disable",
     "enable",
     "load_settings",
+    "open_cache",
 ]
 
 _HOMES = {
     **dict.fromkeys(("disable", "enable"), ".adapters.install"),
     **dict.fromkeys(("Settings", "load_settings"), ".settings"),
-    "TokenOptimizer": ".optimizer",
+    **dict.fromkeys(("TokenOptimizer", "open_cache"), ".optimizer"),
+    "SemanticCacheManager": ".cache.manager",
     "ToolRegistry": ".tools.registry",
 }
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .evaluation.replay import Replayed
     from .pipeline import Outcome
     from .prompt.linting import Finding
+    from .redis.pool import RedisPool
     from .tools.learning import UsageStore
 
 EXAMPLES = """\
@@ -604,8 +605,7 @@ def _with_usage(settings: str | None, ask: Callable[[UsageStore], Awaitable[T]])
     async def run() -> T:
         pool = RedisPool(loaded)
         try:
-            if not pool.enabled:
-                raise InputError(f"redis.url is {loaded.url}: the use of tools is counted in Redis alone")
+            _check_shared(pool, loaded.url, "use of tools")
             return await ask(UsageStore(pool, loaded.prefix))
         finally:
             await pool.aclose()
@@ -635,14 +635,24 @@ def _with_cache(settings: str | None, ask: Callable[[SemanticCacheManager], Awai
 
     async def run() -> T:
         async with TokenOptimizer(settings) as optimizer:
-            if not optimizer.parts.pool.enabled:
-                raise InputError(
-                    f"redis.url is {optimizer.settings.redis.url}, and no Redis is used: each process keeps its "
-                    "answers in its own memory, out of reach from here. Name a shared one with --settings FILE"
-                )
+            _check_shared(
+                optimizer.parts.pool, optimizer.settings.redis.url, "answers", ". A proxy shows them at /tokenopt/cache"
+            )
             return await ask(optimizer.parts.cache)
 
     return asyncio.run(run())
+
+
+def _check_shared(pool: RedisPool, url: str, what: str, elsewhere: str = "") -> None:
+    """Raise `InputError` where the program whose *what* are asked for keeps them out of this one's reach."""
+    if pool.enabled and not pool.private:
+        return
+    kept = "a Redis server of its own" if pool.enabled else "its own memory"
+    raise InputError(
+        f"redis.url is {url}: the program that uses the plugin keeps its {what} in {kept}, out of reach from here. "
+        "Name a redis:// URL in its settings, and the same here with --settings FILE or "
+        f"TOKENOPT_REDIS__URL{elsewhere}"
+    )
 
 
 def _conditions(options: argparse.Namespace) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
 from os import PathLike
@@ -237,6 +238,23 @@ class TokenOptimizer:
         return "tried" if _position(digest(experiment.name, session_of(request))) < experiment.share else "base"
 
 
+@asynccontextmanager
+async def open_cache(
+    settings: Settings | Mapping[str, Any] | str | PathLike[str] | None = None, *, embed: HostedEmbed | None = None
+) -> AsyncIterator[SemanticCacheManager]:
+    """The answer cache that *settings* ask for, by itself: its store, its models and its verifier, ready for use.
+
+    *embed* is asked for vectors where ``embedder.backend`` is ``litellm``. At the end all is closed: the cache's
+    methods raise `UnavailableError` then. Raises `ModelUnavailable` where there is no model.
+    """
+    from .models.build import ready
+
+    async with TokenOptimizer(settings, embed=embed) as optimizer:
+        if optimizer.settings.cache.max_wrong_rate > 0:
+            await ready(optimizer.parts.embedder)
+        yield optimizer.parts.cache
+
+
 class _Parts:
     """What an optimizer is made of."""
 
@@ -302,6 +320,7 @@ class _Parts:
 
     async def aclose(self) -> None:
         """Let go of connections, models and threads."""
+        self.cache.close()
         await self.beside.aclose()
         if self.flights is not None:
             await self.flights.aclose()

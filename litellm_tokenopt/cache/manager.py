@@ -37,6 +37,8 @@ SIMILAR_MAX_CHARS = 1_000
 SAME_QUESTION = 0.995
 """Questions at least as near as this are one entry, if no veto stands between them."""
 
+CLOSED = "the cache is closed"
+
 JITTER = 0.05
 """At most so much of its time to live an entry goes early, so that what was stored together doesn't expire together."""
 
@@ -89,8 +91,8 @@ class SemanticCacheManager:
     """Answers by question, within scopes that share nothing.
 
     `check` and `store` take a question and the scope it was asked in: a text that must be equal before two questions
-    may share an answer (tenant, model, system prompt, …). *learner* keeps what is observed of answers given. *clock*
-    gives Unix seconds.
+    may share an answer (tenant, model, system prompt, …). `litellm_tokenopt.open_cache` makes one whole. *learner*
+    keeps what is observed of answers given. *clock* gives Unix seconds.
     """
 
     def __init__(
@@ -105,10 +107,22 @@ class SemanticCacheManager:
     ) -> None:
         self.settings = settings
         self.learner = learner or Learner(settings, store, clock=clock)
-        self.answers = store
+        self._answers = store
+        self._closed = False
         self.embedder = embedder
         self._verifier = verifier or RuleVerifier()
         self._clock = clock
+
+    @property
+    def answers(self) -> AnswerStore:
+        """Where answers are kept. Raises `UnavailableError` after `close`."""
+        if self._closed:
+            raise UnavailableError(CLOSED)
+        return self._answers
+
+    def close(self) -> None:
+        """Whoever owns the store and the models lets go of them: from now on every call says that it's closed."""
+        self._closed = True
 
     async def check(
         self, question: str, *, scope: str = "", similar: bool = True, max_age_seconds: float | None = None
@@ -142,11 +156,12 @@ class SemanticCacheManager:
 
         Raises `UnavailableError`.
         """
+        answers = self.answers
         if not self.may_be_similar(question):
             return Lookup(reason="miss")
         vector = (await self.embedder.embed([normalise(question)]))[0]
         candidates = CANDIDATES if accepts is None else SITUATED_CANDIDATES
-        hits = await self.answers.search(scope, vector, candidates, self.settings.threshold)
+        hits = await answers.search(scope, vector, candidates, self.settings.threshold)
         young = [hit for hit in hits if self._young(hit.entry, max_age_seconds)]
         return await self._chosen(question, young, vector, accepts)
 
@@ -237,6 +252,8 @@ class SemanticCacheManager:
 
         A wrong answer is removed. Raises `UnavailableError`.
         """
+        if self._closed:
+            raise UnavailableError(CLOSED)
         return await self.learner.reported(key, same)
 
     async def stats(self) -> CacheStats:
@@ -254,7 +271,9 @@ class SemanticCacheManager:
 
     async def health(self) -> Mapping[str, Any]:
         """How the store does; never raises for one out of reach."""
-        return await self.answers.health()
+        if self._closed:
+            return {"store": "closed", "reachable": False, "error": CLOSED}
+        return await self._answers.health()
 
     def key(self, question: str, scope: str) -> str:
         """The key of the answer to *question* within *scope*: equal for what is typed differently at most."""

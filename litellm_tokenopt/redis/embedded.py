@@ -162,6 +162,11 @@ def server_folder() -> Path:
     return Path(base if fits else "/tmp", name)
 
 
+def is_private() -> bool:
+    """Whether this program's server is its own, which programs started apart from it can't reach."""
+    return not os.environ.get(FOLDER_VARIABLE)
+
+
 def _unavailable(folder: Path, reason: str) -> RedisUnavailable:
     return RedisUnavailable(
         f"the embedded Redis server can't be started in {folder}: {reason}. "

@@ -64,6 +64,15 @@ class RedisPool:
             return True
 
     @property
+    def private(self) -> bool:
+        """Whether its Redis is an embedded server that this program's own processes alone use; starts none."""
+        if self._resolved().server is None:
+            return False
+        from .embedded import is_private
+
+        return is_private()
+
+    @property
     def answering(self) -> bool:
         """Whether the last calls succeeded; asks nobody."""
         return self._breaker.state == "closed"

@@ -15,6 +15,7 @@ from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
 from litellm_tokenopt.cache.stage import CacheStage
 from litellm_tokenopt.cache.stores import AnswerStore
 from litellm_tokenopt.cache.tiered import TieredAnswerStore
+from litellm_tokenopt.errors import UnavailableError
 from litellm_tokenopt.request import Controls, Tenant
 from litellm_tokenopt.settings import CacheSettings
 from litellm_tokenopt.stage import Keep
@@ -158,3 +159,14 @@ def test_wrong_conditions_are_named(typed: dict[str, str]) -> None:
     """What can't be meant is refused, by name."""
     with pytest.raises(ValueError, match=next(iter(typed))):
         conditions_of(typed)
+
+
+async def test_closed(cache: SemanticCacheManager) -> None:
+    """After the end every call says that the cache is closed; health says it without raising."""
+    await cache.store("What is a llama?", "An animal.")
+    cache.close()
+    for call in (cache.check("What is a llama?"), cache.store("a", "b"), cache.invalidate(key="k"), cache.clear(),
+                 cache.entries(), cache.report("k", True), cache.stats()):  # fmt: skip
+        with pytest.raises(UnavailableError, match="the cache is closed"):
+            await call
+    assert await cache.health() == {"store": "closed", "reachable": False, "error": "the cache is closed"}

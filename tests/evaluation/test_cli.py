@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from litellm_tokenopt.cli import main
 from litellm_tokenopt.evaluation import doctor
 from litellm_tokenopt.optimizer import TokenOptimizer
+from litellm_tokenopt.redis.embedded import FOLDER_VARIABLE
 
 MEMORY = {"redis": {"url": "memory"}, "time_budget_seconds": 60}
 
@@ -206,8 +208,14 @@ def test_warmup_says_where_the_model_is(settings_file: Path, capsys: pytest.Capt
 
 
 @pytest.fixture
-def cached(tmp_path: Path) -> Iterator[Path]:
-    """Settings whose embedded Redis holds three answers of its own; other programs keep that server alive."""
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Settings whose embedded Redis, in a folder that is named, holds three answers of its own."""
+    with tempfile.TemporaryDirectory(prefix="tokenopt-cli-") as folder:
+        monkeypatch.setenv(FOLDER_VARIABLE, folder)
+        yield from _cached(tmp_path)
+
+
+def _cached(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "cached.yaml"
     path.write_text(json.dumps({"redis": {"url": "embedded", "prefix": f"cli-{tmp_path.name}"}}))
 
@@ -289,10 +297,28 @@ def test_cache_says_what_is_wrong(
     assert complaint in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("action", [("list",), ("stats",), ("show", "k"), ("drop", "--all")])
-def test_cache_needs_a_shared_redis(
-    settings_file: Path, action: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("url", ["memory", "embedded"])
+@pytest.mark.parametrize(
+    "action",
+    [
+        *(
+            ("cache", *one)
+            for one in (("list",), ("stats",), ("show", "k"), ("drop", "--all"), ("report", "k", "right"))
+        ),
+        ("tools", "stats"),
+        ("tools", "publish"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_out_of_reach_is_refused(
+    url: str, action: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Answers in another process's memory are out of reach, and the command says so."""
-    assert main(["cache", *action, "--settings", str(settings_file)]) == 1
-    assert "its own memory" in capsys.readouterr().err
+    """What another process keeps in its memory, or in a server of its own, is not said to be nothing."""
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.setenv("TOKENOPT_REDIS__URL", url)
+    assert main([*action]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"redis.url is {url}" in said.err
+    assert "redis:// URL" in said.err
+    assert ("/tokenopt/cache" in said.err) == (action[0] == "cache")

@@ -37,6 +37,19 @@ def test_direct() -> None:
     assert second.endswith("→ 0")
 
 
+def test_semantic_cache() -> None:
+    """The answer cache by itself: another wording is served, a look-alike and another scope aren't."""
+    assert [line.rpartition("? → ")[2] for line in run("semantic_cache.py").splitlines()] == [
+        "Open Settings, then Security. (exact)",
+        "Open Settings, then Security. (semantic)",
+        "no answer (miss)",
+        "other scope: miss",
+        "reachable: True, entries: 1",
+        "removed: 1, left: 0",
+        "the cache is closed",
+    ]
+
+
 def test_tool_registry() -> None:
     """A question gets its tool of thirteen, with only the sent schemas built; calls of every kind are carried out."""
     lines = run("tool_registry.py").splitlines()
