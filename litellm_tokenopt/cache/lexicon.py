@@ -184,7 +184,9 @@ CONFUSABLE = _pairs(
     "county/country statue/statute sever/severe planed/planned hoping/hopping later/latter loose/lose "
     "personal/personnel moral/morale bread/bred filed/filled staring/starring stared/starred quite/quiet "
     "costal/coastal prefect/perfect devise/device complement/compliment stationary/stationery principal/principle "
-    "clam/calm salve/slave sacred/scared silver/sliver board/broad carves/craves bared/barred"
+    "clam/calm salve/slave sacred/scared silver/sliver board/broad carves/craves bared/barred affect/effect "
+    "accept/except precede/proceed emigrate/immigrate council/counsel weather/whether allusion/illusion elicit/illicit "
+    "imply/infer insure/ensure adverse/averse eminent/imminent"
 )
 """Different words that look like each other's misspelling."""
 
@@ -240,6 +242,20 @@ ORDINALS = {
         "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(), 1
     )
 }
+
+CASED = frozenset(
+    "us who it aids polish turkey may march august china chile jordan georgia lent job reading nice mobile bath cork "
+    "tangier java jersey guinea hungary greece rice bond frank rob sue mark bill jack grace rose faith hope april "
+    "june dick pat drew apple amazon windows word excel access outlook teams shell target gap visa swift go rust "
+    "ram cat pet sad ace arm amp bit cop ear gas hit ice map mast met net pin rip sat seal spa tan "
+    "mercury mars earth moon sun concord lima sierra crack".split()
+)
+"""Words that mean another thing with a capital, which some leave out: the case must be the same."""
+
+ACRONYMS = CASED & FUNCTION_WORDS
+
+CASED_UNITS = frozenset("mw mb gb kb tb mm m mv ma mg g k mj mpa pa mhz mah mbp s".split())
+"""Units, in small letters, that another case makes another unit."""
 
 UNIT_SIGNS = {"£": "gbp", "$": "usd", "€": "eur", "¥": "yen", "₹": "rupee", "%": "percent", "°": "degree"}
 UNITS = {

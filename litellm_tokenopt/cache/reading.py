@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from ..memo import Memo
 from . import lexicon as lex
+from .language import foreign_signs, is_english
 
 _LITERAL = re.compile(
     r"```.*?```|`[^`\n]+`"  # code
     r"|\"[^\"\n]{1,200}\"|“[^”\n]{1,200}”|(?<!\w)'[^'\n]{2,200}'(?!\w)"  # quotes
+    r"|(?<![\w.])\d+(?:[/:]\d+)+(?![\w/])|(?<![\w.-])\d{1,4}(?:-\d{1,2}){2}(?![\w-])|(?<![\w.])\d{1,2}\.\d{1,2}\.\d{2,4}\b"
     r"|https?://[^\s<>\"')]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # addresses
     r"|(?<![\w£$€])--?[A-Za-z][\w-]*|(?<!\w)[~.]?/[\w./-]+"  # flags, paths
     r"|\b\w+(?:_\w+)+\b|\b\w+(?:::\w+)+|\b\w+\(\)|\b[A-Za-z]{2,}\w*(?:\.[A-Za-z]\w*)+",
@@ -20,6 +22,11 @@ _LITERAL = re.compile(
 )
 _TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)*|\.net\b|[^\W\d_](?:[^\W\d_]|'(?!s\b))*(?:\+\+|#)?|'s\b|[£$€¥₹%°]|[,.;:!?\n]")
 _SYMBOL = re.compile(r"[<>=+*^~|\\{}\[\]&@#≤≥≠\u00d7÷]|(?<=[\w)])\s*[-/]\s*(?=\d)|-(?=\d)")
+_PIECE = re.compile(r"(?<!\S)(?=\S*[^\w\s])\S+")
+_MARKS = frozenset(("-", "\u2013", "\u2014", "--", "...", "\u2026", "&"))
+_OPENING_SIGNS = re.compile(r"[-+~!^*=<>@#&|%\\/]+(?=\w)")
+_CLOSING_SIGNS = re.compile(r"(?<=\w)(?:[-+^*=#&|~]+)$")
+_UNIT = re.compile(r"(?<![\w.])\d[\d.,]*\s?([A-Za-z]{1,3})\b")
 _POLITE = re.compile(
     r"\b(?:(?:can|could|would|will) (?:you|someone|anyone|anybody)(?: please| kindly)? "
     r"(?:tell|show|let)(?: me| us)?(?: know)?(?: about)?|"
@@ -66,6 +73,14 @@ class Reading:
     names: frozenset[str]
     literals: tuple[str, ...]
     symbols: tuple[str, ...]
+    numbers: tuple[str, ...]
+    units: tuple[str, ...]
+    plain: str
+    english: bool
+    lower: bool
+    cased: Mapping[str, frozenset[str]]
+    before: Mapping[str, frozenset[str]]
+    stranded: bool
     kind: str
     negated: tuple[str, ...]
     roles: Mapping[str, frozenset[str]]
@@ -97,7 +112,10 @@ def _read(text: str) -> Reading:
             words.setdefault(content, token)
     return Reading(
         tokens=tuple(token for token in tokens if token not in _BREAKS), words=tuple(words), texts=words,
-        names=_names(plain), literals=literals, symbols=_symbols(plain), kind=_kind(tokens),
+        names=_names(plain), literals=literals, symbols=_symbols(plain) + foreign_signs(text),
+        numbers=tuple(sorted(token for token in tokens if token[0].isdigit())), units=tuple(_UNIT.findall(plain)),
+        plain=plain, english=is_english(plain), lower=_is_lower(plain), cased=_cased(plain), before=_before(tokens),
+        stranded=_is_stranded(tokens), kind=_kind(tokens),
         negated=tuple(sorted(_negated(tokens))), roles=_roles(tokens), loose=_loose_pairs(tokens),
         agents=_agents(tokens), persons=_persons(tokens), owners=_owners(tokens), tense=_tense(tokens),
         conjunctions=frozenset({"and", "or"} & set(tokens)), duty=_duty(lowered, _kind(tokens)),
@@ -112,15 +130,31 @@ def _literal(text: str) -> str:
 
 
 def _symbols(text: str) -> tuple[str, ...]:
-    """Signs of arithmetic, comparison and code, in order."""
-    return tuple(match.group().strip() for match in _SYMBOL.finditer(text))
+    """Signs of arithmetic, comparison and code, in order; what signs stand at words or alone."""
+    pieces = [sign for piece in _pieces(text) if (sign := _signed(piece))]
+    return (*(match.group().strip() for match in _SYMBOL.finditer(text)), *pieces)
+
+
+def _pieces(text: str) -> list[str]:
+    """What stands between white space in *text* and holds signs, without marks that end it."""
+    plain = _LITERAL.sub(" ", text)
+    return _PIECE.findall(re.sub(r"(?:\s+[^\w\s]{1,3}|[?!.,;:\s]+)$", "", plain))
+
+
+def _signed(piece: str) -> str:
+    """The signs of ``i++``, ``!true`` or ``?`` with their place; empty where there are only marks or currencies."""
+    if not re.search(r"\w", piece):
+        return "" if piece in _MARKS or not piece.isascii() else piece
+    bare = piece.rstrip("?!.,;:)]}'\"")
+    opening, closing = _OPENING_SIGNS.match(bare), _CLOSING_SIGNS.search(bare)
+    return (f"{opening.group()}_" if opening else "") + (f"_{closing.group()}" if closing else "")
 
 
 def _acronyms(text: str) -> str:
     """*text* with acronyms that look like function words (US, IT, WHO) made distinct; shouting is left alone."""
     if text.isupper():
         return text
-    return _ACRONYM.sub(lambda m: f"{m.group()}acronym" if m.group().lower() in lex.FUNCTION_WORDS else m.group(), text)
+    return _ACRONYM.sub(lambda m: f"{m.group()}acronym" if m.group().lower() in lex.ACRONYMS else m.group(), text)
 
 
 def _expanded(text: str) -> str:
@@ -137,6 +171,46 @@ def _names(text: str) -> frozenset[str]:
     """Stems of words with a capital letter inside a sentence."""
     found = re.findall(r"(?<![.!?:\n])\s+([A-Z][\w'-]*|\w+[A-Z]\w*)", text)
     return frozenset(lex.stem(word.lower().removesuffix("'s")) for word in found if word[:2] not in ("I", "I'"))
+
+
+_WORD = re.compile(r"(?<![\w'])[A-Za-z][A-Za-z]+(?![\w'])")
+
+
+def _is_lower(text: str) -> bool:
+    """Whether *text* was typed without regard to case: no capital but at its start, or nothing but capitals."""
+    return text.isupper() or text[1:].replace("I", "").islower()
+
+
+def _cased(text: str) -> Mapping[str, frozenset[str]]:
+    """Of each word, in small letters, how it's written where its case says something: not at a sentence's start."""
+    found: dict[str, set[str]] = {}
+    if not text.isupper():
+        for match in _WORD.finditer(text):
+            word = match.group()
+            if not re.search(r"(?:^|[.!?:\n])\W*$", text[: match.start()]) or word[1:] != word[1:].lower():
+                found.setdefault(word.lower(), set()).add(word)
+    return {word: frozenset(forms) for word, forms in found.items()}
+
+
+def _before(tokens: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    """The prepositions that stand right before each content word, articles aside; empty text where none does."""
+    found: dict[str, set[str]] = {}
+    last = ""
+    for token in tokens:
+        if content := content_stem(token):
+            found.setdefault(content, set()).add(last)
+            last = ""
+        elif token in lex.ROLE_PREPOSITIONS:
+            last = token
+        elif token not in _ARTICLES:
+            last = ""
+    return {word: frozenset(prepositions) for word, prepositions in found.items()}
+
+
+def _is_stranded(tokens: Sequence[str]) -> bool:
+    """Whether a preposition stands at the end: ``the manager of``."""
+    words = [token for token in tokens if token not in _BREAKS]
+    return bool(words) and words[-1] in lex.ROLE_PREPOSITIONS
 
 
 def content_stem(token: str) -> str:

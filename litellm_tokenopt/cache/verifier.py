@@ -15,7 +15,7 @@ from .veto import veto
 
 logger = logging.getLogger(__name__)
 
-DOUBTS = frozenset({"words", "order", "question_word", "roles", "conjunction"})
+DOUBTS = frozenset({"words", "question_word", "conjunction"})
 """Objections that may be no more than another wording; all others stand."""
 
 

@@ -24,6 +24,10 @@ def veto(asked: str, stored: str) -> str | None:
     return next((reason for check in _CHECKS if (reason := check(first, second))), None)
 
 
+def _language(a: Reading, b: Reading) -> str | None:
+    return None if (a.english and b.english) or a.plain == b.plain else "language"
+
+
 def _literals(a: Reading, b: Reading) -> str | None:
     return "literal" if (a.literals, a.symbols) != (b.literals, b.symbols) else None
 
@@ -37,6 +41,33 @@ def _question_kind(a: Reading, b: Reading) -> str | None:
     if a.kind == b.kind or _same_kind(a, b):
         return None
     return "question_word"
+
+
+def _numbers(a: Reading, b: Reading) -> str | None:
+    """Numbers as often, and units in the same case where case tells them apart (mW, MW)."""
+    if a.numbers != b.numbers:
+        return "number"
+    pairs = zip(a.units, b.units, strict=False)
+    apart = any(x != y and x.lower() == y.lower() in lex.CASED_UNITS and not _bytes(x, y) for x, y in pairs)
+    return "number" if apart else None
+
+
+def _bytes(x: str, y: str) -> bool:
+    """Whether one is the other typed carelessly: gb for GB."""
+    return {x, y} == {x.lower(), x.upper()} and x.lower() in ("kb", "mb", "gb", "tb")
+
+
+def _case(a: Reading, b: Reading) -> str | None:
+    """Whether a word's case tells two things apart: WHO and who, Turkey and turkey."""
+    for word in a.cased.keys() & b.cased.keys():
+        ours, theirs = a.cased[word], b.cased[word]
+        if (ours != theirs and word in lex.CASED) or (not ours & theirs and _telling_case(word, a.lower or b.lower)):
+            return "case"
+    return None
+
+
+def _telling_case(word: str, careless: bool) -> bool:
+    return not (careless or word in lex.FUNCTION_WORDS or word in lex.UNITS)
 
 
 _ASKED_BY_NOUN = {
@@ -95,6 +126,8 @@ def _words(a: Reading, b: Reading) -> str | None:
         return "number"
     if any(_opposite(a, x, b, y) for x in left for y in right):
         return "antonym"
+    if any(frozenset((x, y)) in lex.CONFUSABLE for x in left for y in right):
+        return "look_alike"
     if (left and right) or not (left | right) <= lex.EMPTY_WORDS:
         return "name" if (left & a.names) | (right & b.names) else "words"
     return None
@@ -152,7 +185,9 @@ def _order(a: Reading, b: Reading) -> str | None:
     common = frozenset(a.words) & frozenset(b.words)
     first = [word for word in a.words if word in common]
     place = {word: i for i, word in enumerate(word for word in b.words if word in common)}
-    inverted = {frozenset((x, y)) for x, y in combinations(first, 2) if place[x] > place[y]} - a.loose - b.loose
+    inverted = {frozenset((x, y)) for x, y in combinations(first, 2) if place[x] > place[y]}
+    if a.stranded == b.stranded:
+        inverted = inverted - a.loose - b.loose
     if a.agents != b.agents and (a.agents ^ b.agents) & common:
         return _voice(a, b, first, inverted)
     if common & lex.SYMMETRIC and not (a.agents or b.agents):
@@ -176,6 +211,20 @@ def _roles(a: Reading, b: Reading) -> str | None:
         return "roles"
     if {a.persons, b.persons} == {"iy", "yi"} or _other_owner(a, b):
         return "roles"
+    return None
+
+
+_LIKE_PREPOSITIONS = tuple(map(frozenset, (("of", "for"), ("in", "on", "at"), ("to", "into"), ("on", "onto"))))
+
+
+def _prepositions(a: Reading, b: Reading) -> str | None:
+    """Whether the same words stand behind other prepositions: photos *in*, *of* the museum."""
+    if a.words != b.words or a.agents or b.agents:
+        return None
+    for word in a.before:
+        x, y = a.before[word], b.before[word]
+        if "" not in x | y and not x & y and not any(x | y <= like for like in _LIKE_PREPOSITIONS):
+            return "preposition"
     return None
 
 
@@ -215,5 +264,6 @@ def _grammar(a: Reading, b: Reading) -> str | None:
 
 
 _CHECKS: tuple[Callable[[Reading, Reading], str | None], ...] = (
-    _literals, _negation, _words, _empty, _question_kind, _grammar, _roles, _order,
+    _language, _literals, _case, _numbers, _negation, _words, _empty, _question_kind, _grammar, _prepositions, _roles,
+    _order,
 )  # fmt: skip
