@@ -1,30 +1,33 @@
-"""Whether a cached answer and a fresh one to the same question say the same."""
+"""Whether a cached answer and a fresh one to the same question say the same.
+
+Without a judge nothing is said that isn't sure: a model words its answers anew each time, and calling that wrong would
+make a good cache stricter and stricter.
+"""
 
 from __future__ import annotations
 
 import re
 
 from ..models.base import Embedder
+from .contradictions import content_in, contradiction, denials_in, names_in, numbers_in, order_of
 from .evidence import Outcome
 from .judge import Judge
 from .normalise import normalise
-from .veto import veto
+from .veto import moved
 
 SHORT_WORDS = 40
-"""Answers up to this long are read word by word; of longer ones figures, verdicts and the drift are compared."""
-SAME_FROM, DIFFERENT_TO = 0.85, 0.55
-"""Cosines from which on answers say the same, and up to which they don't; between, it can't be told."""
+"""In answers up to this long the order of all words is compared; in longer ones that of names."""
+SAME_FROM, DIFFERENT_TO = 0.85, 0.25
+"""Cosines from which on answers may say the same, and up to which they may be of different things."""
+LEAST_WORDS = 3
+"""Content words that an answer must have for its subject to be told."""
 
-# Two answers may put one thing in other words: of a veto's reasons only these are of substance.
-_SUBSTANCE = frozenset({"literal", "number", "negation", "antonym", "name"})
 _ENUMERATION = re.compile(r"^\s*(?:\d+[.)]|[-*•#]+)\s+", re.MULTILINE)
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-_VERDICT = re.compile(r"\W*(yes|no|true|false|correct|incorrect)\b", re.IGNORECASE)
 _MARKUP = re.compile(r"[*_`#>]+")
 
 
 class AnswerComparer:
-    """Compares two answers: word for word, then by *judge*; without a verdict by contradictions, then by vectors."""
+    """Compares two answers: word for word, then by *judge*; without a verdict only what is sure is told."""
 
     def __init__(self, embedder: Embedder, judge: Judge | None = None) -> None:
         self._embedder = embedder
@@ -35,42 +38,38 @@ class AnswerComparer:
         first, second = plain(cached), plain(fresh)
         if not first or not second:
             return "unknown"
-        if first == second:
+        if first.casefold() == second.casefold():
             return "same"
         verdict = "unknown" if self._judge is None else await self._judge.answers(question, cached, fresh)
         if verdict != "unknown":
             return verdict
-        if clash(first, second) is not None:
+        if contradiction(first, second) is not None:
             return "different"
         one, other = await self._embedder.embed([first, second])
-        return _told(float(one @ other))
+        return told(first, second, float(one @ other))
 
 
 def plain(answer: str) -> str:
     """*answer* without marks of layout, and without differences that can't change what it says."""
     bare = _MARKUP.sub("", _ENUMERATION.sub("", answer))
-    return normalise(" ".join(bare.split())).casefold()
+    return normalise(" ".join(bare.split()))
 
 
-def clash(first: str, second: str) -> str | None:
-    """What two answers can't both say, in a word: verdict, number, or a veto's reason; None where nothing was found."""
-    verdicts = [match[1].lower() if (match := _VERDICT.match(text)) else "" for text in (first, second)]
-    if all(verdicts) and verdicts[0] != verdicts[1]:
-        return "verdict"
-    ours, theirs = (set(_numbers(text)) for text in (first, second))
-    if ours - theirs and theirs - ours:
-        return "number"
-    if max(len(text.split()) for text in (first, second)) > SHORT_WORDS:
-        return None
-    reason = veto(first, second)
-    return reason if reason in _SUBSTANCE else None
-
-
-def _numbers(text: str) -> list[str]:
-    return [number.replace(",", "").rstrip(".") for number in _NUMBER.findall(text)]
-
-
-def _told(cosine: float) -> Outcome:
-    if cosine >= SAME_FROM:
+def told(first: str, second: str, cosine: float) -> Outcome:
+    """What two answers without a contradiction come to, by the *cosine* of their vectors and what they speak of."""
+    if cosine >= SAME_FROM and _speak_of_the_same(first, second):
         return "same"
-    return "different" if cosine <= DIFFERENT_TO else "unknown"
+    ours, theirs = content_in(first), content_in(second)
+    if cosine <= DIFFERENT_TO and min(len(ours), len(theirs)) >= LEAST_WORDS and ours.isdisjoint(theirs):
+        return "different"
+    return "unknown"
+
+
+def _speak_of_the_same(first: str, second: str) -> bool:
+    """Whether two answers have the same numbers, as many denials, and the same names in the same order."""
+    if numbers_in(first) != numbers_in(second) or denials_in(first) != denials_in(second):
+        return False
+    names = names_in(first) | names_in(second)
+    if order_of(names, first) != order_of(names, second):
+        return False
+    return max(len(text.split()) for text in (first, second)) > SHORT_WORDS or not moved(first, second)

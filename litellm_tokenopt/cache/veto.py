@@ -28,6 +28,12 @@ def _language(a: Reading, b: Reading) -> str | None:
     return None if (a.english and b.english) or a.plain == b.plain else "language"
 
 
+def moved(one: str, other: str) -> bool:
+    """Whether what both texts speak of stands in another order, or another role, that may mean something."""
+    a, b = read(one), read(other)
+    return (_roles(a, b) or _order(a, b)) is not None
+
+
 def _literals(a: Reading, b: Reading) -> str | None:
     return "literal" if (a.literals, a.symbols) != (b.literals, b.symbols) else None
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from litellm_tokenopt.cache.agreement import AnswerComparer, clash, plain
+from litellm_tokenopt.cache.agreement import AnswerComparer
 from litellm_tokenopt.cache.background import Background
-from litellm_tokenopt.cache.evidence import Observation, read_observations, written
+from litellm_tokenopt.cache.evidence import Observation, Pair, read_observations, written
 from litellm_tokenopt.cache.judge import Judge, Said, verdict_of
 from litellm_tokenopt.cache.learner import Learner
 from litellm_tokenopt.cache.manager import SemanticCacheManager
@@ -26,16 +26,51 @@ from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import CacheSettings, EmbedderSettings
 from litellm_tokenopt.stage import Answer, Keep
 
-SAME = [
+REWORDED = [
     ("Open Settings and press Reset.", "**Open settings**, and press reset."),
     ("Delivery takes 3 to 5 working days.", "It takes 3 to 5 working days until delivery."),
     ("Yes, you can cancel at any time in your account.", "Yes, you can cancel in your account at any time."),
     ("1. Open the app\n2. Tap Profile\n3. Tap Sign out", "- Open the app\n- Tap Profile\n- Tap Sign out"),
     ("The warranty covers defects for 24 months.", "Defects are covered by the warranty for 24 months."),
-    ("Paris is the capital of France.", "The capital of France is Paris."),
+    ("The capital of France is Paris.", "Paris is the capital of France, with about 2.1 million inhabitants."),
     ("You can pay by card or bank transfer.", "You can pay by bank transfer or card."),
+    (
+        "TCP is connection-oriented and guarantees delivery; UDP is connectionless and faster, without guarantees.",
+        "UDP sends packets without a connection or any guarantee, so it's quick. TCP sets up a connection first and "
+        "makes sure that everything arrives in order.",
+    ),
+    (
+        "Water boils at 100 degrees Celsius at sea level.",
+        "At sea level, the boiling point of water is 100 °C (212 °F).",
+    ),
+    ("The warranty lasts two years.", "You get a warranty of 24 months."),
+    ("It takes 30 minutes.", "It takes half an hour."),
+    ("Two people can share a room.", "2 people can share a room."),
+    ("The city has about 2.1 million inhabitants.", "The city has about 2,102,650 inhabitants."),
+    ("The shop closes at 6 pm.", "The shop closes at 18:00."),
+    ("Ask Ms Gray in the HR team.", "The HR team's Ms Gray can help you with that."),
+    ("Photosynthesis turns light into chemical energy.", "Plants use sunlight to make sugar from water and CO2."),
+    ("No problem: you can cancel whenever you like.", "Yes, you can cancel at any time."),
+    ("It is not possible to return sale items.", "Sale items can't be returned."),
+    ("The UK left the EU in 2020.", "Britain left the European Union in 2020."),
+    (
+        "A list keeps its order and can be changed; a tuple can't be changed.",
+        "Tuples are immutable, lists are mutable.",
+    ),
+    ("Yes.", "Yes, every order includes free returns within the usual period."),
+    ("42", "The answer is 42."),
+    ("Use `git stash` to put your changes aside.", "Run git stash; it saves your changes for later."),
+    ("The door is open.", "The door isn't closed."),
+    ("Set the oven to 180 °C for 20 minutes.", "Set the oven to 350 °F for 20 minutes."),
+    ("The flight takes 2 hours.", "The flight takes 120 minutes."),
+    ("Christmas is on 25 December.", "Christmas is on December 25."),
+    ("It runs on Linux and macOS.", "It runs on macOS and Linux."),
+    ("Don't worry, your data is safe.", "Your data is safe."),
+    ("It's not only fast but also cheap.", "It's fast and cheap."),
+    ("A prime has two divisors, for example 7.", "A prime has two divisors, for example 13."),
+    ("Visit a big city such as London.", "Visit a big city such as Madrid."),
 ]
-DIFFERENT = [
+CONTRADICTING = [
     ("Delivery takes 3 to 5 working days.", "Delivery takes 7 to 9 working days."),
     ("Yes, it is covered by the plan.", "No, it isn't covered by the plan."),
     ("The deadline is 31 March.", "The deadline is 30 April."),
@@ -43,6 +78,20 @@ DIFFERENT = [
     ("Open Settings and press Enable.", "Open Settings and press Disable."),
     ("The fee is 2 euros.", "The fee is 20 euros."),
     ("Ask your manager to approve the leave.", "Bake it for half an hour in a hot oven."),
+    ("The capital of Australia is Canberra.", "The capital of Australia is Sydney."),
+    ("Please take the pills before every meal.", "Please take the pills after every meal."),
+    ("The meeting is on Monday at 10:30.", "The meeting is on Monday at 11:30."),
+    ("The firm's head office is in Oslo, in the harbour.", "The firm's head office is in Bergen, in the harbour."),
+    ("True, whales are mammals.", "False, whales are fish."),
+    ("The contract has not been signed by both sides.", "The contract has been signed by both sides."),
+]
+UNSURE = [
+    ("Romeo loved Juliet.", "Juliet loved Romeo."),
+    ("The bank lends money to the firm.", "The firm lends money to the bank."),
+    ("The train goes from Rome to Milan.", "The train goes from Milan to Rome."),
+    ("The cat chased the dog.", "The dog chased the cat."),
+    ("Prices rose by 3 percent in May.", "In May, prices were up by 4 percent on the month before."),
+    ("Returns are free.", "Returns are free within the European Union."),
 ]
 
 
@@ -51,24 +100,46 @@ def minilm() -> Any:
     return build_embedder(EmbedderSettings())
 
 
-@pytest.mark.parametrize(("first", "second"), SAME)
-async def test_answers_in_other_words_are_the_same(minilm: Any, first: str, second: str) -> None:
-    """Layout, order of words and politeness don't make another answer; at worst it can't be told."""
-    assert await AnswerComparer(minilm).compare("?", first, second) in ("same", "unknown")
-    assert clash(plain(first), plain(second)) is None
+@pytest.mark.parametrize(("first", "second"), REWORDED)
+async def test_answers_in_other_words_are_never_different(minilm: Any, first: str, second: str) -> None:
+    """Layout, order, units, rounding, short forms and more or less detail don't make an answer wrong."""
+    for one, other in ((first, second), (second, first)):
+        assert await AnswerComparer(minilm).compare("?", one, other) in ("same", "unknown")
 
 
-async def test_most_can_be_told(minilm: Any) -> None:
-    """Of answers in other words, most are recognised."""
-    told = [await AnswerComparer(minilm).compare("?", *pair) for pair in SAME]
+async def test_like_answers_are_recognised(minilm: Any) -> None:
+    """Of answers that say the same in the same order, some are surely the same."""
+    told = [await AnswerComparer(minilm).compare("?", *pair) for pair in REWORDED]
     assert told.count("same") >= 5
 
 
-@pytest.mark.parametrize(("first", "second"), DIFFERENT)
+@pytest.mark.parametrize(("first", "second"), CONTRADICTING)
 async def test_answers_that_disagree_are_different(minilm: Any, first: str, second: str) -> None:
-    """Another figure, verdict, polarity or subject is another answer, either way round."""
+    """Another figure, verdict, polarity, name or subject is another answer, either way round."""
     for one, other in ((first, second), (second, first)):
         assert await AnswerComparer(minilm).compare("?", one, other) == "different"
+
+
+@pytest.mark.parametrize(("first", "second"), UNSURE)
+async def test_what_is_not_sure_is_unknown(minilm: Any, first: str, second: str) -> None:
+    """The same words in another order, and more or less said, can't be told without a judge."""
+    for one, other in ((first, second), (second, first)):
+        assert await AnswerComparer(minilm).compare("?", one, other) == "unknown"
+
+
+async def test_rewordings_never_make_a_cache_stricter(minilm: Any, clock: Any) -> None:
+    """After hundreds of checks against fresh wordings nothing counts as wrong; contradictions make it stricter."""
+    cache = manager(MemoryAnswerStore(10), minilm, clock)
+    pair = Pair(entry_key="k", question="q", margin=1.0, doubted=False)
+    outcomes = [await AnswerComparer(minilm).compare("?", *answers) for answers in REWORDED]
+    for outcome in outcomes * 10:
+        await cache.learner.checked(pair, outcome)
+    checks = (await cache.stats()).checks
+    assert (checks.different, checks.wrong_rate, checks.tightening) == (0, 0.0, 0.0)
+    assert checks.same + checks.unknown == 10 * len(REWORDED)
+    for answers in CONTRADICTING:
+        await cache.learner.checked(pair, await AnswerComparer(minilm).compare("?", *answers))
+    assert (await cache.stats()).checks.tightening > 0
 
 
 async def test_nothing_is_told_of_an_empty_answer(minilm: Any) -> None:
@@ -84,7 +155,7 @@ async def test_a_judge_has_the_word_on_answers(minilm: Any, said: str, outcome: 
         return Said(said, 9)
 
     judge = Judge(ask, lambda tokens: None)
-    assert await AnswerComparer(minilm, judge).compare("?", *DIFFERENT[0]) == outcome
+    assert await AnswerComparer(minilm, judge).compare("?", *CONTRADICTING[0]) == outcome
 
 
 @pytest.mark.parametrize(
