@@ -79,7 +79,7 @@ def denials_in(text: str) -> int:
 
 def _verdicts_differ(first: str, second: str) -> bool:
     one, other = (_VERDICT.match(text) for text in (first, second))
-    return bool(one and other) and (one[1].lower() in _SAYS_YES) != (other[1].lower() in _SAYS_YES)
+    return one is not None and other is not None and (one[1].lower() in _SAYS_YES) != (other[1].lower() in _SAYS_YES)
 
 
 def _tokens(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..request import ChatRequest, Message, Reply, digest, has_media, is_system, text_of, user_turns
 from ..settings import CacheSettings
+from .lasting import lasting
 from .manager import Lookup, SemanticCacheManager
 from .scope import Scope, scope_of
 from .situation import Situation, differences, figures, pack, situation_of, unpack
@@ -30,7 +31,10 @@ _CODE = re.compile(r"```|\n {4}\S")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """A request with earlier turns: *scope* is its own, *bare* that of its last turn asked without the others."""
+    """A request with earlier turns: *scope* is its own, *bare* that of its last turn asked without the others.
+
+    What the user said in the others for good (`lasting`) is part of *bare*.
+    """
 
     scope: Scope
     bare: str
@@ -60,8 +64,9 @@ def conversation_of(
     alone = request.with_(messages=(*request.messages[:start], last))
     turn = split_turn(scope.question)
     told_all = [*told, ("user", turn.lead)] if turn.lead else told
+    bare, said = scope_of(alone, settings, embedder_name).id, lasting(text for role, text in told_all if role == "user")
     return Conversation(
-        scope=scope, bare=scope_of(alone, settings, embedder_name).id, turn=turn,
+        scope=scope, bare=digest("lasting", bare, *said) if said else bare, turn=turn,
         history=tuple(text for _, text in told), figures=figures(told_all), situation=situation_of(told_all),
     )  # fmt: skip
 

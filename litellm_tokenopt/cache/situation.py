@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from .lasting import lasts
 from .lexicon import NUMBER_WORDS
 from .reading import read
-from .veto import veto
+from .veto import listed_otherwise, veto
 
 MAX_SKIPPED = 5
 """At most so many clauses in a row may be on one side alone."""
@@ -153,7 +154,7 @@ def _says_the_same(one: Clause, other: Clause) -> bool:
         return True
     if _telling_words(first).isdisjoint(_telling_words(second)) or _figures(first) != _figures(second):
         return False
-    return veto(one.text, other.text) is None
+    return veto(one.text, other.text) is None and not listed_otherwise(one.text, other.text)
 
 
 def _telling_words(text: str) -> set[str]:
@@ -166,6 +167,8 @@ def _may_be_small_talk(clause: Clause) -> bool:
     """Whether leaving *clause* out can't lose a fact that rules see."""
     text = clause.text
     if clause.by == "r" or text.endswith("?") or _figures(text) or _NAME.search(text) or _YES_NO.fullmatch(text):
+        return False
+    if lasts(text):
         return False
     return _is_phatic(text) or not (_DENIALS.search(_REASSURANCE.sub(" ", text)) or read(text).literals)
 

@@ -34,6 +34,15 @@ def moved(one: str, other: str) -> bool:
     return (_roles(a, b) or _order(a, b)) is not None
 
 
+def listed_otherwise(one: str, other: str) -> bool:
+    """Whether both texts list the same in another order, which matters to "the second one"."""
+    a, b = read(one), read(other)
+    common = frozenset(a.words) & frozenset(b.words)
+    return [word for word in a.words if word in common] != [word for word in b.words if word in common] and bool(
+        a.loose & b.loose
+    )
+
+
 def _literals(a: Reading, b: Reading) -> str | None:
     return "literal" if (a.literals, a.symbols) != (b.literals, b.symbols) else None
 

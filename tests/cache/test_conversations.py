@@ -208,3 +208,39 @@ def test_law_small_talk_shares(real: MemoisedEmbedder, make: SimpleNamespace, ph
         return await shop.ask(" ".join([*phrases, MOWER[0]]), *MOWER[1:], LEANING) == "hit"
 
     assert asyncio.run(shared())
+
+
+RUST, GO = "I only code in Rust.", "I only code in Go."
+READ = "How do I read a file line by line in a program?"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (RUST, GO),
+        ("From now on answer like a pirate.", "Hello!"),
+        ("In this game, red means stop and green means go.", "In this game, red means go and green means stop."),
+        ("Call me Captain.", "Hi there!"),
+        ("Please keep your answers short.", "Good morning!"),
+        ("I live in Norway.", "I live in Spain."),
+        ("I'm a vegetarian.", "Nice to meet you."),
+        ("My daughter is allergic to nuts.", "My daughter is tall."),
+        ("You are a strict teacher.", "You are a cheerful clown."),
+        ("Pretend that it is 1850.", "How nice."),
+    ],
+)
+async def test_what_is_said_for_good_must_be_the_same(
+    real: MemoisedEmbedder, make: SimpleNamespace, one: str, other: str
+) -> None:
+    """A question that stands alone is not shared across instructions, roles, meanings and facts that stay."""
+    shop = Shop(real, make)
+    assert await shop.ask(one, "Understood.", READ, reply="With a loop.") != "hit"
+    assert await shop.ask(one, "Sure.", READ) == "hit"
+    assert await shop.ask(other, "Understood.", READ) != "hit"
+
+
+async def test_a_list_has_an_order(real: MemoisedEmbedder, make: SimpleNamespace) -> None:
+    """ "The second one" is another after the same names in another order."""
+    shop = Shop(real, make)
+    for cities in ("Rome and Milan", "Milan and Rome"):
+        assert await shop.ask("Which cities do you fly to?", f"We fly to {cities}.", "the second one please") != "hit"

@@ -1,0 +1,43 @@
+"""Which sentences are meant for what comes after them too."""
+
+from __future__ import annotations
+
+import pytest
+
+from litellm_tokenopt.cache.lasting import lasting, lasts
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "From now on, answer in French", "Always reply with one word", "Never mention prices", "Be brief and formal",
+        "Keep your answers short", "Answer like a pirate", "Don't use jargon", "Please write to me in British English",
+        "Act as a doctor", "You are a strict teacher", "Pretend that it is 1850", "Let's play a game", "Call me Ann",
+        "My name is Ann", "I live in Norway", "We use Postgres at work", "I only eat fish", "I'm a beginner",
+        "I'm allergic to nuts", "My budget is small", "In my texts bank means river bank",
+        "In this story, cats can talk", "Remember that I hate onions", "Let x be 5", "I live in Rome, where can I ski?",
+    ],
+)  # fmt: skip
+def test_said_for_good(sentence: str) -> None:
+    """Instructions, roles, meanings, preferences, and facts about the user."""
+    assert lasts(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Hello", "Thanks, that is all", "What do you sell?", "My parcel did not arrive", "Which tool should I use?",
+        "What does this word mean?", "I never got a letter", "The battery is flat after 5 minutes",
+        "That is great news", "The order was supposed to come", "You're a star",
+        "Can I use a card?", "I mean the blue one", "I'd like a table for two", "Where do I live safely?",
+    ],
+)  # fmt: skip
+def test_said_in_passing(sentence: str) -> None:
+    """Questions, news and thanks."""
+    assert not lasts(sentence)
+
+
+def test_sentences_come_in_order_and_in_one_form() -> None:
+    """Case, white space and closing marks don't count."""
+    assert lasting(["Hi! Call  me ANN.", "I live in Oslo; thanks"]) == lasting(["call me Ann", "i live in Oslo!"])
+    assert lasting(["Call me Ann. I live in Oslo."]) != lasting(["I live in Oslo. Call me Ann."])
