@@ -42,6 +42,34 @@ _LACKS = re.compile(
     re.IGNORECASE,
 )
 
+_REFUSES_ELSEWHERE = re.compile(
+    r"\bich (?:kann|darf) (?:\w+ ){0,4}(?:nicht|keine\w*)\b|\btut mir (?:sehr )?leid\b[^.]{0,60}\b(?:nicht|keine\w*)\b"
+    r"|\bje (?:ne (?:peux|suis) pas|n['\u2019]ai pas acc\u00e8s)\b|\bd\u00e9sol\u00e9e?\b[^.]{0,60}\bpas\b"
+    r"|\b(?:lo siento|disculp\w+|lamento)\b[^.]{0,40}\bno (?:puedo|tengo|es posible)\b|\bno puedo (?:ayudar|"
+    r"proporcionar|"
+    r"responder|acceder|hacer|cumplir)"
+    r"|\bnon posso (?:aiutar|fornir|risponder|acceder)|\bn\u00e3o posso (?:ajudar|fornecer|responder|acessar)",
+    re.IGNORECASE,
+)
+_FAILED = re.compile(
+    r"^\W*(?:(?:an? )?(?:internal|unexpected|unknown|server|system) (?:server )?error\b|an error (?:has )?occurred\b|"
+    r"error:|(?:oops|sorry)?[,!. ]*something went wrong\b|(?:the )?(?:service|server|"
+    r"model) (?:is )?(?:temporarily |currently )?"
+    r"(?:unavailable|overloaded)\b|(?:rate limit exceeded|too many requests|request timed out|timeout)\b)",
+    re.IGNORECASE,
+)
+_ASKS_BACK = re.compile(
+    r"\b(?:(?:could|can|would) you (?:please )?(?:clarify|specify|provide (?:me )?(?:with )?(?:more|some|"
+    r"additional|the)|"
+    r"tell me (?:more|which|what)|share (?:more|some|the)|be more specific)|please (?:clarify|specify|"
+    r"provide (?:more|the))|"
+    r"what (?:exactly )?do you mean|which (?:\w+ )?(?:do|did|are) you (?:mean|referring|asking|talking)|"
+    r"could you give me more)\b",
+    re.IGNORECASE,
+)
+ASKING_BACK_CHARS = 200
+"""A reply that does no more than ask back is short, or ends with its question within `REFUSAL_CHARS`."""
+
 
 def lookup_refusal(request: ChatRequest, settings: CacheSettings) -> str | None:
     """Why *request* has nothing to do with the cache at all; None when it may be answered or stored.
@@ -86,7 +114,7 @@ def seconds_kept(kind: Kind, controls: Controls, settings: CacheSettings) -> flo
 def reply_refusal(reply: Reply, max_answer_bytes: int) -> str | None:
     """Why *reply* must not be stored; None when it may be.
 
-    One of: tool_calls, filtered, unfinished, empty, refusal, lacks_information, too_long.
+    One of: tool_calls, filtered, unfinished, empty, refusal, lacks_information, failed, asks_back, too_long.
     """
     if reply.has_tool_calls:
         return "tool_calls"
@@ -94,12 +122,21 @@ def reply_refusal(reply: Reply, max_answer_bytes: int) -> str | None:
         return "filtered" if reply.finish in FILTERED else "unfinished"
     if not reply.text.strip():
         return "empty"
-    opening = reply.text.strip()[:REFUSAL_CHARS]
-    if _REFUSES.search(opening):
+    if (reason := _no_answer(reply.text.strip())) is not None:
+        return reason
+    return "too_long" if len(canonical(reply.payload).encode("utf-8", "surrogatepass")) > max_answer_bytes else None
+
+
+def _no_answer(text: str) -> str | None:
+    opening = text[:REFUSAL_CHARS]
+    if _REFUSES.search(opening) or _REFUSES_ELSEWHERE.search(opening):
         return "refusal"
     if _LACKS.search(opening):
         return "lacks_information"
-    return "too_long" if len(canonical(reply.payload).encode("utf-8", "surrogatepass")) > max_answer_bytes else None
+    if len(text) <= REFUSAL_CHARS and _FAILED.search(opening):
+        return "failed"
+    asks_back = len(text) <= ASKING_BACK_CHARS or (len(text) <= REFUSAL_CHARS and text.endswith("?"))
+    return "asks_back" if asks_back and _ASKS_BACK.search(opening) else None
 
 
 def _temperature(request: ChatRequest) -> float:

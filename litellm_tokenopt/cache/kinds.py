@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Literal, TypeAlias, get_args
 
+from .language import is_english
+
 Kind: TypeAlias = Literal["stable", "time_bound", "personal", "creative", "random"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -49,7 +51,8 @@ _TOLD = re.compile(
 """Begins with a statement or an errand: the time in it is when something happened or is to happen."""
 
 _ASKS = re.compile(
-    rf"{_COURTESY}(?:what|what's|who|who's|whom|which|when|when's|where|where's|how|how's|is|are|was|were|do|does|did|has|"
+    rf"{_COURTESY}(?:what|what's|who|who's|whom|which|when|when's|where|where's|how|how's|is|are|was|were|do|"
+    rf"does|did|has|"
     r"have|will|any|tell me|show me|give me|list|name|find)\b",
     re.IGNORECASE,
 )
@@ -108,6 +111,10 @@ _PERSONAL = re.compile(
     rf"\bwhere(?:'s| is| are) my (?:{_THINGS})s?(?=\W*$| now\b| right now\b|,)"
     rf"|\bstatus of (?:my|our)\b|\bwhen (?:will|does|is) my (?:{_THINGS}) (?:arrive|come|due|get here|be delivered)"
     rf"|\bha(?:s|ve) my (?:{_THINGS})s? (?:shipped|arrived|been|gone|come)\b"
+    rf"|\b(?:is|are|was|were) my (?:{_THINGS}|flight|train|visa|loan)s? (?:still |already |now )?(?:on time|"
+    rf"delayed|late|"
+    r"cancell?ed|here|ready|coming|arriving|lost|approved|confirmed|paid|overdue|due|on (?:its|the) way|shipped|"
+    r"delivered|out for delivery|in transit|boarding)\b"
     r"|\bwhat (?:did|have) (?:i|we) (?:just |already |first )?(?:sa(?:y|id)|tell|told|ask|asked|talk|talked|"
     r"discuss|discussed|agreed?)\b"
     r"|\bwhat did you (?:just )?(?:say|tell|suggest|recommend)\b"
@@ -124,10 +131,111 @@ _PERSONAL = re.compile(
     r"in) my)\b",
     re.IGNORECASE,
 )
+_OFFICES = (
+    "president|prime minister|chancellor|king|queen|pope|ceo|cfo|cto|coo|chair(?:man|woman|person)?|leader|head|mayor|"
+    "governor|senator|minister|secretary|speaker|champion|coach|captain|owner|record holder"
+)
+_MONEY = (
+    r"(?:dollars?|euros?|pounds?|yen|yuan|rupees?|francs?|pesos?|usd|eur|gbp|jpy|inr|chf|cad|aud|bitcoins?|btc|"
+    r"[$\u20ac\u00a3\u00a5])"
+)
+_CHANGING = re.compile(
+    rf"\bwho(?:'s| is) (?:currently )?(?:the )?(?:current |acting |reigning )?(?:\w+ )?(?:{_OFFICES}) (?:of|at|"
+    rf"in|for)\b"
+    rf"|\bwho(?:'s| is) (?:the )?(?:current )?[\w .]+(?:'s)? (?:{_OFFICES})\W*$"
+    rf"|\b{_MONEY} (?:to|in|into|vs) (?:\w+ )?{_MONEY}(?!\w)|(?<=[$\u20ac\u00a3\u00a5])\s?\d[\d.,]* (?:to|in|"
+    rf"into) {_MONEY}(?!\w)"
+    r"|\b(?:\w+[- ]to[- ]\w+|conversion|mortgage|interest|inflation|unemployment) rates?\W*$"
+    r"|^(?:is|are) (?!there|it (?:legal|ok))[\w .,'&-]{1,40} (?:hiring|open|closed|down|in stock|sold out|"
+    r"alive|on sale)"
+    r"(?: (?:right )?now| today| at the moment)?\W*$",
+    re.IGNORECASE,
+)
+_PRICED = re.compile(
+    r"\b[Hh]ow much (?:is|are|does|do|would) (?:an? |the |one )?(?:new |used )?[A-Z]\w+(?! Street)"
+    r"|\b(?:[Pp]rice|[Cc]ost) of (?:an? |the |one )?(?:new |used )?[A-Z]\w+"
+)
+"""A product has a capital letter: shipping has terms that stay, a phone a price that doesn't."""
+
+_CONTINUES = re.compile(
+    r"^\W*(?:(?:and|ok|okay|please|now|can i (?:have|get)|give me|show me|tell me|i want|do|let's (?:have|do)|"
+    r"how about)"
+    r",? )*(?:(?:yet )?another(?: one)?|one more|(?:some )?more|again|once (?:more|again)|(?:do|say|try|"
+    r"run) (?:it|that )"
+    r"?again|try again|something (?:else|different)|an?(?:other)? (?:different|new|other) (?:one|answer|"
+    r"version|reply|response)|"
+    r"another (?:answer|version|example|reply|response|idea)|a few more|regenerate(?: (?:it|that|the (?:answer|"
+    r"response)))?)"
+    r"(?:,? (?:please|time|thanks|for me|then))*\W*$",
+    re.IGNORECASE,
+)
+_SUGGESTS = re.compile(
+    rf"{_COURTESY}(?:recommend|suggest)\b|\b(?:can|could|would) you (?:please )?(?:recommend|suggest)\b"
+    r"|\bwhat (?:do|would|can) you (?:recommend|suggest)\b|\bany (?:good )?(?:recommendations|suggestions)\b",
+    re.IGNORECASE,
+)
+_ELSEWHERE: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    (
+        "random",
+        re.compile(
+            r"\b(?:w\u00fcrf(?:le|el)|zuf\u00e4llig\w*|zufall\w*|al\u00e9atoire\w*|aleat[o\u00f3]ri\w*|casuale|"
+            r"willekeurig\w*)"
+            r"\b|\u968f\u673a|\u30e9\u30f3\u30c0\u30e0|случайн",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "creative",
+        re.compile(
+            r"\b(?:schreib\w*|dicht\w*|erz\u00e4hl\w*|erfinde|\u00e9cri\w+|racont\w+|invent\w+|escrib\w+|"
+            r"cu\u00e9nta\w*|"
+            r"scriv\w+|raccont\w+|escrev\w+|cont[ae]\w*|schrijf|vertel|напиши|расскажи|"
+            r"придумай)\b.{0,40}\b(?:gedicht|witz|geschichte|"
+            r"m\u00e4rchen|lied|po\u00e8me|blague|histoire|conte|chanson|poema|chiste|cuento|historia|"
+            r"canci\u00f3n|poesia|barzelletta|"
+            r"storia|piada|hist\u00f3ria|grap|mop|verhaal|стих\w*|шутк\w*|анекдот|сказк\w*|истори\w*)"
+            r"|(?:写|讲|说|编).{0,12}(?:诗|故事|笑话|歌)|(?:詩|物語|俳句|冗談|話)を",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "personal",
+        re.compile(
+            r"\b(?:wo (?:ist|sind|bleibt) mein|wann (?:kommt|kommen) mein|status meine|mein (?:kontostand|"
+            r"guthaben|name)|wie hei\u00dfe ich|"
+            r"o\u00f9 (?:est|sont) (?:ma|mon|mes)|quand (?:arrive|arrivera) (?:ma|mon)|mon solde|"
+            r"d\u00f3nde est\u00e1n? mi|cu\u00e1ndo llega mi|"
+            r"mi saldo|dov'\u00e8 (?:il mio|la mia)|quando arriva (?:il mio|la mia)|il mio saldo|"
+            r"onde est\u00e1 (?:o |a )?(?:meu|minha)|"
+            r"quando chega (?:o |a )?(?:meu|minha)|meu saldo|waar is mijn|wanneer komt mijn|mijn saldo|где мо[йяёи]|"
+            r"когда прид[её]т мо[йяё]|мой баланс)"
+            r"|我的(?:订单|包裹|快递|余额|账户|航班)|(?:私|わたし)の(?:注文|荷物|残高|口座)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "time_bound",
+        re.compile(
+            r"\b(?:heute|(?<!guten )morgen|gestern|jetzt|gerade|aktuell\w*|derzeit\w*|neueste\w*|wetter|"
+            r"wie sp\u00e4t|uhrzeit|aujourd'hui|"
+            r"demain|maintenant|actuel\w*|m\u00e9t\u00e9o|quelle heure|quel temps|hoy|ma\u00f1ana|ayer|ahora|"
+            r"actual\w*|qu\u00e9 hora|"
+            r"qu\u00e9 tiempo|el clima|oggi|domani|ieri|adesso|attual\w*|che ore|che tempo|meteo|hoje|"
+            r"amanh\u00e3|ontem|agora|atual\w*|"
+            r"que horas|vandaag|gisteren|nu|huidige|hoe laat|het weer|сегодня|сейчас|завтра|вчера|погод\w*|который час|"
+            r"текущ\w*)\b|今天|现在|明天|昨天|天气|几点|最新|目前|今日|明日|昨日|天気|何時|現在|今(?=の|は|、)",
+            re.IGNORECASE,
+        ),
+    ),
+)
+"""The commonest words of such questions in other languages."""
+
 _SURE: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("random", _RANDOM),
     ("creative", _CREATIVE),
     ("personal", _PERSONAL),
+    ("creative", _CONTINUES),
+    ("creative", _SUGGESTS),
 )
 
 _HINTS = tuple(
@@ -159,7 +267,7 @@ def sure_kind(question: str) -> Kind | None:
     text = asked_part(question)
     if _FRAMED.match(text):
         return None
-    for kind, pattern in _SURE:
+    for kind, pattern in _SURE if is_english(text) else (*_ELSEWHERE, *_SURE):
         if pattern.search(text):
             return kind
     return "time_bound" if time_bound(question) else None
@@ -170,8 +278,9 @@ def time_bound(question: str) -> bool:
     text = asked_part(question)
     if len(text.split()) > FEW_WORDS and not _ASKS.match(text):
         return False
-    timeless = _FRAMED.match(text) or _TOLD.search(text) or _DATED.search(text)
-    return _TIME.search(text) is not None and not timeless
+    if _FRAMED.match(text) or _TOLD.search(text) or _DATED.search(text):
+        return False
+    return any(pattern.search(text) for pattern in (_TIME, _CHANGING, _PRICED))
 
 
 def hints(question: str) -> list[float]:

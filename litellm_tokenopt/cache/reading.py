@@ -177,8 +177,14 @@ _WORD = re.compile(r"(?<![\w'])[A-Za-z][A-Za-z]+(?![\w'])")
 
 
 def _is_lower(text: str) -> bool:
-    """Whether *text* was typed without regard to case: no capital but at its start, or nothing but capitals."""
-    return text.isupper() or text[1:].replace("I", "").islower()
+    """Whether *text* was typed without regard to case: no capital but at its start, or nothing but capitals.
+
+    Capitals that stress a word that only grammar needs don't count.
+    """
+    return text.isupper() or not any(
+        word.lower() not in lex.FUNCTION_WORDS - lex.ACRONYMS and word != word.lower()
+        for word in _WORD.findall(text[1:])
+    )
 
 
 def _cased(text: str) -> Mapping[str, frozenset[str]]:

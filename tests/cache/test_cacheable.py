@@ -46,7 +46,11 @@ def test_lookup(reason: str | None, changes: dict[str, Any], make: SimpleNamespa
     [
         "What day is it today?", "Who is the current president?", "What's the latest version?", "Bitcoin price now",
         "Any news on the merger?", "What's the exchange rate for euros?", "What happened last week?",
-        "Is it open right now?", "Who won two days ago?",
+        "Is it open right now?", "Who won two days ago?", "Who is the mayor of Leeds?", "Who is Chelsea's coach?",
+        "How much is a Nokia 3310?", "What is the price of a Vespa?", "How much is 40 pounds in yen?",
+        "GBP to CHF rate",
+        
+        "Is Siemens hiring?", "Is the library open?", "Is Slack down?",
     ],
 )  # fmt: skip
 def test_time_bound(question: str) -> None:
@@ -60,6 +64,9 @@ def test_time_bound(question: str) -> None:
         "How do I open a current account?", "How does electric current flow?", "Who won the 1998 cup?", "What is snow?",
         "What is the current ratio?", "Explain what a weather front is", "How do I print today's date in bash?",
         "Translate 'what is the weather today?' into French", "What's the weather like in Iceland in March?",
+        "How much does express shipping cost?", "Who was the first mayor of Leeds?",
+        "How is the cost of living measured?",
+        "Is tap water safe?", "Who is the owner's guide for?",
         "What is the latest time I can check in?", "I lost my card yesterday, what now?",
     ],
 )  # fmt: skip
@@ -79,6 +86,14 @@ def test_timeless(question: str) -> None:
         ("personal", "What's my account balance?"), ("personal", "What is the status of my claim?"),
         ("personal", "Do you remember my name?"), ("personal", "Summarise our conversation"),
         ("time_bound", "What's the price of gold today?"),
+        ("creative", "Another one please"), ("creative", "Give me a different answer"), ("creative", "again"),
+        ("creative", "more!"), ("creative", "Can you recommend a novel?"), ("creative", "Suggest a dinner menu"),
+        ("personal", "Is my train delayed?"), ("time_bound", "Wie ist das Wetter heute in Kiel?"),
+        ("time_bound", "Quelle heure est-il ?"), ("time_bound", "¿Qué tiempo hace en Lima?"),
+        ("time_bound", "今日の天気は?"), ("time_bound", "现在几点?"), ("time_bound", "Какая сегодня погода?"),
+        ("personal", "Wo ist mein Paket?"), ("personal", "Où est ma commande ?"), ("personal", "我的包裹在哪里?"),
+        ("creative", "Schreib mir ein Gedicht über den Mond"), ("creative", "讲个笑话"),
+        ("random", "Würfle einmal für mich"),
     ],
 )  # fmt: skip
 def test_certain_kinds(kind: Kind, question: str) -> None:
@@ -167,6 +182,11 @@ def test_reply(reason: str | None, changes: dict[str, Any], make: SimpleNamespac
         ("lacks_information", "I'm unable to browse the internet."), ("lacks_information", "I don't know."),
         ("lacks_information", "I do not have any information about that order."),
         ("lacks_information", "My knowledge cutoff is 2023, so"),
+        ("refusal", "Es tut mir leid, dabei kann ich nicht helfen."), ("refusal", "Désolé, je ne peux pas vous aider."),
+        ("refusal", "Lo siento, no puedo responder a eso."), ("failed", "Internal error, please try again"),
+        ("failed", "Something went wrong."), ("asks_back", "Could you clarify which plan you mean?"),
+        (None, "Der Pass gilt zehn Jahre."), (None, "An internal error is one that your own code raises. " * 7),
+        (None, "Open Settings and choose Delete. Anything else?"),
         (None, "You can't delete it once it's sent."), (None, "I'm sorry to hear that. Ask your bank for a new card."),
         (None, "If you don't have access to the account, reset the password."),
         (None, "Yes, we can help: open Settings."), (None, "A monad is a type with two operations."),

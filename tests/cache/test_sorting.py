@@ -29,7 +29,7 @@ def packaged() -> Embedder:
         ("What's a good name for the variable holding a count?", "stable"),
         ("what is microsoft stock at", "time_bound"), ("Did the Giants win?", "time_bound"),
         ("How many vacation days do I have left?", "personal"), ("Which courses am I signed up for?", "personal"),
-        ("Suggest a nickname for my sister", "creative"), ("give me a silly rhyme", "creative"),
+        ("Think of a nickname for my sister", "creative"), ("give me a silly rhyme", "creative"),
         ("Who starts, Ann or Bob? Let chance decide", "random"), ("a strong password, 16 characters", "random"),
     ],
 )  # fmt: skip
@@ -61,7 +61,7 @@ async def test_without_a_model_rules_alone() -> None:
     for name in (minilm.NAME, "another"):
         sorter = Sorter(Broken(name))  # type: ignore[arg-type]
         assert await sorter.kind("Tell me a joke") == "creative"
-        assert await sorter.kind("Suggest a nickname for my sister") == "stable"
+        assert await sorter.kind("Think of a nickname for my sister") == "stable"
 
 
 def test_weights_fit_the_features() -> None:
