@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UnavailableError
 
 if TYPE_CHECKING:
+    from fastapi.routing import APIRoute
     from starlette.requests import Request
-    from starlette.responses import JSONResponse
+    from starlette.responses import JSONResponse, Response
 
     from .plugin import Plugin
 
@@ -75,6 +76,10 @@ def _cache_routes(plugin: Plugin) -> list[Any]:
     return [_admin_route(plugin, *route) for route in served]
 
 
+class _NotKept(Exception):
+    """There is no such answer."""
+
+
 Answering = Callable[["Plugin", Mapping[str, str]], Coroutine[Any, Any, Any]]
 
 
@@ -88,11 +93,14 @@ def _admin_route(plugin: Plugin, path: str, method: str, answer: Answering) -> A
     from starlette.responses import JSONResponse
 
     async def serve(request: Request, user: UserAPIKeyAuth) -> JSONResponse:
+        request.state.tokenopt_known = True
         if user.user_role != LitellmUserRoles.PROXY_ADMIN:
             raise HTTPException(403, {"error": f"only a proxy admin may ask for {path}"})
         try:
-            given = {**request.query_params, **await _body(request)}
+            given = {**request.query_params, **(await _body(request) if request.method == "POST" else {})}
             return JSONResponse(await plugin.portal.wait(answer(plugin, given)))
+        except _NotKept as error:
+            raise HTTPException(404, {"error": str(error)}) from None
         except ValueError as error:
             raise HTTPException(400, {"error": str(error)}) from None
         except UnavailableError as error:
@@ -101,7 +109,41 @@ def _admin_route(plugin: Plugin, path: str, method: str, answer: Answering) -> A
     # Names of this function's own imports: as texts they could not be looked up.
     serve.__annotations__ = {"request": Request, "user": UserAPIKeyAuth}
     serve.__defaults__ = (Depends(user_api_key_auth),)
-    return APIRoute(path, serve, methods=[method], include_in_schema=False, response_model=None)
+    return _admins_only(APIRoute)(path, serve, methods=[method], include_in_schema=False, response_model=None)
+
+
+def _admins_only(route: type[APIRoute]) -> type[APIRoute]:
+    """*route*, saying 401 to whom LiteLLM can't tell, and 400 where a body is none that its authentication reads.
+
+    Without a database LiteLLM says 400 for an unknown key, and 500 for none.
+    """
+    from fastapi import HTTPException
+    from litellm.proxy._types import ProxyException
+
+    class AdminRoute(route):  # type: ignore[misc, valid-type]
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def guarded(request: Request) -> Response:
+                try:
+                    if request.method == "POST":
+                        await _body(request)
+                    return await handle(request)  # type: ignore[no-any-return]
+                except ValueError as error:
+                    raise HTTPException(400, {"error": str(error)}) from None
+                except (ProxyException, ImportError) as error:
+                    if getattr(request.state, "tokenopt_known", False) or _says_why(error):
+                        raise
+                    raise HTTPException(401, {"error": "a proxy admin's key is needed"}) from None
+
+            return guarded
+
+    return AdminRoute
+
+
+def _says_why(error: Exception) -> bool:
+    """Whether LiteLLM refused a request for a reason of the caller's, not for want of a database or its package."""
+    return getattr(error, "type", "no_db_connection") != "no_db_connection"
 
 
 async def _stats(plugin: Plugin, _: Mapping[str, str]) -> dict[str, Any]:
@@ -130,14 +172,12 @@ async def _feedback(plugin: Plugin, given: Mapping[str, str]) -> dict[str, Any]:
 
     key = given.get("key", "")
     if not await plugin.optimizer.parts.cache.report(key, verdict_of(given.get("verdict"))):
-        raise ValueError(f"no answer is kept under the key {key!r}")
+        raise _NotKept(f"no answer is kept under the key {key!r}")
     return {"key": key, "verdict": given["verdict"]}
 
 
 async def _body(request: Request) -> dict[str, str]:
-    """The texts of a JSON object, if that is what was posted."""
-    if request.method != "POST":
-        return {}
+    """The texts of the JSON object that was posted. Raises ValueError for anything else."""
     body = await request.json()
     if not isinstance(body, dict):
         raise ValueError("the body is no JSON object")

@@ -22,7 +22,7 @@ ASK_SECONDS = 5.0
 
 
 class TieredAnswerStore:
-    """What this process stored last is found in its memory at once, the rest in *shared*.
+    """What this process stored or found last is found in its memory at once, the rest in *shared*.
 
     While *shared* is out of reach, *memory* does everything; said in the log once each time.
 
@@ -58,7 +58,13 @@ class TieredAnswerStore:
             return local
         self._forget_removed()
         self._alone = False
-        return entry or self._memory.peek(key)
+        return self._kept(entry) if entry is not None else self._memory.peek(key)
+
+    def _kept(self, entry: Entry) -> Entry:
+        """*entry*, found in Redis, for `local_seconds` in this process too: Redis may be away when it's asked again."""
+        if self._memory.peek(entry.key) is None:
+            self._memory.keep(entry, None, self._local_seconds)
+        return entry
 
     async def search(self, scope: str, vector: NDArray[np.float32], k: int, threshold: float) -> list[Hit]:
         try:

@@ -10,6 +10,8 @@ from typing import Literal
 class CircuitBreaker:
     """Closed until *failures* failures in a row, then open for *seconds*, then half open: one trial call decides.
 
+    In a row means one after the other: of calls that run at the same time one failure counts, however many they are.
+
     Ask `allow` before a call, and report its end with exactly one of `success`, `failure` or `release`.
     """
 
@@ -18,6 +20,7 @@ class CircuitBreaker:
         self._seconds = seconds
         self._clock = clock
         self._failures_in_row = 0
+        self._failed_at = float("-inf")
         self._opened_at: float | None = None
         self._trial_running = False
 
@@ -31,6 +34,11 @@ class CircuitBreaker:
     def seconds_left(self) -> float:
         """Until a trial call is allowed; 0 when calls or a trial are."""
         return 0.0 if self._opened_at is None else max(0.0, self._opened_at + self._seconds - self._clock())
+
+    @property
+    def now(self) -> float:
+        """When it is, for `failure`."""
+        return self._clock()
 
     def allow(self) -> bool:
         """Whether a call may be made now; half open, the first to ask gets the trial."""
@@ -47,8 +55,14 @@ class CircuitBreaker:
         self._failures_in_row, self._opened_at, self._trial_running = 0, None, False
         return was_open
 
-    def failure(self) -> bool:
-        """The server did not answer. True when this opened the breaker."""
+    def failure(self, began: float) -> bool:
+        """The server did not answer a call that *began* at a time by `now`. True when this opened the breaker.
+
+        A closed one learns nothing new from a call that had begun before the last failure.
+        """
+        if self.state == "closed" and began < self._failed_at:
+            return False
+        self._failed_at = self._clock()
         self._failures_in_row += 1
         self._trial_running = False
         if self.state == "open" or (self.state == "closed" and self._failures_in_row < self._limit):

@@ -12,6 +12,10 @@ SILENT = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSErr
 TIMEOUTS = (redis.exceptions.TimeoutError, TimeoutError)
 
 
+NO_CONNECTION = "No connection available"
+"""What redis-py's blocking pool says; it has no error of its own for it."""
+
+
 def foreign_cause(error: BaseException) -> Exception | None:
     """The error of Redis, the system or a clock in *error* or behind it (other libraries wrap them), or None."""
     cause: BaseException | None = error
@@ -30,12 +34,19 @@ def is_absence(cause: Exception) -> bool:
     return is_silence(cause) and not isinstance(cause, TIMEOUTS)
 
 
+def is_crowding(cause: Exception) -> bool:
+    """Whether all our own connections were taken, which says nothing of the server."""
+    return isinstance(cause, redis.exceptions.ConnectionError) and NO_CONNECTION in str(cause)
+
+
 def explained(cause: Exception, server: str, settings: RedisSettings) -> RedisUnavailable:
     """*cause* as our error, which says what to do."""
     return RedisUnavailable(f"Redis ({server}) {_what(cause, settings)}")
 
 
 def _what(cause: Exception, settings: RedisSettings) -> str:
+    if is_crowding(cause):
+        return f"has no connection free: raise redis.max_connections ({settings.max_connections})"
     if isinstance(cause, TIMEOUTS):
         return (
             f"gave no answer within {settings.timeout_seconds:g} s: "

@@ -87,12 +87,13 @@ class RedisPool:
         """
         self._check_fork()
         self._check_may_call()
+        began = self._breaker.now
         try:
             client = await self.client()
             async with asyncio.timeout(self._settings.connect_timeout_seconds + self._settings.timeout_seconds):
                 result = await operation(client)
         except Exception as error:
-            ours = self._judged(error)
+            ours = self._judged(error, began)
             if ours is None or ours is error:
                 raise
             raise ours from error
@@ -227,29 +228,29 @@ class RedisPool:
         cause = foreign_cause(error)
         return explained(cause, self._name(), self._settings) if cause else None
 
-    def _judged(self, error: Exception) -> RedisUnavailable | None:
-        """*error* as ours, after telling the breaker what it says about the server."""
+    def _judged(self, error: Exception, began: float) -> RedisUnavailable | None:
+        """*error* of a call that *began* then, as ours, after telling the breaker what it says about the server."""
         if self._absence():
             self._breaker.release()
             return self._translated(error)
-        from .failures import foreign_cause, is_absence, is_silence
+        from .failures import foreign_cause, is_absence, is_crowding, is_silence
 
         ours, cause = self._translated(error), foreign_cause(error)
-        if ours is None:
+        if ours is None or (cause is not None and is_crowding(cause)):
             self._breaker.release()
         elif cause is not None and not is_silence(cause):
             self._answered()
         else:
             self._server_checked &= cause is not None and not is_absence(cause)
-            self._failed(ours)
+            self._failed(ours, began)
         return ours
 
     def _answered(self) -> None:
         if self._breaker.success():
             logger.info("Redis (%s) answers again", self._name())
 
-    def _failed(self, error: RedisUnavailable) -> None:
-        if self._breaker.failure():
+    def _failed(self, error: RedisUnavailable, began: float) -> None:
+        if self._breaker.failure(began):
             logger.warning("%s; leaving it alone for %g s", error, self._settings.breaker_seconds)
 
 

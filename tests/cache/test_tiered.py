@@ -44,6 +44,14 @@ async def test_other_workers_find_it(redis_store: RedisAnswerStore, make: Simple
     assert [hit.entry for hit in await other.search("s1", VECTOR, 5, 0.9)] == [entry]
 
 
+async def test_what_was_found_is_there_when_redis_goes(make: SimpleNamespace, redis_store: RedisAnswerStore) -> None:
+    """A hit found in Redis is kept in process, so its repeat is found without Redis."""
+    memory, entry = MemoryAnswerStore(10), make.entry()
+    await redis_store.put(entry, VECTOR, 60)
+    assert await TieredAnswerStore(memory, redis_store).get_exact(entry.key) == entry
+    assert await TieredAnswerStore(memory, absent()).get_exact(entry.key) == entry
+
+
 async def test_memory_is_short_while_redis_is_there(
     redis_store: RedisAnswerStore, make: SimpleNamespace, clock: Any
 ) -> None:

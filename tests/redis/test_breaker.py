@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,14 +21,14 @@ def opened(clock: Clock, failures: int = 3) -> CircuitBreaker:
     breaker = CircuitBreaker(failures, 10.0, clock)
     for _ in range(failures):
         assert breaker.allow()
-        breaker.failure()
+        breaker.failure(math.inf)
     return breaker
 
 
 def test_it_opens_at_the_last_of_n_failures_in_a_row() -> None:
     """N - 1 failures keep it closed, the n-th opens it and says so."""
     breaker = CircuitBreaker(3, 10.0, Clock())
-    assert [breaker.failure() for _ in range(3)] == [False, False, True]
+    assert [breaker.failure(math.inf) for _ in range(3)] == [False, False, True]
     assert breaker.state == "open"
     assert not breaker.allow()
 
@@ -34,9 +36,9 @@ def test_it_opens_at_the_last_of_n_failures_in_a_row() -> None:
 def test_a_success_between_failures_starts_the_count_anew() -> None:
     """Only failures in a row count."""
     breaker = CircuitBreaker(2, 10.0, Clock())
-    breaker.failure()
+    breaker.failure(math.inf)
     assert not breaker.success()
-    assert not breaker.failure()
+    assert not breaker.failure(math.inf)
     assert breaker.state == "closed"
 
 
@@ -68,7 +70,7 @@ def test_a_trial_that_fails_opens_it_for_the_whole_time_again() -> None:
     breaker = opened(clock)
     clock.now = 12.0
     assert breaker.allow()
-    assert breaker.failure()
+    assert breaker.failure(math.inf)
     assert breaker.seconds_left == 10.0
 
 
@@ -87,7 +89,7 @@ def test_late_failures_do_not_lengthen_the_pause() -> None:
     clock = Clock()
     breaker = opened(clock)
     clock.now = 4.0
-    assert not breaker.failure()
+    assert not breaker.failure(math.inf)
     assert breaker.seconds_left == 6.0
 
 
@@ -101,6 +103,17 @@ def test_it_never_shuts_for_good(steps: list[str | float]) -> None:
         if isinstance(step, float):
             clock.now += step
         elif breaker.allow():
-            getattr(breaker, step)()
+            breaker.failure(clock.now) if step == "failure" else getattr(breaker, step)()
     clock.now += 10.0
     assert breaker.allow()
+
+
+def test_failures_at_the_same_time_count_once() -> None:
+    """A burst of calls that end together without an answer is one failure; those that begin later are others."""
+    clock = Clock()
+    breaker = CircuitBreaker(3, 10.0, clock)
+    for wave in range(3):
+        began = clock.now
+        clock.now += 1.0
+        opened = [breaker.failure(began) for _ in range(50)]
+        assert opened.count(True) == (wave == 2)

@@ -270,3 +270,26 @@ async def test_a_url_that_redis_cannot_read_is_unavailable() -> None:
     """The message names the setting."""
     with pytest.raises(RedisUnavailable, match=r"redis\.url can't be used"):
         await ping(tcp_pool("redis://127.0.0.1:port"))
+
+
+async def test_a_crowd_of_our_own_is_no_fault_of_the_server(pool: RedisPool) -> None:
+    """Calls that find no free connection in time fail by themselves; the server is asked again at once."""
+    crowded = RedisPool(
+        RedisSettings(url="embedded", max_connections=1, timeout_seconds=0.2, connect_timeout_seconds=0.3,
+                      breaker_failures=1, breaker_seconds=60)
+    )  # fmt: skip
+    await ping(crowded)
+
+    async def hold(client: Any) -> None:
+        async with client.client() as one:
+            await one.ping()
+            await asyncio.sleep(0.12)
+
+    waits = (crowded.call(hold) for _ in range(20))
+    results = await asyncio.gather(*waits, return_exceptions=True)
+    failed = [result for result in results if isinstance(result, RedisUnavailable)]
+    assert failed
+    assert all("redis.max_connections" in str(error) for error in failed)
+    assert crowded.answering
+    assert await ping(crowded)
+    await crowded.aclose()
