@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -669,20 +670,30 @@ def _print_json(value: Any) -> None:
 
 
 def _print_entries(found: Sequence[dict[str, Any]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
+    """A line an entry: cropped to a terminal's width, with what most need where it's narrow; whole in a pipe."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    heads = _WIDE if width is None or width >= WIDE_COLUMNS else _NARROW
+    rows = [heads, *(tuple(_cell(values, head, width) for head in heads) for values in found)]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(heads) - 1)]
+    for row in rows:
+        line = "  ".join([*(cell.ljust(size) for cell, size in zip(row, widths, strict=False)), row[-1]])
+        print(line if width is None or len(line) <= width else f"{line[: width - 1]}…")
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("key", no_wrap=True, min_width=32)
-    for head in ("age", "model", "tenant", "tags"):
-        table.add_column(head, overflow="fold")
-    table.add_column("question", no_wrap=True, overflow="ellipsis")
-    for values in found:
-        shown = (values["key"], _age(values["age_seconds"]), values["model"], values["tenant"], values["tags"])
-        question = " ".join(values["question"].split())
-        table.add_row(*(Text(_shown(value)) for value in (*shown, question)))
-    _console().print(table)
+
+WIDE_COLUMNS = 130
+KEY_SHOWN, CELL_SHOWN = 12, 24
+_WIDE = ("key", "age", "model", "tenant", "tags", "question")
+_NARROW = ("key", "age", "model", "question")
+
+
+def _cell(values: dict[str, Any], head: str, width: int | None) -> str:
+    if head == "age":
+        return _age(values["age_seconds"])
+    text = " ".join(_shown(values[head]).split())
+    if width is None or head == "question":
+        return text
+    most = KEY_SHOWN if head == "key" and width < WIDE_COLUMNS else CELL_SHOWN if head != "key" else len(text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _shown(value: Any) -> str:

@@ -255,6 +255,26 @@ def test_cache_lists_shows_and_counts(cached: Path, capsys: pytest.CaptureFixtur
         assert all(word in out for word in words), out
 
 
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_cache_lists_a_line_an_entry(
+    cached: Path, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal's lines fit, with whole heads and questions; in a pipe nothing is left out."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["cache", "list", "--settings", str(cached)]) == 0
+    piped = capsys.readouterr().out.splitlines()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert main(["cache", "list", "--settings", str(cached)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert len(piped) == len(shown) == 4
+    assert piped[0].split() == ["key", "age", "model", "tenant", "tags", "question"]
+    assert [line.split()[-1] for line in piped[1:]] == ["When?", "Where?", "Who?"]
+    assert len(piped[1].split()[0]) >= 32
+    assert max(map(len, shown)) <= columns
+    assert shown[0].split()[-1] == "question"
+    assert [line.split()[-1] for line in shown[1:]] == ["When?", "Where?", "Who?"]
+
+
 def test_cache_drops_what_is_named(cached: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every condition must hold; without one --all is asked for."""
     settings = ("--settings", str(cached))
