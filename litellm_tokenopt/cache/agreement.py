@@ -12,7 +12,7 @@ from ..models.base import Embedder
 from .contradictions import content_in, contradiction, denials_in, names_in, numbers_in, order_of
 from .evidence import Outcome
 from .judge import Judge
-from .normalise import normalise
+from .normalise import tidied
 from .veto import moved
 
 SHORT_WORDS = 40
@@ -51,8 +51,8 @@ class AnswerComparer:
 
 def plain(answer: str) -> str:
     """*answer* without marks of layout, and without differences that can't change what it says."""
-    bare = _MARKUP.sub("", _ENUMERATION.sub("", answer))
-    return normalise(" ".join(bare.split()))
+    unmarked = _MARKUP.sub("", _ENUMERATION.sub("", answer))
+    return tidied(" ".join(unmarked.split()))
 
 
 def told(first: str, second: str, cosine: float) -> Outcome:

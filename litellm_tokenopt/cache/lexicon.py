@@ -248,7 +248,8 @@ CASED = frozenset(
     "tangier java jersey guinea hungary greece rice bond frank rob sue mark bill jack grace rose faith hope april "
     "june dick pat drew apple amazon windows word excel access outlook teams shell target gap visa swift go rust "
     "ram cat pet sad ace arm amp bit cop ear gas hit ice map mast met net pin rip sat seal spa tan "
-    "mercury mars earth moon sun concord lima sierra crack".split()
+    "mercury mars earth moon sun concord lima sierra crack rich will art miles dean baker smith cook hunter "
+    "young brown black white green king stone".split()
 )
 """Words that mean another thing with a capital, which some leave out: the case must be the same."""
 

@@ -15,6 +15,7 @@ from ..request import Reply
 from ..settings import CacheSettings
 from .evidence import Pair
 from .kinds import Kind
+from .language import is_english
 from .learner import CheckStats, Learner
 from .normalise import normalise
 from .scope import entry_key
@@ -281,7 +282,7 @@ class SemanticCacheManager:
 
     def may_be_similar(self, question: str) -> bool:
         """Whether *question* may be answered by what answered another one."""
-        return self.settings.max_wrong_rate > 0 and len(question) <= SIMILAR_MAX_CHARS
+        return self.settings.max_wrong_rate > 0 and len(question) <= SIMILAR_MAX_CHARS and is_english(question)
 
     def age(self, entry: Entry) -> float:
         """Seconds since *entry* was stored."""

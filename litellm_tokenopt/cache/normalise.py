@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from .language import is_english
+from .lexicon import CASED
+
 _OPENINGS = (
     "is are was were am do does did has have had can could will would shall should may might must who whom whose what "
     "which when where why how"
@@ -13,6 +16,9 @@ _GREETING = re.compile(
     r"^(?:(?:hi|hello|hey|hiya|greetings)(?: there| all| everyone| team)?|good (?:morning|afternoon|evening|day))"
     r"\s*[,!.]+\s+"
     r"|^(?:hi|hello|hey)(?: there)?\s+(?=(?:" + "|".join(_OPENINGS.split()) + r"|i|i'm|my|please)\b)"
+    r"|^(?:dear (?:team|all|everyone|support|sirs?|madam|sir or madam|sir/madam)|hallo(?: zusammen)?|moin|servus|"
+    r"guten (?:tag|morgen|abend)|liebes team|sehr geehrte damen und herren|bonjour|bonsoir|salut|hola|"
+    r"buen(?:os d\u00edas|as tardes|as noches)|buongiorno|ol\u00e1|bom dia|boa tarde)\s*[,!.:]+\s+"
     r"|^please\s*,?\s+(?=\w)",
     re.IGNORECASE,
 )
@@ -28,13 +34,30 @@ _POLITE = re.compile(
 _UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _DASH = re.compile(r"(?<=\w)[\u2010-\u2015](?=\w)|(?<=\s)[\u2012-\u2015](?=\s)|\u2212(?=\d)")
 _CODE = re.compile(r"[\n`<>{}\[\]\\|=;]|\(\s*[\u201c\u201d]")
+_SPOKEN_OF = frozenset(
+    "say|says|saying|said|mean|means|word|words|of|for|as|like|write|spell|translate|is|to|the|a|with|by|and|or|use|"
+    "using|without|in|from|between|phrase|hei\u00dft|sagt|dit|dire|dice|decir|significa".split("|")
+)
+"""After these a courtesy is what is asked about: how to say thanks."""
+
 _FAREWELL = re.compile(
-    r"(?:(?<=[\w)\]])\s*,|(?<=[.!?]))?\s+(?:please|pls|plz|thanks|thank you|thx|cheers|many thanks|thanks in advance|"
-    r"thank you in advance|thanks a lot|thank you very much)\s*[.!]*$",
+    r"(?:(?<=[\w)\]])\s*,|(?<=[.!?])"
+    r"|(?P<word>\b\w+))\s+(?:please|pls|plz|thanks|thank you|thx|cheers|many thanks|thanks in advance|thanks a lot|"
+    r"thank you (?:in advance|very much|so much)|(?:best|kind|warm)(?: |est )?regards|best wishes|bitte|danke|"
+    r"vielen dank|"
+    r"danke sch\u00f6n|(?:mit freundlichen|viele|liebe) gr\u00fc\u00dfen?|merci(?: beaucoup)?|"
+    r"(?:bien )?cordialement|s'il (?:vous|te) "
+    r"pla\u00eet|svp|(?:muchas )?gracias|por favor|saludos)\s*(?P<marks>[.!?]*)$",
     re.IGNORECASE,
 )
 _ASKS = re.compile(rf"^(?:{'|'.join(_OPENINGS.split())})\b", re.IGNORECASE)
 _VERBATIM = re.compile(r"[\n`\"\u201c\u201d<>{}\[\]\\|=;]|(?<!\w)'|'(?!\w)")
+SHOUTED_WORDS = 3
+"""Of so few words in capitals each may be an acronym."""
+
+SHORT_NAME = 3
+"""Letters from which on a capital at a word's start is a name's or nobody's: Co is cobalt."""
+
 _CHANGES_MEANING = ("<super>", "<sub>", "<fraction>", "<circle>", "<square>", "<font>")
 
 
@@ -42,16 +65,40 @@ def normalise(question: str) -> str:
     """*question* without differences that can't change its answer. Idempotent.
 
     Unicode forms, dashes, quotation marks and what isn't seen, white space, greetings, courtesies and thanks at the
-    ends, closing marks, and the first letter's case ("us" and "US" may differ). Text with line breaks, quotes or code
-    keeps everything but its Unicode form and the white space around it.
+    ends, closing marks, and the case of English where it says nothing ("us" and "US" differ). Text with
+    line breaks, quotes or code keeps everything but its Unicode form and the white space around it.
     """
-    text = _one_form(question).strip()
-    if _VERBATIM.search(text):
+    return _folded(tidied(question))
+
+
+def tidied(text: str) -> str:
+    """*text* as `normalise` has it, but for the case of all letters after the first. Idempotent."""
+    found = _one_form(text).strip()
+    if _VERBATIM.search(found):
+        return found
+    found = re.sub(r"\s+", " ", found)
+    while found and (shorter := _shortened(found)) != found:
+        found = shorter
+    return found
+
+
+def _folded(text: str) -> str:
+    """English *text* in small letters, unless a capital in it may say something: US, Turkey, B12, myName, C."""
+    small = text.lower()
+    if small == text or not text.isascii() or _VERBATIM.search(text) or not is_english(text):
         return text
-    text = re.sub(r"\s+", " ", text)
-    while text and (shorter := _shortened(text)) != text:
-        text = shorter
-    return text
+    words = text.split()
+    shouted = text.isupper() and len(words) > SHOUTED_WORDS
+    return text if any(_telling_capital(word.rstrip(",.;:?!"), shouted) for word in words) else small
+
+
+def _telling_capital(word: str, shouted: bool) -> bool:
+    if word == word.lower() or word in ("I", "I'm", "I've", "I'd", "I'll"):
+        return False
+    plain = word.removesuffix("'s").removesuffix("'S")
+    if not plain.isalpha() or plain.lower() in CASED:
+        return True
+    return not shouted and (len(plain) < SHORT_NAME or plain[1:] != plain[1:].lower())
 
 
 def _one_form(text: str) -> str:
@@ -75,15 +122,15 @@ def _plain(character: str) -> str:
 
 def _shortened(text: str) -> str:
     """One step nearer to the bare question; never empty."""
-    for bare in (
+    for step in (
         _GREETING.sub("", text),
         _without_courtesy(text),
-        _FAREWELL.sub("", text),
+        _without_farewell(text),
         _without_marks(text),
         _small_start(text),
     ):
-        if bare and bare != text:
-            return bare
+        if step and step != text:
+            return step
     return text
 
 
@@ -91,6 +138,14 @@ def _without_courtesy(text: str) -> str:
     """Without "could you please"; a question mark at the end is part of that."""
     bare = _POLITE.sub("", text)
     return bare if bare == text else bare.rstrip("? ")
+
+
+def _without_farewell(text: str) -> str:
+    """Without thanks at the end; a question mark behind them stays."""
+    found = _FAREWELL.search(text)
+    if found is None or (found["word"] or "").lower() in _SPOKEN_OF:
+        return text
+    return text[: found.start()] + (found["word"] or "") + ("?" if "?" in found["marks"] else "")
 
 
 def _without_marks(text: str) -> str:
@@ -105,5 +160,7 @@ def _without_marks(text: str) -> str:
 
 def _small_start(text: str) -> str:
     """With a small first letter, unless the first word is an acronym or a name with inner capitals."""
-    word = text.split(" ", 1)[0]
-    return text[0].lower() + text[1:] if word[1:] == word[1:].lower() and word != "I" else text
+    bare = text.lstrip("\u00bf\u00a1")
+    word = bare.split(" ", 1)[0]
+    small = bare[:1].lower() + bare[1:] if word[1:] == word[1:].lower() and word != "I" else bare
+    return text[: len(text) - len(bare)] + small

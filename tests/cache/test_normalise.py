@@ -33,6 +33,9 @@ def test_same_key(text: str) -> None:
         ("It works?", "It works."), ("explain cd ..", "explain cd"), ("print('A')", "print('a')"),
         ("if x:\n  y", "if x:\n    y"), ("What does `ls  -l` do", "What does `ls -l` do"), ("is a<b", "is a>b"),
         ("Hello World in Python", "World in Python"), ("half is ½", "half is 12"), ("US", "us"), ("Thanks", "Please"),
+        ("Is Turkey big?", "Is turkey big?"), ("What is Co?", "What is CO?"), ("Who is Rich?", "who is rich"),
+        ("How is myName set", "How is myname set"), ("Is B12 safe", "Is b12 safe"), ("Wer sind Sie?", "Wer sind sie?"),
+        ("How do I say thanks?", "How do I say please?"), ("What does merci mean", "what does mean"),
         ("WHO is it?", "who is it?"), ("Could you please everyone?", "everyone?"), ("Can you swim?", "swim?"),
         ("Why does print(\u201cx\u201d) fail", 'Why does print("x") fail'), ("what is ls \u2013l", "what is ls -l"),
         ("Tell me a story", "a story"), ("Can you tell me apart from her?", "apart from her?"),
@@ -50,7 +53,10 @@ def test_other_key(one: str, other: str) -> None:
         ("Tea \u2014 is it healthy?", "Tea - is it healthy?"), ("Is \u22125 odd?", "Is -5 odd?"),
         ("It\u2019s how far?", "It's how far?"), ("Could you kindly explain how DNS works?", "Explain how DNS works"),
         ("Hello! Can you please write a haiku", "write a haiku"), ("Would you tell me how to knit?", "How to knit?"),
-        ("\ufeffHow far is it?", "How far is it?"),
+        ("\ufeffHow far is it?", "How far is it?"), ("HOW DO I CLOSE MY ACCOUNT!!!", "How do I close my account?"),
+        ("Who wrote Faust?", "who wrote faust"), ("Dear team, where is Oslo? Best regards", "Where is Oslo?"),
+        ("Guten Tag! Wo ist Kiel? Vielen Dank", "Wo ist Kiel?"), ("Hallo, wo ist Kiel bitte?", "Wo ist Kiel?"),
+        ("Bonjour, où est Lille s'il vous plaît ?", "Où est Lille ?"), ("Hola, ¿qué es esto? Gracias", "¿Qué es esto?"),
     ],
 )  # fmt: skip
 def test_same_typed_otherwise(one: str, other: str) -> None:
