@@ -4,15 +4,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
-# The newest LiteLLM of the range in pyproject.toml; the environment itself has the oldest that installs cleanly.
+# Both ends of LiteLLM's range in pyproject.toml; the environment itself has what pip chooses between them.
+LITELLM_OLDEST := 1.106.2
 LITELLM_NEWEST := 1.109.1
-OVERLAY := $(VENV)/litellm-$(LITELLM_NEWEST)
 
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-litellm-newest lint format bench clean
+.PHONY: help setup demo test test-litellm-oldest test-litellm-newest lint format bench clean
 
 help:
 	@echo "make demo    set up, then run the demonstration (no keys, no network beyond the package index)"
@@ -38,12 +38,15 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
 
-$(OVERLAY): pyproject.toml | setup
-	$(BIN)/pip install --quiet --no-deps --upgrade --target $(OVERLAY) litellm==$(LITELLM_NEWEST)
+$(VENV)/litellm-%: pyproject.toml | setup
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $@ litellm==$*
 	@touch $@
 
-test-litellm-newest: setup $(OVERLAY)
-	PYTHONPATH=$(OVERLAY) $(BIN)/python -m pytest tests/adapters $(ARGS)
+test-litellm-oldest: setup $(VENV)/litellm-$(LITELLM_OLDEST)
+	PYTHONPATH=$(VENV)/litellm-$(LITELLM_OLDEST) $(BIN)/python -m pytest tests/adapters $(ARGS)
+
+test-litellm-newest: setup $(VENV)/litellm-$(LITELLM_NEWEST)
+	PYTHONPATH=$(VENV)/litellm-$(LITELLM_NEWEST) $(BIN)/python -m pytest tests/adapters $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

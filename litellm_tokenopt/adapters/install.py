@@ -152,15 +152,15 @@ def _send_what_waits() -> None:
     """At exit threads take no more work, so connections are left to the system; telemetry still goes out.
 
     A thread that the interpreter's end finds inside an import keeps that import's lock for ever, and LiteLLM's own
-    clean-up imports: so ours come to their end first.
+    clean-up imports: so ours come to their end first, those of a plugin that has been switched off too.
     """
-    if _installed is None:
-        return
-    _installed.plugin.portal.stop()
+    if _installed is not None:
+        _installed.plugin.portal.stop()
     until = time.monotonic() + EXIT_SECONDS
     while (left := until - time.monotonic()) > 0 and (thread := _one_of_ours()) is not None:
         thread.join(left)
-    _installed.plugin.optimizer.recorder.close()
+    if _installed is not None:
+        _installed.plugin.optimizer.recorder.close()
 
 
 def _one_of_ours() -> threading.Thread | None:

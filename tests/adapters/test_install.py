@@ -230,13 +230,14 @@ def test_enabling_loads_the_model_without_a_request():
     assert done.stdout.split() == ["True", "True"]
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3])
-def test_a_program_that_ends_at_once_ends(seconds: float) -> None:
+@pytest.mark.parametrize(("seconds", "last"), [(0.0, "pass"), (0.3, "pass"), (0.2, "litellm_tokenopt.disable()")])
+def test_a_program_that_ends_at_once_ends(seconds: float, last: str) -> None:
     """Also while the model is being loaded: a thread inside an import would leave its lock to nobody."""
     program = f"""
 import time, litellm, litellm_tokenopt
 litellm_tokenopt.enable({{"redis": {{"url": "memory"}}}})
 time.sleep({seconds})
+{last}
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=90)
     assert (ended.returncode, ended.stdout) == (0, "")
