@@ -82,7 +82,7 @@ def test_off_gives_back_threads_and_memory(server, switch_on):
     threads, size = threading.active_count(), resident_mb()
     assert [once()() for _ in range(10)] == [None] * 10
     assert threading.active_count() <= threads
-    assert resident_mb() - size < 60  # what one pair keeps, if models stay: 40
+    assert resident_mb() - size < 150  # ten pairs would keep 400, if models stayed
 
 
 def test_on_twice_is_on_once_with_the_new_settings(server, switch_on):

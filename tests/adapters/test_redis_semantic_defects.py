@@ -113,7 +113,7 @@ def test_answers_come_back_as_they_were(ask, on, loop):
 
 
 def _plain(response, field):
-    return response.model_dump(mode="json").get(field)
+    return response.model_dump(mode="json", exclude_none=True).get(field)
 
 
 async def _entries(plugin):

@@ -12,6 +12,7 @@ import pytest
 
 from litellm_tokenopt.cli import main
 from litellm_tokenopt.redis.embedded import find_parts
+from litellm_tokenopt.redis.endpoint import resolve
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.request import ChatRequest, Reply, Tenant
 from litellm_tokenopt.settings import RedisSettings, ToolsSettings
@@ -239,7 +240,8 @@ async def test_the_command_shows_counts_and_publishes_lessons(
     """As a table and as JSON; lessons name what gains."""
     await store.count("team:blue", [Event(key=str(n), tool="book_flight", what="called") for n in range(9)])
     path = tmp_path / "settings.yaml"
-    path.write_text(json.dumps({"redis": {"url": "embedded", "prefix": store.prefix, "timeout_seconds": 5}}))
+    url = resolve(RedisSettings(url="embedded")).url
+    path.write_text(json.dumps({"redis": {"url": url, "prefix": store.prefix, "timeout_seconds": 5}}))
 
     async def said(*arguments: str) -> str:
         assert await asyncio.to_thread(main, ["tools", *arguments, "--settings", str(path)]) == 0
@@ -254,8 +256,8 @@ async def test_the_command_shows_counts_and_publishes_lessons(
 
 
 def test_without_redis_the_command_says_so(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is counted in a process's memory."""
+    """What a process counts in its memory is out of reach of a command."""
     path = tmp_path / "settings.yaml"
     path.write_text(json.dumps({"redis": {"url": "memory"}}))
     assert main(["tools", "stats", "--settings", str(path)]) == 1
-    assert "counted in Redis alone" in capsys.readouterr().err
+    assert "redis.url is memory" in capsys.readouterr().err
