@@ -34,6 +34,11 @@ def is_absence(cause: Exception) -> bool:
     return is_silence(cause) and not isinstance(cause, TIMEOUTS)
 
 
+def crowding() -> Exception:
+    """What to raise where all our own connections are taken for too long."""
+    return redis.exceptions.ConnectionError(NO_CONNECTION)
+
+
 def is_crowding(cause: Exception) -> bool:
     """Whether all our own connections were taken, which says nothing of the server."""
     return isinstance(cause, redis.exceptions.ConnectionError) and NO_CONNECTION in str(cause)

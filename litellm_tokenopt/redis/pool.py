@@ -7,7 +7,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,8 +31,9 @@ CLOSED = "the connection pool is closed"
 
 @dataclass(slots=True)
 class _Connection:
-    """What one event loop uses; connections can't be shared between loops."""
+    """What one event loop uses; connections can't be shared between loops. *turns* is as many as there are of them."""
 
+    turns: asyncio.Semaphore
     client: Redis | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -90,7 +92,8 @@ class RedisPool:
         began = self._breaker.now
         try:
             client = await self.client()
-            async with asyncio.timeout(self._settings.connect_timeout_seconds + self._settings.timeout_seconds):
+            # Waiting for our own calls is no fault of the server's, and takes none of its time.
+            async with self._turn(), asyncio.timeout(self._longest_seconds):
                 result = await operation(client)
         except Exception as error:
             ours = self._judged(error, began)
@@ -102,6 +105,26 @@ class RedisPool:
             raise
         self._answered()
         return result
+
+    @property
+    def _longest_seconds(self) -> float:
+        return self._settings.connect_timeout_seconds + self._settings.timeout_seconds
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One call's part of the connections. Raises `failures.crowding` when it must wait for others too long."""
+        from .failures import crowding
+
+        turns = self._connection().turns
+        try:
+            async with asyncio.timeout(self._longest_seconds):
+                await turns.acquire()
+        except TimeoutError:
+            raise crowding() from None
+        try:
+            yield
+        finally:
+            turns.release()
 
     async def client(self) -> Redis:
         """The client of the running event loop (``decode_responses=False``, RESP2), unguarded: `call` guards.
@@ -157,7 +180,7 @@ class RedisPool:
         loop = asyncio.get_running_loop()
         if loop not in self._connections:
             self._connections = {known: c for known, c in self._connections.items() if not known.is_closed()}
-            self._connections[loop] = _Connection()
+            self._connections[loop] = _Connection(asyncio.Semaphore(self._settings.max_connections))
         return self._connections[loop]
 
     async def _prepare(self, connection: _Connection) -> None:

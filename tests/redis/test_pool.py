@@ -293,3 +293,11 @@ async def test_a_crowd_of_our_own_is_no_fault_of_the_server(pool: RedisPool) -> 
     assert crowded.answering
     assert await ping(crowded)
     await crowded.aclose()
+
+
+async def test_a_burst_waits_its_turn(pool: RedisPool) -> None:
+    """Hundreds of calls at once share few connections; none fails for want of one."""
+    few = RedisPool(RedisSettings(url="embedded", max_connections=4))
+    await ping(few)
+    assert all(await asyncio.gather(*(ping(few) for _ in range(300))))
+    await few.aclose()
