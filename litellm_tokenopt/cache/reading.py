@@ -85,6 +85,7 @@ class Reading:
     negated: tuple[str, ...]
     roles: Mapping[str, frozenset[str]]
     loose: frozenset[frozenset[str]]
+    listed: frozenset[frozenset[str]]
     agents: frozenset[str]
     persons: str
     owners: frozenset[str]
@@ -117,6 +118,7 @@ def _read(text: str) -> Reading:
         plain=plain, english=is_english(plain), lower=_is_lower(plain), cased=_cased(plain), before=_before(tokens),
         stranded=_is_stranded(tokens), kind=_kind(tokens),
         negated=tuple(sorted(_negated(tokens))), roles=_roles(tokens), loose=_loose_pairs(tokens),
+        listed=_listed_pairs(tokens),
         agents=_agents(tokens), persons=_persons(tokens), owners=_owners(tokens), tense=_tense(tokens),
         conjunctions=frozenset({"and", "or"} & set(tokens)), duty=_duty(lowered, _kind(tokens)),
     )  # fmt: skip
@@ -379,6 +381,16 @@ def _loose_pairs(tokens: Sequence[str]) -> frozenset[frozenset[str]]:
             first = _next_content(tokens, i + 1)
             pairs |= {frozenset((owner, first)), frozenset((owner, _after(tokens, i + 1, first)))}
     return frozenset(pair for pair in pairs if len(pair) == 2 and "" not in pair)
+
+
+def _listed_pairs(tokens: Sequence[str]) -> frozenset[frozenset[str]]:
+    """Both sides of *and* and *or*."""
+    both = [
+        frozenset((content_stem(tokens[i - 1]), _next_content(tokens, i + 1, 3)))
+        for i, token in enumerate(tokens)
+        if i and token in ("and", "or")
+    ]
+    return frozenset(pair for pair in both if len(pair) == 2 and "" not in pair)
 
 
 def _after(tokens: Sequence[str], start: int, word: str) -> str:

@@ -132,7 +132,7 @@ def _contradictory(x: str, y: str) -> bool:
 
 
 def _words(a: Reading, b: Reading) -> str | None:
-    left, right = _unmatched(a, b), _unmatched(b, a)
+    left, right = _unmatched(a, b) - _asking(a, b), _unmatched(b, a) - _asking(b, a)
     if _flipped(a, b):
         left = right = frozenset()
     if not left and not right:
@@ -146,6 +146,11 @@ def _words(a: Reading, b: Reading) -> str | None:
     if (left and right) or not (left | right) <= lex.EMPTY_WORDS:
         return "name" if (left & a.names) | (right & b.names) else "words"
     return None
+
+
+def _asking(a: Reading, b: Reading) -> frozenset[str]:
+    """Nouns by which *a* asks for what *b*'s question word asks for: the *number* of days, *how many* days."""
+    return _NOUNS.get(b.kind, frozenset()) if a.kind == "what" else frozenset()
 
 
 def _unmatched(a: Reading, b: Reading) -> frozenset[str]:
@@ -201,13 +206,18 @@ def _order(a: Reading, b: Reading) -> str | None:
     first = [word for word in a.words if word in common]
     place = {word: i for i, word in enumerate(word for word in b.words if word in common)}
     inverted = {frozenset((x, y)) for x, y in combinations(first, 2) if place[x] > place[y]}
-    if a.stranded == b.stranded:
-        inverted = inverted - a.loose - b.loose
+    inverted -= _harmless(a, b)
     if a.agents != b.agents and (a.agents ^ b.agents) & common:
         return _voice(a, b, first, inverted)
     if common & lex.SYMMETRIC and not (a.agents or b.agents):
         inverted = {pair for pair in inverted if any(word[0].isdigit() for word in pair)}
     return "order" if inverted else None
+
+
+def _harmless(a: Reading, b: Reading) -> frozenset[frozenset[str]]:
+    """Pairs that may change places: in lists, and where a genitive or a compound is put another way."""
+    same_words = sorted(a.tokens) == sorted(b.tokens)
+    return a.listed | b.listed if same_words or a.stranded != b.stranded else a.loose | b.loose
 
 
 def _voice(a: Reading, b: Reading, order: list[str], inverted: Iterable[frozenset[str]]) -> str | None:

@@ -177,6 +177,8 @@ What does && do in bash?|What does || do in bash?
 When is Lent in March?|When is lent in march?
 Where can I see china?|Where can I see China?
 who was born in the us|who was born in the US
+A bus goes 90 km in 3 hours. How fast is it?|A bus goes 3 km in 90 hours. How fast is it?
+Can I swap my room for a suite?|Can I swap my suite for a room?
 Do dreams shape moods?|Do moods shape dreams?
 Are all wugs daxes?|Are all daxes wugs?
 Who is the boss of Tim?|Who is Tim the boss of?
@@ -222,6 +224,8 @@ What IS the capital of Peru?|What is the capital of Peru?
 WHAT IS THE CAPITAL OF PERU?|What is the capital of Peru?
 How do I get to the café?|How can I get to the café?
 Are dogs allowed in the lobby?|Are dogs allowed at the lobby?
+Can I bring a bike on the ferry?|Am I allowed to take a bike on the ferry?
+How many sick days do nurses get?|What is the number of sick days for nurses?
 How long is a session?|How long is a session ??
 """
 
