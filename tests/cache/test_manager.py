@@ -170,3 +170,11 @@ async def test_closed(cache: SemanticCacheManager) -> None:
         with pytest.raises(UnavailableError, match="the cache is closed"):
             await call
     assert await cache.health() == {"store": "closed", "reachable": False, "error": "the cache is closed"}
+
+
+async def test_another_language_is_answered_by_its_own_repeats_alone(cache: SemanticCacheManager) -> None:
+    """What the embedder can't read has no like question; the same one, greeting aside, is known."""
+    await cache.store("Wie alt ist der Rhein?", "old")
+    assert (await cache.check("Guten Tag! Wie alt ist der Rhein?")).reason == "exact"
+    assert (await cache.check("Wie alt ist der Main?")).reason == "miss"
+    assert not cache.may_be_similar("Wie alt ist der Main?")
