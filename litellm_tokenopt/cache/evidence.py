@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from ..request import digest
@@ -81,7 +81,13 @@ def margin_of(judged: Judgement, similarity: float, threshold: float) -> float |
 
 
 def added(known: Observations, new: Observation) -> Observations:
-    """*known* with *new*, the only one of its question; of many, the newest right and the surest wrong ones stay."""
+    """*known* with *new*, the only one of its question; of many, the newest right and the surest wrong ones stay.
+
+    An answer that was wrong for a question before speaks as far as it did then.
+    """
+    if not new.same:
+        margins = [one.margin for one in known if one.question == new.question and not one.same]
+        new = replace(new, margin=max([new.margin, *margins]))
     others = [one for one in known if one.question != new.question]
     right = [one for one in (*others, new) if one.same][-MOST_RIGHT:]
     wrong = sorted((one for one in (*others, new) if not one.same), key=lambda one: -one.margin)[:MOST_WRONG]

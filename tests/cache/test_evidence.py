@@ -267,3 +267,9 @@ def test_digests_are_of_what_is_asked() -> None:
     """Polite and plain wording are one question; another scope is another."""
     assert question_digest("s", "Hi, what is a llama?") == question_digest("s", "what is a llama")
     assert question_digest("s", "what is a llama") != question_digest("t", "what is a llama")
+
+
+def test_a_second_wrong_outcome_of_a_question_takes_nothing_back() -> None:
+    """The surer of the two stays."""
+    sure, unsure = Observation("q", 2.0, False), Observation("q", -1.0, False)
+    assert added((sure,), unsure) == added((unsure,), sure) == (sure,)
