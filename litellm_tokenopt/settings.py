@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -48,7 +49,7 @@ Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 SchemaLevel: TypeAlias = Literal["full", "lossless", "light", "strong", "bare"]
 PromptLevel: TypeAlias = Literal["light", "normal", "strong"]
-Seconds: TypeAlias = Annotated[float, Field(gt=0)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _taxonomy_file(path: str) -> str:
@@ -75,9 +76,18 @@ class _Section(BaseModel):
 
 
 def _redis_url(url: str) -> str:
-    if url in ("auto", "embedded", "memory") or url.startswith(REDIS_SCHEMES):
+    if url in ("auto", "embedded", "memory") or (url.startswith(REDIS_SCHEMES) and _is_place(url)):
         return url
-    raise ValueError("allowed: auto, embedded, memory, redis://…, rediss://… or unix://…")
+    raise ValueError("allowed: auto, embedded, memory, redis://HOST[:PORT]…, rediss://HOST[:PORT]… or unix://PATH")
+
+
+def _is_place(url: str) -> bool:
+    """Whether *url* names a host with a port that there may be, or a socket's path."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0)
+    except ValueError:
+        return False
 
 
 def _fernet_key(key: SecretStr) -> SecretStr:
@@ -120,6 +130,7 @@ class EmbedderSettings(_Section):
 
     model: str = Field(
         "all-MiniLM-L6-v2",
+        min_length=1,
         description="all-MiniLM-L6-v2 (packaged), a sentence-transformers name or folder, or LiteLLM's model name.",
     )
     backend: Literal["auto", "onnx", "sentence-transformers", "litellm"] = Field(

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import redis.exceptions
 
-from litellm_tokenopt.errors import RedisUnavailable
+from litellm_tokenopt.errors import RedisUnavailable, SettingsError
 from litellm_tokenopt.redis.embedded import FOLDER_VARIABLE
 from litellm_tokenopt.redis.pool import RedisPool
-from litellm_tokenopt.settings import RedisSettings
+from litellm_tokenopt.settings import RedisSettings, load_settings
 
 FAST = {"timeout_seconds": 0.2, "connect_timeout_seconds": 0.3, "breaker_failures": 2, "breaker_seconds": 0.3}
 
@@ -144,13 +144,11 @@ async def test_a_wrong_password_is_named(tcp_server: Any) -> None:
     await pool.aclose()
 
 
-async def test_secrets_stay_out_of_messages() -> None:
-    """An unquoted password, which makes the URL ambiguous, is not shown either."""
-    pool = tcp_pool("redis://me:pa/s@s@127.0.0.1:1/0?password=x")
-    with pytest.raises(RedisUnavailable) as caught:
-        await ping(pool)
-    assert "s@s" not in str(caught.value)
-    assert "pa" not in str((await pool.health())["url"])
+def test_secrets_stay_out_of_messages() -> None:
+    """An unquoted password, which makes the URL ambiguous, is refused at the start and not shown either."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"redis": {"url": "redis://me:pa/s@s@127.0.0.1:1/0?password=x"}})
+    assert not [part for part in ("s@s", "pa/s", "password=x") if part in str(caught.value)]
 
 
 async def test_errors_that_the_server_answers_do_not_open_the_breaker(pool: RedisPool) -> None:
@@ -269,7 +267,7 @@ async def test_a_closed_pool_stays_closed(pool: RedisPool, caplog: pytest.LogCap
 async def test_a_url_that_redis_cannot_read_is_unavailable() -> None:
     """The message names the setting."""
     with pytest.raises(RedisUnavailable, match=r"redis\.url can't be used"):
-        await ping(tcp_pool("redis://127.0.0.1:port"))
+        await ping(tcp_pool("redis://127.0.0.1:6379/0?socket_timeout=soon"))
 
 
 async def test_a_crowd_of_our_own_is_no_fault_of_the_server(pool: RedisPool) -> None:
