@@ -6,6 +6,7 @@ TokenOptError
 └── UnavailableError       something that the plugin works with is not there; requests pass on without it
     ├── RedisUnavailable   no server, no search module, or the circuit breaker is open
     └── ModelUnavailable   an embedding model's files or packages are missing
+        └── ModelLoading   they're there, and it isn't ready yet
 """
 
 from __future__ import annotations
@@ -33,3 +34,7 @@ class RedisUnavailable(UnavailableError):
 
 class ModelUnavailable(UnavailableError):
     """The embedding model's files or the packages that run it are missing."""
+
+
+class ModelLoading(ModelUnavailable):
+    """The embedding model is still being loaded."""

@@ -47,6 +47,9 @@ SIMILAR_SHARE = 0.5
 PATIENCE_SHARE = 0.5
 """Of a request's time budget, what may be spent on waiting for a model that is being loaded."""
 
+RANKING_SHARE = 0.4
+"""Of a request's time budget, what may be spent on tools' vectors; then words alone choose."""
+
 HostedEmbed = Callable[[list[str]], Awaitable[list[list[float]]]]
 
 
@@ -380,7 +383,8 @@ def _stages(
     if settings.cache.enabled:
         stages.append(cache)
     if settings.tools.enabled:
-        stages.append(ToolsStage(settings.tools, embedder, learning))
+        patience = settings.time_budget_seconds * RANKING_SHARE
+        stages.append(ToolsStage(settings.tools, embedder, learning, patience_seconds=patience))
     if settings.prompt.enabled:
         choosing = PromptStage(
             settings.prompt, embedder, lambda: IntentModel(embedder, read_taxonomy(settings.tools.intents))

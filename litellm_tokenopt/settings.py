@@ -237,6 +237,11 @@ class ToolsSettings(_Section):
     min_tokens: Annotated[int, Field(ge=0)] = Field(
         1_000, description="Blocks of at most max_tools tools under this size are left alone."
     )
+    whole_up_to: Annotated[int, Field(ge=0)] = Field(
+        20,
+        description="Blocks of at most so many tools (and at most twice max_tools) are sent whole behind an agent's "
+        "system prompt, where that costs less over a session than a change of its tools; 0: never.",
+    )
     intents: Annotated[str, AfterValidator(_taxonomy_file)] | None = Field(
         None,
         description="Your own kinds of tasks for `tokenopt classify`, as in config/intents.yaml; default: those.",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
 
-from ..errors import ModelUnavailable
+from ..errors import ModelLoading, ModelUnavailable
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Once(Generic[T]):
         self._begun = self._ended = 0.0
 
     async def get(self, patience_seconds: float | None = None) -> T:
-        """The value; raises `ModelUnavailable` where it can't be made, and where that takes longer than the patience.
+        """The value; raises `ModelUnavailable` where it can't be made, `ModelLoading` where the patience ends first.
 
         *patience_seconds* run from the making's begin, whoever began it: who comes later doesn't wait at all.
         """
@@ -47,7 +47,7 @@ class Once(Generic[T]):
                 async with asyncio.timeout(left):
                     await asyncio.wrap_future(_follower(future))
             except TimeoutError:
-                raise ModelUnavailable("the model is still being loaded") from None
+                raise ModelLoading("the model is still being loaded") from None
         return _result(future)
 
     def wait(self) -> T:

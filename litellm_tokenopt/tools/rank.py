@@ -51,6 +51,9 @@ GENERAL_TOOLS, GENERAL_COSINE = 2, 0.4
 GENERAL_BONUS = 2.0
 """By how much (standard deviations)."""
 
+WORDS_COSINE = 0.5
+"""The similarity that is taken for the best tool's where only words are compared."""
+
 KIN_WEIGHT = 2.5
 """Weight of belonging to the best tools (about 0 to 2), beside a tool's own score in standard deviations."""
 
@@ -270,6 +273,17 @@ def fit(
             total = total + HINT_WEIGHT * served.clip(min=0)
             general += _most(served, cosine)
     return Fit(total.round(6), _best(list(cosines)), lexical[0], kinship, tuple(dict.fromkeys(general)), requisites)
+
+
+def fit_by_words(question: str, lexicon: Lexicon, kinship: Matrix, requisites: tuple[tuple[int, ...], ...] = ()) -> Fit:
+    """The same by words alone, where there's no time for vectors; `Fit.cosine` is by the share of the best's words."""
+    lexical = [lexicon.score(text) for text in query_texts(question)]
+    total = _standard(lexical[0])
+    if len(lexical) > 1:
+        total = total + PART_WEIGHT * _best([_standard(words) for words in lexical[1:]])
+    best = _best(lexical)
+    near = WORDS_COSINE * best / max(float(best.max(initial=0.0)), 1e-9)
+    return Fit(total.round(6), near, lexical[0], kinship, (), requisites)
 
 
 def _most(served: Vector, cosine: NDArray[np.floating]) -> list[int]:

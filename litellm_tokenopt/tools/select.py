@@ -36,11 +36,15 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Tools by their index, most wanted first, and how often they were chosen anew."""
+    """Tools by their index, most wanted first, and how often they were chosen anew.
+
+    `by_words`: it isn't final, because there were no vectors in time; a later turn may choose others.
+    """
 
     tools: tuple[int, ...] = ()
     epoch: int = 0
     told: bool = False
+    by_words: bool = False
 
 
 def capacity(protected: int, max_tools: int) -> int:

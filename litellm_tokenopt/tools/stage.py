@@ -8,22 +8,23 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import ModelUnavailable
+from ..errors import ModelLoading, ModelUnavailable
 from ..memo import Memo
 from ..models.base import Embedder
-from ..request import ChatRequest, Tool, digest, text_of, user_turns
+from ..request import ChatRequest, Tool, digest, is_system, text_of, user_turns
 from ..settings import SchemaLevel, ToolsSettings
 from ..stage import Change, Detail, Keep, Verdict
-from ..tokens import count_tools
+from ..tokens import count_messages, count_tools
 from .compress import compress_tool
 from .family import kinship, requisites
 from .find import FindTools
 from .learning import Learning
 from .lessons import NOTHING, Lessons
-from .rank import HINT_TEXTS, Fit, Lexicon, fit, query_texts
+from .rank import HINT_TEXTS, Fit, Lexicon, fit, fit_by_words, query_texts
 from .reading import as_json, called_names, calls_after, chosen_names, copied, is_fixed, name_of, summary
 from .select import Selection, Turn, capacity, select
 from .usage import events, session_of
+from .whole import MOST_WHOLE, is_cheaper_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +43,9 @@ FINDERS = 1_000
 
 MANY_TOOLS = 20
 """Where more are sent, each is said as shortly as can be."""
+
+BY_WORDS = "selected_by_words"
+"""The reason where a choice isn't final: no vectors in time."""
 
 OFF_LOOP_CHARS = 8_000
 """A block longer than this is read in a thread the first time: more than about 5 ms of work."""
@@ -75,6 +79,11 @@ class Block:
     def summaries(self) -> tuple[str, ...]:
         return tuple(map(summary, self.tools))
 
+    @cached_property
+    def said_tokens(self) -> int:
+        """Tokens of all tools as they'd be sent."""
+        return count_tools(map(self.said, range(len(self.tools))))
+
     def has_said(self, places: Iterable[int]) -> bool:
         """Whether the tools at *places* have been compressed before."""
         return self._said.keys() >= set(places)
@@ -93,6 +102,7 @@ class Block:
 class ToolsStage:
     """Sends at most `max_tools` tools beside the protected ones, in their order, with compressed schemas.
 
+    A small block behind an agent's system prompt is sent whole, where choosing from it would cost more (`whole`).
     Protected are the tools that the history called, that `tool_choice` names, that `always_include` lists,
     provider-side tools, tools with the caller's ``cache_control`` mark and this package's own. Without an
     embedding model, or where earlier turns are kept at the provider, no tool is dropped.
@@ -100,8 +110,16 @@ class ToolsStage:
 
     name = "tools"
 
-    def __init__(self, settings: ToolsSettings, embedder: Embedder, learning: Learning | None = None) -> None:
+    def __init__(
+        self,
+        settings: ToolsSettings,
+        embedder: Embedder,
+        learning: Learning | None = None,
+        *,
+        patience_seconds: float | None = None,
+    ) -> None:
         self._settings = settings
+        self._patience_seconds = patience_seconds
         self._learning = learning
         self._embedder = embedder
         self._always = frozenset(settings.always_include)
@@ -120,14 +138,10 @@ class ToolsStage:
         full = names if self._learning.is_canary(session) else names & lessons.full
         block = await self._block(request.tools, full)
         verdict = await self._decide(request, block, lessons)
-        sent = verdict.request.tools if isinstance(verdict, Change) else request.tools
-        seen = events(
-            request,
-            session,
-            sent=frozenset(name for tool in sent if (name := name_of(tool))),
-            chosen=await self._chosen(block, request, lessons),
-            full=full,
-        )
+        tools = verdict.request.tools if isinstance(verdict, Change) else request.tools
+        sent = frozenset(name for tool in tools if (name := name_of(tool)))
+        chosen = sent if verdict.reason == BY_WORDS else await self._chosen(block, request, lessons)
+        seen = events(request, session, sent=sent, chosen=chosen, full=full)
         return replace(verdict, then=self._learning.followup(request, tuple(seen)))
 
     async def _decide(self, request: ChatRequest, block: Block, lessons: Lessons) -> Keep | Change:
@@ -136,7 +150,8 @@ class ToolsStage:
         selection = await self._selection(block, request, lessons)
         if selection is None or len(selection.tools) == len(block.tools):
             return await _verdict(block, request, tuple(range(len(block.tools))), Selection(), "compressed")
-        verdict = await _verdict(block, request, tuple(sorted(selection.tools)), selection, "selected")
+        reason = BY_WORDS if selection.by_words else "selected"
+        verdict = await _verdict(block, request, tuple(sorted(selection.tools)), selection, reason)
         if isinstance(verdict, Keep) or not request.own_tools or self._settings.search != "own":
             return verdict
         return replace(verdict, offers=(self._find(block, selection),))
@@ -150,7 +165,7 @@ class ToolsStage:
 
     async def _best(self, block: Block, query: str) -> list[int]:
         """Indices of the block's tools, the best for *query* first."""
-        (fit,) = await self._rank(block, [query])
+        (fit,), _ = await self._heard(block, [query])
         return fit.order()
 
     async def _block(self, tools: tuple[Tool, ...], full: frozenset[str]) -> Block:
@@ -180,7 +195,8 @@ class ToolsStage:
 
     async def _chosen(self, block: Block, request: ChatRequest, lessons: Lessons) -> frozenset[str]:
         """Names of the tools that go on because of what the user says, not because they were called."""
-        asked = request.with_(messages=tuple(message for message in request.messages if message.get("role") == "user"))
+        said = (message for message in request.messages if message.get("role") == "user" or is_system(message))
+        asked = request.with_(messages=tuple(said))
         selection = await self._selection(block, asked, lessons)
         places = range(len(block.tools)) if selection is None else selection.tools
         return frozenset(name for place in places if (name := block.names[place]))
@@ -192,14 +208,35 @@ class ToolsStage:
         turns = user_turns(request.messages)
         if request.server_state or not turns or len(block.tools) <= capacity(len(protected), self._settings.max_tools):
             return None
+        if await self._is_cheaper_whole(block, request):
+            return None
+        questions = [text_of(request.messages[turn].get("content")) for turn in turns]
         try:
-            fits = await self._rank(block, [text_of(request.messages[turn].get("content")) for turn in turns])
+            fits, by_words = await self._heard(block, questions)
         except ModelUnavailable:
             return None
         calls = calls_after(request.messages, turns)
         fits = [favoured(fit, block.names, lessons.priors) for fit in fits]
         heard = [Turn(fit=f, calls=tuple(map(block.named, c))) for f, c in zip(fits, calls, strict=True)]
-        return select(heard, block.fixed, protected, self._settings.max_tools)
+        return replace(select(heard, block.fixed, protected, self._settings.max_tools), by_words=by_words)
+
+    async def _is_cheaper_whole(self, block: Block, request: ChatRequest) -> bool:
+        count, most = len(block.tools), self._settings.max_tools
+        if count > min(self._settings.whole_up_to, MOST_WHOLE * most):
+            return False
+        tokens = await _off_loop(lambda: block.said_tokens, when="said_tokens" not in vars(block))
+        return is_cheaper_whole(tokens, count, most, count_messages(filter(is_system, request.messages)))
+
+    async def _heard(self, block: Block, questions: Sequence[str]) -> tuple[list[Fit], bool]:
+        """How each of *questions* fits the block, and whether that's by words alone, for want of vectors in time.
+
+        Raises `ModelUnavailable` where there is no model to wait for.
+        """
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                return await self._rank(block, questions), False
+        except (ModelLoading, TimeoutError):
+            return await asyncio.to_thread(_by_words, block, questions), True
 
     async def _rank(self, block: Block, questions: Sequence[str]) -> list[Fit]:
         """How each of *questions* fits the block; what is new is embedded in one call."""
@@ -237,6 +274,10 @@ class ToolsStage:
             known = tools, vectors[len(block.tools) :] @ tools.T
             self._vectors.put(block.key, known)
         return known
+
+
+def _by_words(block: Block, questions: Sequence[str]) -> list[Fit]:
+    return [fit_by_words(question, block.lexicon, block.kinship, block.requisites) for question in questions]
 
 
 def favoured(fit: Fit, names: Sequence[str | None], priors: Mapping[str, float]) -> Fit:

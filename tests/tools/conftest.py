@@ -109,8 +109,9 @@ def embedder() -> HashedWords:
 def make_stage() -> Callable[..., ToolsStage]:
     """A stage that sends six tools, unless told otherwise."""
 
-    def make(embedder: Any = None, **settings: object) -> ToolsStage:
-        return ToolsStage(ToolsSettings.model_validate({"max_tools": 6, **settings}), embedder or HashedWords())
+    def make(embedder: Any = None, patience_seconds: float | None = None, **settings: object) -> ToolsStage:
+        chosen = ToolsSettings.model_validate({"max_tools": 6, **settings})
+        return ToolsStage(chosen, embedder or HashedWords(), patience_seconds=patience_seconds)
 
     return make
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from litellm_tokenopt.errors import ModelUnavailable
+from litellm_tokenopt.errors import ModelLoading, ModelUnavailable
 from litellm_tokenopt.models.memoised import MemoisedEmbedder
 from litellm_tokenopt.request import ChatRequest, Tool
 from litellm_tokenopt.stage import Change, Keep
@@ -21,6 +22,8 @@ from litellm_tokenopt.tokens import count_tools
 from litellm_tokenopt.tools import ToolsStage
 from litellm_tokenopt.tools.rank import HINT_TEXTS
 from litellm_tokenopt.tools.reading import name_of, summary
+
+from .conftest import HashedWords
 
 
 def user(text: Any) -> dict[str, Any]:
@@ -189,6 +192,71 @@ async def test_without_a_model_no_tool_is_dropped(make_stage: Any, catalogue: An
     verdict = await make_stage(NoModel())(ask(catalogue, "weather"))
     assert verdict.reason == "compressed"
     assert len(verdict.request.tools) == 40
+
+
+class Loading(NoModel):
+    """An embedder whose model isn't loaded yet."""
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        raise ModelLoading("still being loaded")
+
+
+class Slow(NoModel):
+    """An embedder that takes a minute."""
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+
+@pytest.mark.parametrize("late", [Loading(), Slow()])
+async def test_without_vectors_in_time_words_choose(make_stage: Any, sent: Any, catalogue: Any, late: Any) -> None:
+    """The limit holds, what was called stays, and the verdict says that another turn may choose better."""
+    stage = make_stage(late, patience_seconds=0.05)
+    request = ask(catalogue, "Refund the payment", *calls("play_music"), "Book a flight to Rome and a hotel room")
+    after, names = await sent(stage, request)
+    assert {"play_music", "book_flight", "book_hotel"} <= set(names)
+    assert len(names) <= 6
+    verdict = await stage(request)
+    assert verdict.reason == "selected_by_words"
+    assert verdict.request.tools == after.tools
+
+
+async def test_a_choice_by_words_is_not_remembered(make_stage: Any, catalogue: Any) -> None:
+    """Once vectors can be had, the same stage chooses as one that always had them."""
+
+    class Late(HashedWords):
+        ready = False
+
+        async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            if not self.ready:
+                raise ModelLoading("still being loaded")
+            return await super().embed(texts)
+
+    embedder = Late()
+    stage, request = make_stage(embedder), ask(catalogue, "Is it going to rain in Rome?")
+    assert (await stage(request)).reason == "selected_by_words"
+    embedder.ready = True
+    assert await stage(request) == await make_stage()(request)
+
+
+POLICY = {"role": "system", "content": "You are the assistant of a small company. " * 40}
+
+
+async def test_a_small_block_of_an_agent_is_sent_whole(make_stage: Any, catalogue: Any) -> None:
+    """Nine short tools cost less than having the provider read the whole conversation again."""
+    stage = make_stage(min_tokens=0)
+    for messages in ([POLICY, "weather"], [POLICY, "weather", *calls("get_weather"), "Book a flight"]):
+        verdict = await stage(ask(catalogue[:9], *messages))
+        assert verdict.reason == "compressed"
+        assert len(verdict.request.tools) == 9
+
+
+@pytest.mark.parametrize("more", [{"whole_up_to": 0}, {"max_tools": 4}])
+async def test_the_limit_can_be_made_to_hold_there_too(make_stage: Any, catalogue: Any, more: Any) -> None:
+    """By setting, or where the block is more than twice the limit."""
+    verdict = await make_stage(min_tokens=0, **more)(ask(catalogue[:9], POLICY, "weather"))
+    assert verdict.reason == "selected"
 
 
 async def test_what_happens_to_sent_tools_stays_with_them(make_stage: Any, catalogue: Any) -> None:
