@@ -84,6 +84,15 @@ class Block:
         """Tokens of all tools as they'd be sent."""
         return count_tools(map(self.said, range(len(self.tools))))
 
+    @property
+    def is_read(self) -> bool:
+        """Whether what its words tell is known."""
+        return "requisites" in vars(self)
+
+    def read(self) -> None:
+        """Find out what its words tell, of which the last is `requisites`."""
+        _ = self.lexicon, self.kinship, self.requisites
+
     def has_said(self, places: Iterable[int]) -> bool:
         """Whether the tools at *places* have been compressed before."""
         return self._said.keys() >= set(places)
@@ -250,9 +259,12 @@ class ToolsStage:
         return [known[key] for key in keys]
 
     async def _fit(self, block: Block, questions: Sequence[str]) -> list[Fit]:
-        tools, hints = await self._tool_vectors(block)
         texts = [query_texts(question) for question in questions]
-        vectors = await self._embedder.embed([text for group in texts for text in group])
+        (tools, hints), vectors, _ = await asyncio.gather(
+            self._tool_vectors(block),
+            self._embedder.embed([text for group in texts for text in group]),
+            _off_loop(block.read, when=not block.is_read),
+        )
         cosines = vectors @ tools.T
 
         def score() -> list[Fit]:
@@ -263,7 +275,7 @@ class ToolsStage:
                 start += len(group)
             return fits
 
-        return await _off_loop(score, when=len(cosines) > 20 or "lexicon" not in vars(block))
+        return await _off_loop(score, when=len(cosines) > 20)
 
     async def _tool_vectors(self, block: Block) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(vectors of the tools, cosines of the hints with them)."""
