@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +29,7 @@ from pydantic import (
     model_validator,
 )
 
+from .addresses import read_address
 from .errors import SettingsError
 from .modules import PromptModule, read_modules
 from .taxonomy import read_taxonomy
@@ -38,7 +38,10 @@ ENV_PREFIX = "TOKENOPT_"
 NO_SETTINGS = frozenset({"TOKENOPT_EMBEDDED_DIR"})
 """Environment variables of the prefix that are read elsewhere."""
 SHOWN_CHARACTERS = 100
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+REDIS_URLS = (
+    "allowed: auto, embedded, memory, redis://HOST[:PORT]…, rediss://HOST[:PORT]…, unix://PATH, "
+    "redis+cluster://HOST:PORT[,HOST:PORT…] or redis+sentinel://HOST:PORT[,HOST:PORT…]/SERVICE"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -76,18 +79,14 @@ class _Section(BaseModel):
 
 
 def _redis_url(url: str) -> str:
-    if url in ("auto", "embedded", "memory") or (url.startswith(REDIS_SCHEMES) and _is_place(url)):
+    if url in ("auto", "embedded", "memory"):
         return url
-    raise ValueError("allowed: auto, embedded, memory, redis://HOST[:PORT]…, rediss://HOST[:PORT]… or unix://PATH")
-
-
-def _is_place(url: str) -> bool:
-    """Whether *url* names a host with a port that there may be, or a socket's path."""
     try:
-        parts = urlsplit(url)
-        return bool(parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0)
+        read_address(url)
     except ValueError:
-        return False
+        # What was wrong is not said: it may quote a password.
+        raise ValueError(REDIS_URLS) from None
+    return url
 
 
 def _fernet_key(key: SecretStr) -> SecretStr:
@@ -112,7 +111,8 @@ class RedisSettings(_Section):
     url: Annotated[str, AfterValidator(_redis_url)] = Field(
         "auto",
         description="auto (embedded where its server is installed, else memory) | embedded | memory | redis://… "
-        "| rediss://… | unix://…",
+        "| rediss://… | unix://… | redis+cluster://HOST:PORT,… | redis+sentinel://HOST:PORT,…/SERVICE (rediss+… with "
+        "TLS).",
     )
     prefix: str = Field("tokenopt", pattern=r"^[A-Za-z0-9_.-]+$", description="Begins every key and index name.")
     timeout_seconds: Seconds = Field(0.5, description="For one command; beyond it the request goes on without Redis.")

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "litellm_tokenopt"
 LAYERS = [
-    {"errors", "memo", "saying"},
+    {"addresses", "errors", "memo", "saying"},
     {"modules", "taxonomy"},
     {"settings", "request"},
     {"caller", "own"},

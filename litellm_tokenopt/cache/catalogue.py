@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import RedisUnavailable
 from ..redis.pool import RedisPool
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redisvl.index import AsyncSearchIndex
 
-T = TypeVar("T")
+Dated: TypeAlias = tuple[float, str]
+"""When an answer was stored, in Unix seconds, and its hash's name."""
 
 BUILD_SECONDS = 30.0
 POLL_SECONDS = 0.02
@@ -35,24 +36,32 @@ class Catalogue:
         self._begin = begin
         self._name = f"{begin}catalogue"
 
-    async def newest(self, selection: Selection, offset: int, count: int) -> list[str]:
-        """The names of hashes that are meant (a key in *selection* is not looked at), newest first."""
-        return await self._names(selection, offset, count, "SORTBY", CREATED, "DESC")
+    async def newest(self, selection: Selection, count: int) -> list[Dated]:
+        """At most *count* of the hashes that are meant (a key in *selection* is not looked at), newest first."""
+        return await self._dated(selection, count, "DESC")
 
-    async def beyond(self, most: int, count: int) -> list[str]:
-        """The names of at most *count* of the oldest hashes, as far as there are more than *most*."""
+    async def oldest(self, count: int) -> list[Dated]:
+        """At most *count* hashes, oldest first."""
+        return await self._dated(Selection(), count, "ASC")
+
+    async def count(self) -> int:
+        """How many hashes there are."""
         (total, *_) = await self._ask("FT.SEARCH", self._name, "*", "LIMIT", 0, 0, "DIALECT", 2)
-        too_many = min(count, int(total) - most)
-        return await self._names(Selection(), 0, too_many, "SORTBY", CREATED, "ASC") if too_many > 0 else []
+        return int(total)
 
     async def some(self, selection: Selection, offset: int, count: int) -> list[str]:
-        """As `newest`, in the index's own order, which costs no sorting."""
-        return await self._names(selection, offset, count)
-
-    async def _names(self, selection: Selection, offset: int, count: int, *order: str) -> list[str]:
-        command = ("FT.SEARCH", self._name, query_of(selection), "NOCONTENT", *order)
-        answer = await self._ask(*command, "LIMIT", offset, count, "DIALECT", 2)
+        """The names of hashes that are meant, in the index's own order, which costs no sorting."""
+        command = ("FT.SEARCH", self._name, query_of(selection), "NOCONTENT", "LIMIT", offset, count, "DIALECT", 2)
+        answer = await self._ask(*command)
         return [name.decode() for name in answer[1:]]
+
+    async def _dated(self, selection: Selection, count: int, order: str) -> list[Dated]:
+        command = ("FT.SEARCH", self._name, query_of(selection), "RETURN", 1, CREATED, "SORTBY", CREATED, order)
+        answer = await self._ask(*command, "LIMIT", 0, count, "DIALECT", 2)
+        # A hash that has just expired has no fields.
+        return [
+            (float(fields[1]), name.decode()) for name, fields in zip(answer[1::2], answer[2::2], strict=True) if fields
+        ]
 
     async def holdings(self) -> list[Holdings]:
         """What is kept, by model."""
@@ -70,19 +79,19 @@ class Catalogue:
         async def run(client: Any) -> Any:
             return await client.execute_command(*command)
 
-        return await self._pool.call(run)
+        return await self._pool.call(run, at=self._begin)
 
     async def _ready(self) -> None:
         await asyncio.to_thread(importlib.import_module, "redisvl.index")
-        found = await self._pool.call(lambda client: facts_of(client, self._name))
+        found = await self._pool.call(lambda client: facts_of(client, self._name), at=self._begin)
         if found is None:
-            await self._pool.call(lambda client: create(self._index(client)))
+            await self._pool.call(lambda client: create(self._index(client)), at=self._begin)
         elif found.built:
             return
         await _until(BUILD_SECONDS, self._built)
 
     async def _built(self) -> bool:
-        found = await self._pool.call(lambda client: facts_of(client, self._name))
+        found = await self._pool.call(lambda client: facts_of(client, self._name), at=self._begin)
         return found is not None and found.built
 
     def _index(self, client: Redis) -> AsyncSearchIndex:

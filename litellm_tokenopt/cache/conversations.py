@@ -15,7 +15,7 @@ from ..request import ChatRequest, Message, Reply, digest, has_media, is_system,
 from ..settings import CacheSettings
 from .lasting import lasting
 from .manager import Lookup, SemanticCacheManager
-from .scope import Scope, scope_of
+from .scope import Scope, at_home, scope_of
 from .situation import Situation, differences, figures, pack, situation_of, unpack
 from .standing import LastTurn, leans_on, split_turn
 from .stores import Entry
@@ -46,7 +46,7 @@ class Conversation:
     @property
     def shelf(self) -> str:
         """The scope of requests whose situations are worth comparing."""
-        return digest("situation", self.bare, *self.figures)
+        return at_home(self.bare, digest("situation", self.bare, *self.figures))
 
 
 def conversation_of(
@@ -66,7 +66,7 @@ def conversation_of(
     told_all = [*told, ("user", turn.lead)] if turn.lead else told
     bare, said = scope_of(alone, settings, embedder_name).id, lasting(text for role, text in told_all if role == "user")
     return Conversation(
-        scope=scope, bare=digest("lasting", bare, *said) if said else bare, turn=turn,
+        scope=scope, bare=at_home(bare, digest("lasting", bare, *said)) if said else bare, turn=turn,
         history=tuple(text for _, text in told), figures=figures(told_all), situation=situation_of(told_all),
     )  # fmt: skip
 

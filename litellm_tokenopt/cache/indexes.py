@@ -79,7 +79,7 @@ class VectorIndexes:
             return
         # RedisVL takes half a second to import: not on the event loop.
         await asyncio.to_thread(importlib.import_module, "redisvl.index")
-        settled = await self._pool.call(lambda client: self._settle(client, dimensions))
+        settled = await self._pool.call(lambda client: self._settle(client, dimensions), at=self._begin)
         self._look_at[dimensions] = self._clock() + (GROWN_SECONDS if settled else LOOK_AGAIN_SECONDS)
 
     def alias(self, dimensions: int) -> str:
@@ -98,7 +98,7 @@ class VectorIndexes:
             ours = [n for n in sorted(names) if re.fullmatch(r"\d+:(flat|hnsw)", n.removeprefix(self._begin))]
             return [facts for name in ours if (facts := await facts_of(client, name)) is not None]
 
-        return await self._pool.call(look)
+        return await self._pool.call(look, at=self._begin)
 
     async def _settle(self, client: Redis, dimensions: int) -> bool:
         """Take a step towards the right index; whether it's the one in use."""

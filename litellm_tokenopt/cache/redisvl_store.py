@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import logging
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import RedisUnavailable
 from ..redis.pool import RedisPool
@@ -16,7 +18,7 @@ from .catalogue import Catalogue
 from .fields import ENTRY, NOTE, SCOPE, VECTOR, hash_of, vector_bytes
 from .indexes import VectorIndexes, is_missing
 from .packing import Packer
-from .scope import FORMAT_VERSION
+from .scope import FORMAT_VERSION, HOMES, home_of
 from .shared_text import change_field
 from .stores import Entry, Hit, Holdings, Selection
 
@@ -34,8 +36,24 @@ DISTANCE = "vector_distance"
 """What RedisVL calls the distance in its queries."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """A part of the answers: all whose hashes' names start with *begin*. One server holds it."""
+
+    begin: str
+    indexes: VectorIndexes
+    catalogue: Catalogue
+
+    @classmethod
+    def make(cls, pool: RedisPool, begin: str, index: Choice) -> Self:
+        return cls(begin, VectorIndexes(pool, begin, index), Catalogue(pool, begin))
+
+
 class RedisAnswerStore:
     """One hash per answer, under ``{prefix}:answer:…``, that a vector index and a catalogue cover.
+
+    In a cluster the answers are spread over `HOMES`, each with indexes of its own, which the server that holds it
+    searches alone: one that merges what others find isn't needed.
 
     Composes `AsyncSearchIndex`: RedisVL's `SemanticCache` connects in its constructor, and a hit renews its TTL.
     An entry that a look-up can't read, because it's broken or sealed with another key than *packer*'s, is a miss, and
@@ -59,8 +77,8 @@ class RedisAnswerStore:
         self._begin = f"{prefix}:answer:v{FORMAT_VERSION}:{plain_name}:"
         self._generation_name = f"{prefix}:answer-generation:v{FORMAT_VERSION}:{plain_name}"
         self._packer = packer or Packer()
-        self._indexes = VectorIndexes(pool, self._begin, index)
-        self._catalogue = Catalogue(pool, self._begin)
+        begins = {home: f"{self._begin}{{{home}}}:" for home in HOMES} if pool.clustered else {"": self._begin}
+        self._homes = {home: _Home.make(pool, begin, index) for home, begin in begins.items()}
         self._generation = ""
         self._max_entries = max_entries
         self._puts = 0
@@ -78,13 +96,14 @@ class RedisAnswerStore:
         return await self._read_or_drop(key, data)
 
     async def search(self, scope: str, vector: NDArray[np.float32], k: int, threshold: float) -> list[Hit]:
-        await self._indexes.ready(len(vector))
+        home = self._home(scope)
+        await home.indexes.ready(len(vector))
 
         async def find(client: Redis) -> list[tuple[str, float, bytes | None, bytes | None]]:
-            return await self._nearest(client, scope, vector, k)
+            return await _nearest(client, home, scope, vector, k)
 
         hits = []
-        for key, similarity, data, note in await self._pool.call(find):
+        for key, similarity, data, note in await self._pool.call(find, at=home.begin):
             if similarity >= threshold:
                 entry = await self._read_or_drop(key, data)
                 if entry is not None and entry.scope == scope:
@@ -93,7 +112,7 @@ class RedisAnswerStore:
 
     async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
         if vector is not None:
-            await self._indexes.ready(len(vector))
+            await self._home(entry.key).indexes.ready(len(vector))
         fields, name = hash_of(entry, self._packer.pack(entry), vector), self._name(entry.key)
 
         async def store(client: Redis) -> None:
@@ -112,8 +131,25 @@ class RedisAnswerStore:
         self._puts += 1
         if self._max_entries is None or self._puts % _puts_between_trims(self._max_entries):
             return
-        while names := await self._catalogue.beyond(self._max_entries, BATCH):
+        while names := await self._beyond(self._max_entries):
             await self._unlink(names)
+
+    async def _beyond(self, most: int) -> list[str]:
+        """The names of at most `BATCH` of the oldest hashes, as far as there are more than *most*."""
+        catalogues = [home.catalogue for home in self._homes.values()]
+        counts = await asyncio.gather(*(catalogue.count() for catalogue in catalogues))
+        too_many = min(BATCH, sum(counts) - most)
+        if too_many <= 0:
+            return []
+        found = await asyncio.gather(*(catalogue.oldest(too_many) for catalogue in catalogues))
+        return [name for _, name in sorted(itertools.chain.from_iterable(found))[:too_many]]
+
+    async def _newest(self, selection: Selection, offset: int, count: int) -> list[str]:
+        """The names of hashes that are meant, newest first."""
+        end = offset + count
+        found = await asyncio.gather(*(home.catalogue.newest(selection, end) for home in self._homes.values()))
+        dated = sorted(itertools.chain.from_iterable(found), reverse=True)
+        return [name for _, name in dated[offset:end]]
 
     async def note(self, key: str, change: Callable[[str], str]) -> str | None:
         async def work(client: Redis) -> str | None:
@@ -129,7 +165,7 @@ class RedisAnswerStore:
             return [entry for entry in await self._readable([self._name(selection.key)]) if selection.holds(entry)]
         found: list[Entry] = []
         offset = 0
-        while len(found) < limit and (names := await self._catalogue.newest(selection, offset, min(BATCH, limit))):
+        while len(found) < limit and (names := await self._newest(selection, offset, min(BATCH, limit))):
             found += [entry for entry in await self._readable(names) if selection.holds(entry)]
             offset += len(names)
         return found[:limit]
@@ -145,32 +181,52 @@ class RedisAnswerStore:
         return await self._unlink([self._name(key)])
 
     async def _remove(self, selection: Selection) -> int:
+        return sum([await self._remove_from(home.catalogue, selection) for home in self._homes.values()])
+
+    async def _remove_from(self, catalogue: Catalogue, selection: Selection) -> int:
         removed = kept = 0
-        while names := await self._catalogue.some(selection, kept, BATCH):
+        while names := await catalogue.some(selection, kept, BATCH):
             gone = await self._unlink(names)
             removed, kept = removed + gone, kept + len(names) - gone
         return removed
 
     async def holdings(self) -> list[Holdings]:
-        return await self._catalogue.holdings()
+        found = await asyncio.gather(*(home.catalogue.holdings() for home in self._homes.values()))
+        by_model: dict[str, Holdings] = {}
+        for one in itertools.chain.from_iterable(found):
+            known = by_model.get(one.model)
+            by_model[one.model] = one if known is None else known.with_(one)
+        return list(by_model.values())
 
     async def health(self) -> Mapping[str, Any]:
         facts = {"store": "redis", **await self._pool.health()}
         if not facts.get("search"):
             return facts
         try:
-            found = await self._indexes.found()
+            homes = await asyncio.gather(*(home.indexes.found() for home in self._homes.values()))
         except RedisUnavailable as error:
             return {**facts, "reachable": False, "error": str(error)}
-        return {**facts, "indexes": [{**asdict(index), "as_named": index.as_named} for index in found]}
+        return {
+            **facts,
+            "indexes": [{**asdict(index), "as_named": index.as_named} for found in homes for index in found],
+        }
+
+    def _home(self, text: str) -> _Home:
+        """Where what has the key or the scope *text* is."""
+        return self._homes.get("") or self._homes[home_of(text)]
 
     def _name(self, key: str) -> str:
-        return self._begin + key
+        return self._home(key).begin + key
+
+    def _key(self, name: str) -> str:
+        """What `_name` makes *name* of."""
+        rest = name.removeprefix(self._begin)
+        return rest.partition("}:")[2] if self._pool.clustered else rest
 
     async def _readable(self, names: Sequence[str]) -> list[Entry]:
         """The entries of those hashes that are there; what can't be read stays, for who has the key to it."""
         stored = await self._pool.call(lambda client: _fetch_all(client, names))
-        keys = [name.removeprefix(self._begin) for name in names]
+        keys = [self._key(name) for name in names]
         there = [self._packer.unpack(key, data) for key, data in zip(keys, stored, strict=True) if data is not None]
         readable = [entry for entry in there if entry is not None]
         if len(readable) < len(there):
@@ -179,7 +235,11 @@ class RedisAnswerStore:
 
     async def _unlink(self, names: Sequence[str]) -> int:
         async def remove(client: Redis) -> int:
-            return int(await client.unlink(*names))
+            async with client.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    # As it is: redis-py's pipelines for clusters know no UNLINK.
+                    pipeline.execute_command("UNLINK", name)
+                return sum(await pipeline.execute())
 
         return await self._pool.call(remove)
 
@@ -192,34 +252,35 @@ class RedisAnswerStore:
             await self.drop(key)
         return entry
 
-    async def _nearest(
-        self, client: Any, scope: str, vector: NDArray[np.float32], k: int
-    ) -> list[tuple[str, float, bytes | None, bytes | None]]:
-        """(key, cosine, stored bytes, note) of the *k* nearest of *scope*."""
-        from redis.exceptions import ResponseError
-        from redisvl.query import VectorQuery
-        from redisvl.query.filter import Tag
 
-        query = VectorQuery(
-            vector=vector_bytes(vector),
-            vector_field_name=VECTOR,
-            filter_expression=Tag(SCOPE) == scope,
-            num_results=k,
-            return_fields=[ENTRY, NOTE],
+async def _nearest(
+    client: Any, home: _Home, scope: str, vector: NDArray[np.float32], k: int
+) -> list[tuple[str, float, bytes | None, bytes | None]]:
+    """(key, cosine, stored bytes, note) of the *k* nearest of *scope*."""
+    from redis.exceptions import ResponseError
+    from redisvl.query import VectorQuery
+    from redisvl.query.filter import Tag
+
+    query = VectorQuery(
+        vector=vector_bytes(vector),
+        vector_field_name=VECTOR,
+        filter_expression=Tag(SCOPE) == scope,
+        num_results=k,
+        return_fields=[ENTRY, NOTE],
+    )
+    # By hand: RedisVL decodes what it finds, and an entry is no text. The entries come in the same round trip.
+    given = [item for pair in query.params.items() for item in pair]
+    index = home.indexes.alias(len(vector))
+    try:
+        answer: list[Any] = await client.execute_command(
+            "FT.SEARCH", index, *query.get_args(), "PARAMS", len(given), *given
         )
-        # By hand: RedisVL decodes what it finds, and an entry is no text. The entries come in the same round trip.
-        given = [item for pair in query.params.items() for item in pair]
-        index = self._indexes.alias(len(vector))
-        try:
-            answer: list[Any] = await client.execute_command(
-                "FT.SEARCH", index, *query.get_args(), "PARAMS", len(given), *given
-            )
-        except ResponseError as error:
-            if not is_missing(error):
-                raise
-            await self._indexes.restore(client, len(vector))
-            return []
-        return [_row(name, fields or (), self._begin) for name, fields in zip(answer[1::2], answer[2::2], strict=True)]
+    except ResponseError as error:
+        if not is_missing(error):
+            raise
+        await home.indexes.restore(client, len(vector))
+        return []
+    return [_row(name, fields or (), home.begin) for name, fields in zip(answer[1::2], answer[2::2], strict=True)]
 
 
 async def _fetch_with(client: Redis, name: str, other: str) -> tuple[bytes | None, bytes | None]:

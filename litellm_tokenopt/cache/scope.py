@@ -15,6 +15,9 @@ from ..settings import CacheSettings
 FORMAT_VERSION = "2"
 """Part of every scope, key and index name: raise it when what is stored, or how it's compared, changes."""
 
+HOMES = tuple("0123456789abcdef")
+"""Names of the places over which answers are spread in a cluster."""
+
 NOT_SHAPING = frozenset({"stream", "stream_options", "timeout", "request_timeout", "num_retries", "max_retries"})
 """Options that say how an answer is delivered, not what it says."""
 
@@ -52,12 +55,27 @@ def scope_of(request: ChatRequest, settings: CacheSettings, embedder_name: str) 
         _frame(last),
         _messages(after),
     )
-    return Scope(id=digest(*parts), question=text_of(last.get("content")), similar=not after)
+    home = digest(*parts[2:6])
+    return Scope(id=at_home(home, digest(*parts)), question=text_of(last.get("content")), similar=not after)
 
 
 def entry_key(scope: str, question: str) -> str:
     """The key of the answer to *question*, in its exact form, within the scope of this id."""
-    return digest(scope, question)
+    return at_home(scope, digest(scope, question))
+
+
+def home_of(text: str) -> str:
+    """The one of `HOMES` where what has this scope, or this key, is kept.
+
+    That of scopes hangs on tenant, API, model and namespace alone, and that of keys on their scope: all that one
+    look-up may find is in one place.
+    """
+    return text[0] if text[:1] in HOMES else digest(text)[0]
+
+
+def at_home(text: str, found: str) -> str:
+    """The digest *found*, made to be at home where *text* is."""
+    return home_of(text) + found[1:]
 
 
 def _tenant(request: ChatRequest, settings: CacheSettings) -> str:

@@ -84,9 +84,21 @@ class Holdings:
     oldest: float
     newest: float
 
+    def with_(self, other: Holdings) -> Holdings:
+        """Together with what is kept of the same model elsewhere."""
+        return Holdings(
+            model=self.model,
+            entries=self.entries + other.entries,
+            bytes=self.bytes + other.bytes,
+            oldest=min(self.oldest, other.oldest),
+            newest=max(self.newest, other.newest),
+        )
+
 
 class AnswerStore(Protocol):
     """Keeps answers, each for its time to live, which a hit does not lengthen.
+
+    Keys are `scope.entry_key`'s of the entry's scope, or of one at home at the same place.
 
     Every method but `health` raises `UnavailableError` when the store can't be reached.
     """

@@ -34,6 +34,11 @@ def is_absence(cause: Exception) -> bool:
     return is_silence(cause) and not isinstance(cause, TIMEOUTS)
 
 
+def is_moved(error: BaseException) -> bool:
+    """Whether the server says that another one of the cluster holds the key."""
+    return isinstance(foreign_cause(error), redis.exceptions.MovedError)
+
+
 def crowding() -> Exception:
     """What to raise where all our own connections are taken for too long."""
     return redis.exceptions.ConnectionError(NO_CONNECTION)

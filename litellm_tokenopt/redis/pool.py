@@ -7,11 +7,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..addresses import read_address
 from ..errors import RedisUnavailable
 from ..settings import RedisSettings
 from .breaker import CircuitBreaker
@@ -20,12 +21,12 @@ from .endpoint import Endpoint, resolve, without_redis
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from .clients import Clients
     from .embedded import EmbeddedServer
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-HEALTH_CHECK_SECONDS = 30
 CLOSED = "the connection pool is closed"
 
 
@@ -34,7 +35,7 @@ class _Connection:
     """What one event loop uses; connections can't be shared between loops. *turns* is as many as there are of them."""
 
     turns: asyncio.Semaphore
-    client: Redis | None = None
+    clients: Clients | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -79,8 +80,17 @@ class RedisPool:
         """Whether the last calls succeeded; asks nobody."""
         return self._breaker.state == "closed"
 
-    async def call(self, operation: Callable[[Redis], Awaitable[T]]) -> T:
+    @property
+    def clustered(self) -> bool:
+        """Whether keys are spread over the masters of a cluster: only keys with the same ``{…}`` are together."""
+        url = self._settings.url
+        return "://" in url and read_address(url).kind == "cluster"
+
+    async def call(self, operation: Callable[[Redis], Awaitable[T]], at: str | None = None) -> T:
         """What *operation*, a few commands on the client, returns.
+
+        In a cluster each of them goes where its key is (no command or transaction may name keys of different places);
+        with *at* they all go to the server that holds the key of this name, as commands without keys have to.
 
         Raises `RedisUnavailable` for every error of Redis and the network, when it takes longer than
         ``connect_timeout_seconds + timeout_seconds`` in all or ``timeout_seconds`` for one reply, while the breaker
@@ -91,10 +101,10 @@ class RedisPool:
         self._check_may_call()
         began = self._breaker.now
         try:
-            client = await self.client()
+            clients = await self._clients()
             # Waiting for our own calls is no fault of the server's, and takes none of its time.
             async with self._turn(), asyncio.timeout(self._longest_seconds):
-                result = await operation(client)
+                result = await (operation(clients.all) if at is None else _run_at(clients, at, operation))
         except Exception as error:
             ours = self._judged(error, began)
             if ours is None or ours is error:
@@ -132,12 +142,16 @@ class RedisPool:
         Finds, and if need be starts, the server first. Raises `RedisUnavailable` when there is none. The pool owns
         the client: don't close it.
         """
+        client: Redis = (await self._clients()).all
+        return client
+
+    async def _clients(self) -> Clients:
         self._check_fork()
         connection = self._connection()
-        if connection.client is None or not self._server_checked:
+        if connection.clients is None or not self._server_checked:
             await self._prepare(connection)
-        assert connection.client is not None
-        return connection.client
+        assert connection.clients is not None
+        return connection.clients
 
     async def aclose(self) -> None:
         """Close the connections, and let go of an embedded server. The pool can't be used afterwards."""
@@ -146,10 +160,10 @@ class RedisPool:
         connections, self._connections = self._connections, {}
         here = asyncio.get_running_loop()
         for loop, connection in connections.items():
-            if connection.client is not None and loop is here:
-                await connection.client.aclose()
-            elif connection.client is not None and loop.is_running():
-                asyncio.run_coroutine_threadsafe(connection.client.aclose(), loop)
+            if connection.clients is not None and loop is here:
+                await connection.clients.aclose()
+            elif connection.clients is not None and loop.is_running():
+                asyncio.run_coroutine_threadsafe(connection.clients.aclose(), loop)
         if self._endpoint and self._endpoint.server:
             await asyncio.to_thread(self._endpoint.server.release)
 
@@ -162,7 +176,8 @@ class RedisPool:
         """
         try:
             async with asyncio.timeout(self._settings.connect_timeout_seconds + 2 * self._settings.timeout_seconds):
-                facts = {"reachable": True, **await _examine(await self.client())}
+                servers = await (await self._clients()).masters()
+                facts = {"reachable": True, **_together(await asyncio.gather(*map(_examine, servers)))}
         except Exception as error:
             ours = self._translated(error)
             if ours is None:
@@ -185,9 +200,11 @@ class RedisPool:
 
     async def _prepare(self, connection: _Connection) -> None:
         async with connection.lock:
-            if connection.client is None or not self._server_checked:
+            if connection.clients is None or not self._server_checked:
                 url = await asyncio.to_thread(self._ready_url)
-                connection.client = connection.client or _client(url, self._settings)
+                from .clients import Clients
+
+                connection.clients = connection.clients or Clients(url, self._settings)
 
     def _resolved(self) -> Endpoint:
         with self._lock:
@@ -201,7 +218,7 @@ class RedisPool:
             raise RedisUnavailable(CLOSED)
         endpoint = self._resolved()
         if endpoint.url is not None:
-            import redis.asyncio  # noqa: F401  (slow at first: here, in a thread, the event loop goes on)
+            from . import clients  # noqa: F401  (slow at first: here, in a thread, the event loop goes on)
         if endpoint.server is not None:
             endpoint = self._with_server_started(endpoint, endpoint.server)
         if endpoint.url is None:
@@ -277,28 +294,33 @@ class RedisPool:
             logger.warning("%s; leaving it alone for %g s", error, self._settings.breaker_seconds)
 
 
-def _client(url: str, settings: RedisSettings) -> Redis:
-    from redis.asyncio import BlockingConnectionPool, Redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-    from redis.exceptions import ConnectionError
-
+async def _run_at(clients: Clients, name: str, operation: Callable[[Redis], Awaitable[T]]) -> T:
     try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=settings.max_connections,
-            timeout=settings.timeout_seconds,
-            socket_timeout=settings.timeout_seconds,
-            socket_connect_timeout=settings.connect_timeout_seconds,
-            health_check_interval=HEALTH_CHECK_SECONDS,
-            # One more try, for a connection that the server has closed; a timeout is not tried again.
-            retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
-        )
-    except ValueError as error:
-        raise RedisUnavailable(f"redis.url can't be used: {error}") from None
-    # RedisVL can't read search results in RESP3, redis-py's default.
-    pool.connection_kwargs.update(protocol=2, decode_responses=False)
-    return Redis.from_pool(pool)
+        return await operation(await clients.at(name))
+    except Exception as error:
+        from .failures import is_moved
+
+        if not is_moved(error):
+            raise
+    await clients.look_again(name)
+    return await operation(await clients.at(name))
+
+
+def _together(servers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What was found of each of the *servers* as that of one."""
+    first = servers[0]
+    if len(servers) == 1:
+        return first
+    sizes = {
+        name: [int(one[name]) for one in servers if name in one] for name in ("used_memory_bytes", "max_memory_bytes")
+    }
+    return {
+        "ping_ms": max(one["ping_ms"] for one in servers),
+        "server": f"{first['server']}, cluster of {len(servers)}",
+        # One server without a limit is enough to have none.
+        **{name: sum(found) if all(found) else 0 for name, found in sizes.items()},
+        "search": all(one["search"] for one in servers),
+    }
 
 
 async def _examine(client: Any) -> dict[str, Any]:

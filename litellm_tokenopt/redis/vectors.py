@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .pool import RedisPool
 
@@ -29,8 +29,11 @@ class RedisVectorStore:
         names = [self._begin + key for key in keys]
 
         async def load(client: Redis) -> list[bytes | None]:
-            found: Any = await client.mget(names)
-            return list(found)
+            # No MGET: in a cluster the keys are in different places.
+            async with client.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    pipeline.get(name)
+                return list(await pipeline.execute())
 
         return await self._pool.call(load)
 

@@ -45,6 +45,9 @@ end
 return counted
 """
 
+_MARK = "t:"
+"""Before a tenant's name in a key's braces, which must not be empty to count."""
+
 Observe = Callable[[Sequence[Event]], None]
 
 
@@ -63,7 +66,9 @@ class UsageStore:
         pairs = [text for event in events for text in (event.key, field_of(event))]
 
         async def run(client: Redis) -> Any:
-            return await client.eval(_COUNT, 1, self._counts + tenant, self._seen, SEEN_SECONDS, *pairs)
+            # In a cluster, what one script touches is together where the names have the same part in braces.
+            place = f"{{{_MARK}{tenant}}}"
+            return await client.eval(_COUNT, 1, self._counts + place, f"{self._seen}{place}:", SEEN_SECONDS, *pairs)
 
         return [events[place - 1] for place in await self._pool.call(run)]
 
@@ -74,7 +79,7 @@ class UsageStore:
             found = {}
             async for key in client.scan_iter(match=self._counts + "*", count=500):
                 fields: Any = await client.hgetall(key)
-                tenant = key.decode().removeprefix(self._counts)
+                tenant = key.decode().removeprefix(self._counts + "{" + _MARK).removesuffix("}")
                 found[tenant] = counts_of({name.decode(): int(count) for name, count in fields.items()})
             return dict(sorted(found.items()))
 

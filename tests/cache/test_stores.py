@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from litellm_tokenopt.cache import redisvl_store
+from litellm_tokenopt.cache.scope import entry_key
 from litellm_tokenopt.cache.stores import AnswerStore, Selection
 
 
@@ -34,12 +35,12 @@ async def test_unknown_key_is_a_miss(store: AnswerStore) -> None:
 
 async def test_search_ranks_and_cuts(store: AnswerStore, make: SimpleNamespace) -> None:
     """Search gives the nearest first, at most k, none below the threshold, with their cosines."""
-    for key, vector in {"a": unit(1), "b": unit(1, 0.2), "c": unit(1, 0.5), "d": unit(0, 1)}.items():
-        await store.put(make.entry(key=key), vector, 60)
+    for text, vector in {"a": unit(1), "b": unit(1, 0.2), "c": unit(1, 0.5), "d": unit(0, 1)}.items():
+        await store.put(make.entry(key=entry_key("s1", text), text=text), vector, 60)
     hits = await store.search("s1", unit(1), 2, 0.8)
-    assert [hit.entry.key for hit in hits] == ["a", "b"]
+    assert [hit.entry.text for hit in hits] == ["a", "b"]
     assert hits[1].similarity == pytest.approx(float(unit(1) @ unit(1, 0.2)), abs=1e-4)
-    assert [hit.entry.key for hit in await store.search("s1", unit(1), 5, 0.85)] == ["a", "b", "c"]
+    assert [hit.entry.text for hit in await store.search("s1", unit(1), 5, 0.85)] == ["a", "b", "c"]
 
 
 async def test_search_keeps_to_its_scope(store: AnswerStore, make: SimpleNamespace) -> None:
@@ -63,9 +64,10 @@ async def test_entries_expire(store: AnswerStore, make: SimpleNamespace) -> None
 
 async def test_put_replaces(store: AnswerStore, make: SimpleNamespace) -> None:
     """A later entry under the same key takes the earlier one's place, vector included."""
-    await store.put(make.entry(key="k", text="old"), unit(1), 60)
-    await store.put(make.entry(key="k", text="new"), unit(0, 1), 60)
-    found = await store.get_exact("k")
+    key = entry_key("s1", "k")
+    await store.put(make.entry(key=key, text="old"), unit(1), 60)
+    await store.put(make.entry(key=key, text="new"), unit(0, 1), 60)
+    found = await store.get_exact(key)
     assert found is not None
     assert found.text == "new"
     assert await store.search("s1", unit(1), 5, 0.9) == []
