@@ -1,6 +1,7 @@
 """Single flight: of identical questions asked at once, the first asks the model, and the others wait for its answer.
 
-After Go's ``singleflight``, across event-loop tasks by futures and across processes by a lock for a limited time.
+After Go's ``singleflight``, across event-loop tasks by futures and across processes by a lock that its holder keeps
+renewing: that of a process which has died runs out soon.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ REFUSED = "refused"
 REFUSED_SECONDS = 1.0
 """So long other processes can read that an answer wasn't to be stored: longer than they pause between looks."""
 
+LEASE_SECONDS, RENEW_SECONDS = 2.5, 0.5
+"""So long other processes wait for one that has died, and so often one that lives says so."""
+
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.2
 
 
@@ -31,6 +35,7 @@ class SharedLocks(Protocol):
     """What `Flights` needs of locks between processes, see `litellm_tokenopt.redis.locks.RedisLocks`."""
 
     async def take(self, key: str, token: str, seconds: float) -> bool: ...
+    async def renew(self, key: str, token: str, seconds: float) -> bool: ...
     async def holder(self, key: str) -> str | None: ...
     async def release(self, key: str, token: str) -> None: ...
     async def replace(self, key: str, token: str, note: str, seconds: float) -> None: ...
@@ -83,6 +88,8 @@ class Flights:
             self._led[key] = flight
             clock = loop.call_later(self.seconds, self._finish, flight, "overdue")
             flight.landed.add_done_callback(lambda _: clock.cancel())
+            if self._locks is not None:
+                self._begin(self._hold(self._locks, flight))
             return flight
         self._begin(self._watch(flight))
         return None
@@ -112,10 +119,19 @@ class Flights:
         if self._locks is None:
             return True
         try:
-            return await self._locks.take(flight.key, flight.token, self.seconds)
+            return await self._locks.take(flight.key, flight.token, LEASE_SECONDS)
         except UnavailableError as error:
             logger.debug("identical calls of other processes are not waited for: %s", error)
             return True
+
+    async def _hold(self, locks: SharedLocks, flight: Flight) -> None:
+        """Keep the lock of *flight* until it ends."""
+        held = True
+        while held and not (await asyncio.wait([flight.landed], timeout=RENEW_SECONDS))[0]:
+            try:
+                held = await locks.renew(flight.key, flight.token, LEASE_SECONDS)
+            except UnavailableError as error:
+                logger.debug("other processes may take this one for dead: %s", error)
 
     async def _watch(self, flight: Flight) -> None:
         """Wait for another process's call, for all in this one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from litellm_tokenopt.cache.flights import Flights
+from litellm_tokenopt.cache.flights import LEASE_SECONDS, Flights
 from litellm_tokenopt.cache.manager import SemanticCacheManager
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
+from litellm_tokenopt.cache.scope import scope_of
 from litellm_tokenopt.cache.stage import CacheStage
 from litellm_tokenopt.cache.tiered import TieredAnswerStore
 from litellm_tokenopt.pipeline import Pipeline
@@ -53,7 +56,8 @@ class Worker:
         store, locks = given.pop("store", None) or MemoryAnswerStore(100), given.pop("locks", None)
         settings = CacheSettings(**given)
         self.flights = Flights(settings.single_flight_seconds, locks)
-        stage = CacheStage(SemanticCacheManager(settings, store, embedder), self.flights)
+        self.manager = SemanticCacheManager(settings, store, embedder)
+        stage = CacheStage(self.manager, self.flights)
         self.pipeline = Pipeline([stage], counter=lambda: count, budget_seconds=5.0)
         self.make, self.model = make, model
 
@@ -245,13 +249,43 @@ async def test_another_processs_answer_that_may_not_be_shared(processes: Callabl
     assert model.calls == 6
 
 
-async def test_a_process_that_died_is_not_waited_for_longer_than_said(
-    processes: Callable[..., Worker], model: Model
-) -> None:
-    """Its lock runs out."""
-    dead, alive = processes(single_flight_seconds=0.2), processes(single_flight_seconds=0.2)
-    await dead.pipeline.before(dead.make.request())
-    assert await alive.ask() == "miss"
+DYING = """
+import asyncio, sys
+from litellm_tokenopt.cache.flights import LEASE_SECONDS, Flights
+from litellm_tokenopt.redis.locks import RedisLocks
+from litellm_tokenopt.redis.pool import RedisPool
+from litellm_tokenopt.settings import RedisSettings
+
+async def main():
+    pool = RedisPool(RedisSettings(url="embedded", timeout_seconds=5))
+    flights = Flights(30, RedisLocks(pool, "test:flight:"))
+    assert await flights.start(sys.argv[1]) is not None
+    print("leads", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_that_died_is_not_waited_for(processes: Callable[..., Worker], model: Model) -> None:
+    """Alive it's waited for longer than its lock lasts without it; killed, no longer than that."""
+    alive = processes()
+    key = alive.manager.key("What is a llama?", scope_of(alive.make.request(), CacheSettings(), "word-counts").id)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", DYING, key, stdout=asyncio.subprocess.PIPE, env=dict(os.environ)
+    )
+    try:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"leads\n"
+        asking = asyncio.create_task(alive.ask_often(10))
+        await asyncio.wait([asking], timeout=LEASE_SECONDS + 0.5)
+        assert model.calls == 0
+    finally:
+        process.kill()
+        await process.wait()
+    killed = asyncio.get_running_loop().time()
+    assert sorted(await asking) == ["miss"] + ["shared"] * 9
+    assert asyncio.get_running_loop().time() - killed < LEASE_SECONDS + 1
 
 
 async def test_a_silent_redis_changes_nothing_within_a_process(

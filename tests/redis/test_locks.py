@@ -40,6 +40,18 @@ async def test_it_runs_out(locks: RedisLocks) -> None:
     assert await locks.holder("k") == "two"
 
 
+async def test_it_is_renewed(locks: RedisLocks) -> None:
+    """A holder that lives may keep it; one that lost it learns so, and takes nothing from the next."""
+    assert await locks.take("k", "one", 0.2)
+    assert await locks.renew("k", "one", 60)
+    await asyncio.sleep(0.3)
+    assert not await locks.take("k", "two", 60)
+    await locks.release("k", "one")
+    assert not await locks.renew("k", "one", 60)
+    assert await locks.take("k", "two", 60)
+    assert not await locks.renew("k", "one", 60)
+
+
 async def test_a_note_in_its_place(locks: RedisLocks) -> None:
     """The holder may leave a word behind, for a while."""
     assert await locks.take("k", "one", 60)
