@@ -41,7 +41,7 @@ FITS = 4_000
 FINDERS = 1_000
 """Lists of left-out tools kept in process."""
 
-MANY_TOOLS = 20
+MANY_TOOLS = 10
 """Where more are sent, each is said as shortly as can be."""
 
 BY_WORDS = "selected_by_words"

@@ -43,15 +43,15 @@ _RULE = re.compile(
     r" (?:is|are|=|methods?|mode|actions?)\b)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
-_FORM = re.compile(
+_FORM_WORDS = (
     r"\b(?:default\w*|formats?|formatted|iso|rfc|utc|timezones?|iana|regex\w*|glob|base64|json|yaml|markdown|html|csv|uuid"
     r"|comma.separated|seconds?|minutes?|hours?|days?|ms|milliseconds?|bytes?|[kmg]b|pixels?|px|percent\w*|degrees|meters"
     r"|kilometers|miles|celsius|fahrenheit|cents|currency|relative|absolute|case.(?:in)?sensitive|min(?:imum)?|max(?:imum)?"
     r"|limits?|range|between|inclusive|exclusive|one of|zero-based|one-based|decimal\w*|radians|grams|kilograms|kg|km"
     r"|fraction|ratio|true|false|two|three|four|five|six|ten)\b|(?<![\w.])-?\d"
-    r"|(?<!\w)(?:['\"`])[^'\"`]+['\"`](?!\w)|[<>=]",
-    re.IGNORECASE,
 )
+_FORM = re.compile(rf"{_FORM_WORDS}|(?<!\w)(?:['\"`])[^'\"`]+['\"`](?!\w)|[<>=]", re.IGNORECASE)
+_NAMES_FORM = re.compile(_FORM_WORDS, re.IGNORECASE)
 _CLAUSE = re.compile(
     r"\s*;\s+|\s+[\u2013\u2014-]\s+(?![^()]*\))"
     r"|,\s+(?=(?:which|so that|so you|allowing|making|helping|enabling|ensuring|useful|ideal|perfect|including|such as)"
@@ -60,7 +60,29 @@ _CLAUSE = re.compile(
 _NOTE = re.compile(r"^(?:notes?|important|warning|caution|tip|n\.?b\.?)\s*:\s*", re.IGNORECASE)
 _EXAMPLES = re.compile(
     r"\s*[\[(](?:e\.?g\.?|for example|for instance|examples?|such as|like)[\s:,.]*[^()\[\]]*[\])]"
-    r"|,?\s*\b(?:e\.g\.|for example|for instance|such as|examples? ?:)[\s:,]*[^.;()]*(?=[.;)]|$)",
+    r"|,?\s*\b(?:e\.g\.|for example|for instance|such as|examples? ?:)[\s:,]*"
+    r"(?:'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`|\.(?=\w)|[^.;()])*+(?=[.;)]|$)",
+    re.IGNORECASE,
+)
+_COMMANDS = re.compile(
+    r"\b(?:must|only|never|unless|instead|(?:do|does|did|is|are) not|don['\u2019]t)\b", re.IGNORECASE
+)
+_PRAISE = re.compile(
+    r"^(?:(?:this|it|the) (?:\w+ )?(?:is )?)?"
+    r"(?:perfect|ideal|great|useful|best|excellent|essential|helpful|more efficient)\b",
+    re.IGNORECASE,
+)
+_OCCASIONS = re.compile(
+    r"^[#*\s]*(?:when to use|use cases?|(?:key |main )?(?:features|capabilities)|benefits"
+    r"|(?:good|best|ideal|great) for|examples?)\b.*:[*\s]*$",
+    re.IGNORECASE,
+)
+_TELLS = re.compile(
+    r"^(?:handles|provides|supports|returns|results|shows|displays|output|outputs|works|gives)\b", re.IGNORECASE
+)
+_BOUND = re.compile(
+    r"[,;(]?\s*\b(?:default(?:s|ing)?|min(?:imum)?|max(?:imum)?)(?: value)?(?: is| of| to|:|=)?\s+"
+    r"(['\"`]?)(-?[\w.]*\w)\1(?![\w'])(?=\s*(?:[,;)]|$))",
     re.IGNORECASE,
 )
 _SHOWS_FORM = re.compile(
@@ -80,21 +102,31 @@ _WORDS: Final = tuple(
         (r"^(?:optional|optionally)[:,]? ", ""),
         (r"\bif (?:provided|specified|given|set|present),? ?", ""),
         (r"\bin order to\b", "to"), (r"\bas well as\b", "and"), (r"\bwhether or not\b", "whether"),
-        (r"\b(?:prior to)\b", "before"), (r"\b(?:in the event that|in case)\b", "if"),
+        (r"\b(?:prior to)\b", "before"), (r"\bin (?:this|that|such|which) (?:a )?case\b", "then"),
+        (r"\b(?:in the event that|in case(?= \w))\b", "if"),
         (r"\b(?:which|that) (?:is|are|was|were|has been|have been) (?=\w+(?:ed|ing|en)\b)", ""),
         (r"\b(?:that|which) (?:should|will|can) be (?=\w+(?:ed|en)\b)", ""),
         (r"\b(?:you(?: would|'d)? (?:want|like|wish|need)(?: to)?|to be(?= \w+ed\b)|of your choice|of interest)\b", ""),
         (r"\b(?:the|an?|any) (?:given|specified|provided) (?=\w)", ""),
-        (r"\b(?:(?:the|a|an|any|this|your|its|their) )+(?=[a-z'\"`(])", ""), (r"^(?:the|a|an) (?=\w)", ""),
-        (r"\b(?:specific|particular|certain|various|desired|respective|corresponding|existing)\b(?= \w)", ""),
+        (r"(?<![&\w'-])(?:(?:the|a|an|any|this|your|its|their) )+(?=[a-z'\"`(])", ""), (r"^(?:the|a|an) (?=\w)", ""),
+        (r"(?<!in )\b(?:specific|particular|certain|various|desired|respective|corresponding|existing)\b(?= \w)", ""),
         (r"\b(?:please|simply|just|easily|basically|also|very|currently|successfully|automatically|simultaneously)\b"
          r"(?= \w)", ""),
-        (r"\b(?:can|may|could) (?=be\b)", ""), (r"\bmust be (?:a|an) ", "must be "),
+        (r"\bmust be (?:a|an) ", "must be "), (r"\bneeds? to (?:already )?(?=\w)", "must "), (r"\bis not\b", "isn't"),
     )
 )  # fmt: skip
 _SPACES = re.compile(r"\s{2,}")
 _BEFORE_MARK = re.compile(r"\s+([,.;:)])")
-_CUTS = re.compile(r",\s|\s(?=(?:and|with|for|from|by|using|including|based on|across|within|while)\s)|\s(?=\()")
+_CUTS = re.compile(
+    r",\s|(?<!based)\s(?=(?:and|with|for|from|by|in|on|when|using|including|based on|across|within|while)\s)|\s(?=\()"
+)
+_CONDITION = re.compile(r"^(?:\w+: )?(?:if|when|unless) [^,]*$", re.IGNORECASE)
+_HANGING = re.compile(r"\b(?:for|of|with|in|on|to|from|by) \S+$")
+_BRACKETED = re.compile(r"\(([^()]+)\)")
+_STANDARD = re.compile(r"\d|[A-Z]{3,}")
+_NOT_ALONE = re.compile(r"\b(?:true|false|formats?|formatted)\b|^\W*\d+\W*$", re.IGNORECASE)
+_LEADING = re.compile(r"^(?:in|as|using|with|of|for|and|or) ", re.IGNORECASE)
+_FORM_JOINTS = re.compile(r",\s|:\s|[()]|\s(?=(?:in|as|using|with|of|for) )|\bor (?=\w+ )")
 _TOKENS = re.compile(r"\w+_\w+|[^\W_]+|[<>=%$|]")
 
 _GENERIC = frozenset(
@@ -134,7 +166,7 @@ def telegram_argument(text: str, told: str, facts: Collection[str], budget: Budg
 
 @lru_cache(maxsize=5_000)
 def _settled_argument(text: str, told: str, facts: frozenset[str], budget: Budget) -> str:
-    known = _stems(told).union(told.casefold().split(), facts)
+    known = _stems(told).union(told.casefold().split(), facts, *map(_stems, facts))
     short = tidy(text)
     while len(shorter := _argument(short, known, facts, budget)) < len(short):
         short = shorter
@@ -145,29 +177,51 @@ def _tool(text: str, budget: Budget) -> str:
     first, *others = [*map(_plain, _clauses(_without_examples(text)))] or [""]
     core = _cut(first, budget.first)
     room = replace(budget, generous=False)
-    return "; ".join(filter(None, [core, *_within(room, [clause for clause in others if weight(clause) > PLAIN])]))
+    telling = [
+        clause for clause in others if weight(clause) > PLAIN and (not _TELLS.match(clause) or _commands(clause))
+    ]
+    return "; ".join(filter(None, [core, *_within(room, telling)]))
 
 
 def _argument(text: str, known: Collection[str], facts: Collection[str], budget: Budget) -> str:
-    clauses = [
-        _plain(_without_told(clause, known)) for clause in _clauses(_without_examples(without_facts(text, facts)))
-    ]
+    bare = _without_bounds(without_facts(text, facts), facts)
+    clauses = [_plain(_without_told(clause, known)) for clause in _clauses(_without_examples(bare))]
     plain = clauses[:1] if clauses and weight(clauses[0]) == PLAIN and _news(clauses[0], known) >= budget.news else []
-    telling = [clause for clause in clauses if weight(clause) > PLAIN and _news(clause, known)]
+    telling = [_form(clause, budget) for clause in clauses if weight(clause) > PLAIN and _news(clause, known)]
     return "; ".join(_within(budget, [*(_cut(clause, budget.first) for clause in plain), *telling]))
 
 
 def _within(budget: Budget, clauses: list[str]) -> list[str]:
-    """The weightiest of *clauses*, in their order, as far as the budget goes."""
-    room = (budget.first, budget.forms, budget.rules)
+    """The weightiest of *clauses*, in their order: rules and forms as far as the budget of each goes, then text."""
+    room = {RULE: budget.rules, FORM: budget.forms, PLAIN: budget.first}
     kept: set[int] = set()
-    spent = 0
     for index in sorted(range(len(clauses)), key=lambda index: (-weight(clauses[index]), index)):
-        words = len(clauses[index].split())
-        if spent + words <= room[weight(clauses[index])] or (budget.generous and not kept):
+        words, here = len(clauses[index].split()), weight(clauses[index])
+        if words <= room[here] or (budget.generous and not kept):
             kept.add(index)
-            spent += words
+            room[here] -= words
+            room[PLAIN] -= words if here else 0
     return list(dict.fromkeys(clauses[index] for index in sorted(kept)))
+
+
+def _form(clause: str, budget: Budget) -> str:
+    """The shortest part of *clause* that names its form, where the clause is longer than *budget* has; else itself.
+
+    Of a rule only what stands in brackets is a part: half a rule is worse than none.
+    """
+    is_rule = weight(clause) == RULE
+    if len(clause.split()) <= (budget.rules if is_rule else budget.forms):
+        return clause
+    parts = _BRACKETED.findall(clause) if is_rule else [clause]
+    pieces = [_LEADING.sub("", piece.strip(" ,")) for part in parts for piece in _FORM_JOINTS.split(part)]
+    fitting = [one for one in pieces if _is_form(one) and len(one.split()) <= budget.forms]
+    return min(fitting, key=lambda one: (not _STANDARD.search(one), len(one)), default=clause)
+
+
+def _is_form(piece: str) -> bool:
+    """Whether a part of a clause names a form by itself."""
+    says_more = piece.startswith("e.g. ") or _NAMES_FORM.search(_NOT_ALONE.sub("", piece))
+    return weight(piece) == FORM and bool(says_more) and _is_whole(piece)
 
 
 def weight(clause: str) -> int:
@@ -178,21 +232,32 @@ def weight(clause: str) -> int:
 
 
 def _clauses(text: str) -> Iterator[str]:
-    for line in text.split("\n"):
+    for line in _told_lines(text):
         bare = LIST_ITEM.sub("", line)
         for sentence in sentences(bare):
-            if is_filler(sentence) and not _RULE.search(sentence):
+            if (is_filler(sentence) or _PRAISE.match(sentence)) and not _commands(sentence):
                 continue
             for clause in _parts(sentence):
-                if stripped := _NOTE.sub("", clause).strip(" .,:"):
-                    yield stripped
+                if (stripped := _NOTE.sub("", clause).strip(" .,")) and not _PRAISE.match(stripped):
+                    yield stripped.rstrip(":") if not stripped.endswith("::") else stripped
+
+
+def _told_lines(text: str) -> Iterator[str]:
+    """The lines of *text* without lists of occasions, features and examples, but for commands in them."""
+    idle = False
+    for line in text.split("\n"):
+        is_item = LIST_ITEM.match(line.strip()) is not None
+        idle = bool(_OCCASIONS.match(line)) or (idle and is_item)
+        if not idle or (is_item and _commands(line)):
+            yield line
 
 
 def _parts(sentence: str) -> Iterator[str]:
     """The clauses of *sentence*; what a dash explains in a word or two stays with it."""
     start = 0
     for joint in _CLAUSE.finditer(sentence):
-        if len(sentence[start : joint.start()].split()) > 2:
+        head = sentence[start : joint.start()]
+        if len(head.split()) > 2 and not _CONDITION.match(head):
             yield sentence[start : joint.start()]
             start = joint.end()
     yield sentence[start:]
@@ -208,14 +273,37 @@ def _without_examples(text: str) -> str:
     return _EXAMPLES.sub(one, text)
 
 
+def _commands(text: str) -> bool:
+    """Whether praise or an explanation also says what must or must not be done."""
+    return _COMMANDS.search(text) is not None
+
+
+def _without_bounds(text: str, facts: Collection[str]) -> str:
+    """*text* without the bounds and defaults that are among *facts*."""
+
+    def one(found: re.Match[str]) -> str:
+        opened = found.group().startswith("(")
+        return found.group() if found.group(2).casefold() not in facts else " (" if opened else ""
+
+    return re.sub(r"\s*\(\s*[,;]?\s*\)", "", re.sub(r"\(\s*[,;]\s*", "(", _BOUND.sub(one, text))) if facts else text
+
+
 def _without_told(clause: str, known: Collection[str]) -> str:
     """*clause* without its head, up to a comma or bracket, where that says nothing beyond what is *known*."""
     for mark in re.finditer(r",\s|\s(?=\()|:\s", clause):
         head, rest = clause[: mark.start()], clause[mark.end() :]
-        if rest and not _news(head, known) and not _RULE.search(head):
-            inner = rest[1:-1] if rest.startswith("(") and rest.endswith(")") and rest.count("(") == 1 else rest
-            return _without_told(inner, known)
+        if not rest or not _is_whole(head) or weight(head) > PLAIN or _news(head, known):
+            continue
+        if not rest.startswith("("):
+            return _without_told(rest, known)
+        if rest.endswith(")") and rest.count("(") == 1:
+            return _without_told(rest[1:-1], known) if weight(rest) > PLAIN else head
     return clause
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no bracket or quotation is left open in *text*."""
+    return text.count("(") == text.count(")") and not any(text.count(mark) % 2 for mark in '"`')
 
 
 def _news(text: str, known: Collection[str]) -> int:
@@ -268,5 +356,6 @@ def _cut(clause: str, budget: int) -> str:
     if len(clause.split()) <= budget:
         return clause
     joints = [joint.start() for joint in _CUTS.finditer(clause) if 3 <= len(clause[: joint.start()].split()) <= budget]
+    joints = [at for at in joints if not (clause[at:].startswith(" and ") and _HANGING.search(clause[:at]))]
     fitting = [at for at in joints if not weight(clause[at:]) and clause[:at].count("(") == clause[:at].count(")")]
     return clause[: fitting[-1]].rstrip(" ,") if fitting else clause

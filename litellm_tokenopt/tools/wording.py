@@ -56,7 +56,7 @@ def _telegram(tool: Budget, argument: Budget) -> Wording:
     )
 
 
-STRONG = _telegram(Budget(first=12, forms=12, rules=24), Budget(first=6, forms=10, rules=18))
-BARE = _telegram(Budget(first=8, forms=0, rules=4), Budget(first=0, forms=3, rules=5, generous=False))
+STRONG = _telegram(Budget(first=8, forms=8, rules=20), Budget(first=6, forms=8, rules=16))
+BARE = _telegram(Budget(first=6, forms=0, rules=8), Budget(first=0, forms=3, rules=5, generous=False))
 
 WORDINGS: Mapping[SchemaLevel, Wording] = {"lossless": LOSSLESS, "light": LIGHT, "strong": STRONG, "bare": BARE}

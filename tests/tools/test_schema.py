@@ -102,7 +102,8 @@ def test_levels_differ_in_words_alone(make_tool: Any) -> None:
     )
     tool["function"]["parameters"]["properties"]["day"] = {
         "type": "string", "title": "Day",
-        "description": "The day of the visit, as agreed with the visitor, in YYYY-MM-DD format.",
+        "description": "The day of the visit, as agreed with the visitor, in YYYY-MM-DD format. "
+        "Must not lie behind us, however much the guest wants it.",
     }  # fmt: skip
     sizes = [len(json.dumps(compress_tool(tool, level))) for level in ("full", "lossless", "light", "strong", "bare")]
     assert sizes == sorted(sizes, reverse=True)
@@ -224,6 +225,11 @@ LEAVES = st.one_of(
     ),
     st.just({"type": "integer", "minimum": 1}),
     st.just({"type": "string", "pattern": "^a", "maxLength": 3}),
+    st.sampled_from([{"const": "a"}, {"const": None}, {"const": {"title": "x"}}, {"not": {"type": "string"}}]),
+    st.sampled_from([{"type": "string", "format": "date"}, {"type": "string", "format": "ipv4"}]),
+    st.sampled_from(
+        [{"type": ["string", "null"]}, {"type": "string", "nullable": True}, {"type": ["integer", "array"]}]
+    ),
     st.sampled_from([{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/Tree"}, {"$ref": "#/$defs/B"}]),
 )
 
@@ -234,19 +240,26 @@ def noted(schemas: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[
 
 def branches(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
     objects = st.builds(
-        lambda properties, required, extra: {"type": "object", "properties": properties, **required, **extra},
+        lambda properties, patterns, required, extra: {
+            "type": "object", "properties": properties, **patterns, **required, **extra,
+        },
         st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+        st.one_of(st.just({}), st.builds(lambda one: {"patternProperties": {"^(n|ti)": one}}, inner)),
         st.sampled_from([{}, {"required": []}, {"required": ["name"]}]),
         st.sampled_from(
             [{}, {"additionalProperties": True}, {"additionalProperties": False}, {"additionalProperties": {}}]
         ),
-    )
+    )  # fmt: skip
     arrays = st.builds(lambda items: {"type": "array", "items": items}, inner)
     nullable = st.builds(
         lambda items, first, union: {union: [{"type": "null"}, items] if first else [items, {"type": "null"}]},
         inner, st.booleans(), st.sampled_from(["anyOf", "oneOf"]),
     )  # fmt: skip
-    return noted(st.one_of(objects, objects, arrays, nullable, st.builds(lambda a, b: {"allOf": [a, b]}, inner, inner)))
+    unions = st.builds(
+        lambda union, options: {union: options},
+        st.sampled_from(["allOf", "anyOf", "oneOf"]), st.lists(inner, min_size=1, max_size=2),
+    )  # fmt: skip
+    return noted(st.one_of(objects, objects, arrays, nullable, unions))
 
 
 SCHEMAS = st.recursive(noted(LEAVES), branches, max_leaves=6)
@@ -259,7 +272,7 @@ ROOTS = st.builds(
     noted(st.sampled_from([{"type": "array", "items": {"$ref": "#/$defs/A"}}, {"type": "object", "title": "B"}])),
 )  # fmt: skip
 VALUES = st.recursive(
-    st.sampled_from([None, True, 0, 1, 2.5, "", "a", "abcd", {"title": "x"}]),
+    st.sampled_from([None, True, 0, 1, 2.5, "", "a", "abcd", "2031-02-03", "10.0.0.1", {"title": "x"}]),
     lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)),
     max_leaves=6,
 )
@@ -277,6 +290,7 @@ def test_a_compressed_schema_accepts_just_what_the_original_did(
     assert json.dumps(root) == before
     assert len(json.dumps(short)) <= len(before)
     assert compress_schema(short, told="set_name", strict=strict, wording=wording) is short
-    original, compressed = Draft202012Validator(root), Draft202012Validator(short)
+    checks = Draft202012Validator.FORMAT_CHECKER
+    original, compressed = (Draft202012Validator(one, format_checker=checks) for one in (root, short))
     for value in (*values, dict(zip(NAMES, values, strict=False))):
         assert original.is_valid(value) == compressed.is_valid(value)

@@ -40,7 +40,8 @@ def test_arguments_say_only_what_names_and_types_do_not(text: str, told: str, sh
 def test_what_the_schema_says_itself_goes() -> None:
     """Bounds and defaults that are keywords needn't be words; others must."""
     assert telegram_argument("Page size. Default 20, max 100", "page_size", ("20", "100"), BUDGET) == ""
-    assert telegram_argument("Page size. Default 20, max 100", "page_size", ("100",), BUDGET) == "Default 20, max 100"
+    assert telegram_argument("Page size. Default 20, max 100", "page_size", ("100",), BUDGET) == "Default 20"
+    assert telegram_argument("Page size (min 1, max 100; default: 20)", "page_size", ("1", "20"), BUDGET) == "max 100"
 
 
 def test_quotes_and_code_are_never_touched() -> None:
@@ -95,3 +96,73 @@ def test_every_level_settles_and_no_tool_loses_its_description(text: str, level:
     argument = wording.argument(text, "set_name name", {"1"})
     assert len(argument) <= len(text)
     assert not argument or wording.argument(argument, "set_name name", {"1"}) == argument
+
+
+SURVIVES = [
+    ("Day of departure (ISO 8601 date, e.g. 2031-02-03), no earlier than today", "day", ["ISO 8601"]),
+    ("Amount to refund, in cents", "amount", ["cents"]),
+    ("How long to wait, in seconds", "wait", ["seconds"]),
+    ("The file to read, as an absolute path", "file", ["absolute"]),
+    ("The text to store; must be valid UTF-8", "text", ["must be valid UTF-8"]),
+    ("Do not encode the content", "content", ["not encode"]),
+    ("Never give a card's full number", "card", ["Never", "full number"]),
+    ("Required when 'mode' is 'single'", "order", ["Required when 'mode' is 'single'"]),
+    ("Cannot be combined with `cursor`", "page", ["Cannot be combined with `cursor`"]),
+    ("Names of labels (comma-separated list)", "labels", ["comma-separated"]),
+    ("Whether letters matter. Case-insensitive by default.", "letters", ["Case-insensitive"]),
+    ("The time zone, as an IANA name", "zone", ["IANA"]),
+    ("Mutually exclusive with 'before'", "after", ["Mutually exclusive with 'before'"]),
+    ("Either a branch or a tag; defaults to `main`", "ref", ["defaults to `main`"]),
+    ("Temperature to hold, in degrees Celsius", "heat", ["Celsius"]),
+    ("Only valid for archived orders", "orders", ["Only valid for archived orders"]),
+    ("Release tag (e.g., 'v2.0.1')", "tag", ["'v2.0.1'"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name", "parts"), SURVIVES)
+@pytest.mark.parametrize("level", ["strong", "bare"])
+def test_constraints_survive_at_every_level(text: str, name: str, parts: list[str], level: str) -> None:
+    """Formats, units, negations, conditions, defaults and exclusions are there even in the shortest wording."""
+    said = WORDINGS[level].argument(text, f"{name} some_tool", ())  # type: ignore[index]
+    assert all(part in said for part in parts), said
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Deletes a customer for good. This cannot be undone. Great for cleaning up.", ["Deletes", "cannot be undone"]),
+        ("Send a letter. Must not be used for invoices!", ["Must not be used for invoices"]),
+        ("Runs a query. DEPRECATED: use run_query instead.", ["DEPRECATED: use run_query instead"]),
+        ("Overwrites the file without asking.", ["Overwrites", "without asking"]),
+        ("Book a table. Only call it after the guest has confirmed.", ["Only call it after guest has confirmed"]),
+        ("Closes the account; requires the admin role", ["requires admin role"]),
+    ],
+)
+def test_side_effects_and_conditions_of_tools_survive(text: str, parts: list[str]) -> None:
+    """What a call does beyond its name, and when it may be made, is said where few tools are sent."""
+    said = WORDINGS["strong"].tool(text)
+    assert all(part in said for part in parts), said
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "short"),
+    [
+        ("Per page (default: 20, max: 50)", "per_page list", "default: 20, max: 50"),
+        ("Listed for guests (Q&A only)", "guests list", "Q&A only"),
+        ("Sizes are ignored in this case", "sizes", "Sizes are ignored then"),
+        ("Order name (person or firm)", "order name", ""),
+        ("The colour, in particular for walls, must be set", "colour", "in particular for walls, must be set"),
+    ],
+)
+def test_no_words_are_torn_apart(text: str, told: str, short: str) -> None:
+    """What is shortened is still English: nothing is cut inside brackets, quotes and idioms."""
+    assert telegram_argument(text, told, (), BUDGET) == short
+
+
+def test_lists_of_occasions_and_features_go() -> None:
+    """When a tool is nice to have says nothing about how to call it; a command among the occasions stays."""
+    text = (
+        "Plan a trip.\n\nWhen to use this tool:\n- before a holiday\n- when it is raining\n- never for business\n\n"
+        "Key features:\n- no limits\n\nDates must lie ahead."
+    )
+    assert WORDINGS["strong"].tool(text) == "Plan trip; never for business; Dates must lie ahead"
