@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnavailableError
+from ..memo import Memo
 from ..models.base import Embedder
 from ..request import Reply
 from ..settings import CacheSettings
@@ -20,7 +21,7 @@ from .learner import CheckStats, Learner
 from .normalise import normalise
 from .scope import entry_key
 from .stores import AnswerStore, Entry, Hit, Selection
-from .verifier import RuleVerifier, Verifier
+from .verifier import Judgement, RuleVerifier, Verifier
 from .veto import veto
 
 if TYPE_CHECKING:
@@ -68,6 +69,16 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reworded:
+    """A question that an entry has answered: `answered` is the entry's own, and `judged` what both were found to be."""
+
+    entry_key: str
+    answered: str
+    similarity: float
+    judged: Judgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
     """What `check` found. `entry` is None for a miss; `reason` is one of few words.
 
@@ -75,7 +86,8 @@ class Lookup:
     nearest question that was compared, `confidence` the verifier's probability that both ask the same (None where it
     wasn't asked). `vector` is
     the question's, where it was made, `kind` its kind, where that was asked. `pair` is the question and the entry of
-    a semantic hit, `near` the likeliest of those that were refused and might be right.
+    a semantic hit, `near` the likeliest of those that were refused and might be right, `reworded` what makes a semantic
+    hit known.
     """
 
     reason: str
@@ -86,6 +98,7 @@ class Lookup:
     kind: Kind | None = None
     pair: Pair | None = None
     near: Near | None = None
+    reworded: Reworded | None = None
 
 
 class SemanticCacheManager:
@@ -113,6 +126,7 @@ class SemanticCacheManager:
         self.embedder = embedder
         self._verifier = verifier or RuleVerifier()
         self._clock = clock
+        self._reworded: Memo[str, Reworded] = Memo(settings.max_entries_in_process)
 
     @property
     def answers(self) -> AnswerStore:
@@ -139,11 +153,20 @@ class SemanticCacheManager:
         return await self.similar(question, scope=scope, max_age_seconds=max_age_seconds)
 
     async def exact(self, question: str, *, scope: str = "", max_age_seconds: float | None = None) -> Lookup:
-        """The answer to the literal repeat; needs no model. Raises `UnavailableError`."""
-        entry = await self.answers.get_exact(self.key(question, scope))
-        if entry is None or not self._young(entry, max_age_seconds):
+        """The answer to the literal repeat, also of a rewording that `similar` has answered; needs no model.
+
+        The answer to a rewording is its entry's as that is now, by all outcomes known now: what's kept in this process
+        is only that both ask the same. Raises `UnavailableError`.
+        """
+        key = self.key(question, scope)
+        entry = await self.answers.get_exact(key)
+        if entry is not None and self._young(entry, max_age_seconds):
+            return Lookup(reason="exact", entry=entry, similarity=1.0)
+        known = self._reworded.get(key)
+        found = None if known is None else await self._known(question, scope, known)
+        if found is None or found.entry is None or not self._young(found.entry, max_age_seconds):
             return Lookup(reason="miss")
-        return Lookup(reason="exact", entry=entry, similarity=1.0)
+        return found
 
     async def similar(
         self,
@@ -164,7 +187,10 @@ class SemanticCacheManager:
         candidates = CANDIDATES if accepts is None else SITUATED_CANDIDATES
         hits = await answers.search(scope, vector, candidates, self.settings.threshold)
         young = [hit for hit in hits if self._young(hit.entry, max_age_seconds)]
-        return await self._chosen(question, young, vector, accepts)
+        found = await self._chosen(question, young, vector, accepts)
+        if found.reworded is not None and accepts is None:
+            self._reworded.put(self.key(question, scope), found.reworded)
+        return found
 
     async def store(
         self,
@@ -191,20 +217,21 @@ class SemanticCacheManager:
         """
         if isinstance(reply, str):
             reply = Reply(text=reply, finish="stop", has_tool_calls=False, payload={"text": reply})
+        key, now = key or self.key(question, scope), self._clock()
+        ttl = jittered(self.settings.ttl_seconds if ttl_seconds is None else ttl_seconds, key)
         entry = Entry(
-            key=key or self.key(question, scope), scope=scope, question=question, payload=reply.payload,
-            text=reply.text, finish=reply.finish, created=self._clock(), model=model, tenant=tenant, tags=tuple(tags),
-            situation=situation, seconds=seconds,
+            key=key, scope=scope, question=question, payload=reply.payload,
+            text=reply.text, finish=reply.finish, created=now, model=model, tenant=tenant, tags=tuple(tags),
+            situation=situation, seconds=seconds, expires=now + ttl,
         )  # fmt: skip
-        ttl = jittered(self.settings.ttl_seconds if ttl_seconds is None else ttl_seconds, entry.key)
         # Before anything is waited for: the same question may be on its way already.
         await self.answers.put(entry, vector, ttl)
         if vector is None and similar and self.may_be_similar(question):
             vector = await self._vector(question)
             if vector is not None:
                 await self.answers.put(entry, vector, ttl)
-        for key in [] if vector is None else await self._replaced(entry, vector):
-            await self.answers.drop(key)
+        for other in [] if vector is None else await self._replaced(entry, vector):
+            await self.answers.drop(other)
         return entry.key
 
     async def invalidate(
@@ -333,16 +360,30 @@ class SemanticCacheManager:
 
     async def _judged(self, question: str, hit: Hit, vector: NDArray[np.float32]) -> Lookup:
         judged = await self._verifier.judge(question, hit.entry.question)
+        return replace(await self._decided(question, hit, judged), vector=vector)
+
+    async def _known(self, question: str, scope: str, known: Reworded) -> Lookup | None:
+        """What the entry of a rewording is now; None where it's gone, or another question's."""
+        hit = await self.answers.get_noted(known.entry_key)
+        if hit is None or (hit.entry.scope, hit.entry.question) != (scope, known.answered):
+            self._reworded.pop(self.key(question, scope))
+            return None
+        return await self._decided(question, replace(hit, similarity=known.similarity), known.judged)
+
+    async def _decided(self, question: str, hit: Hit, judged: Judgement) -> Lookup:
         decided = await self.learner.decide(question, hit, judged)
         served, pair = decided.objection is None, decided.pair
+        entry, similarity = hit.entry, hit.similarity
         return Lookup(
             reason=decided.objection or "semantic",
-            entry=hit.entry if served else None,
-            similarity=hit.similarity,
+            entry=entry if served else None,
+            similarity=similarity,
             confidence=judged.confidence,
-            vector=vector,
             pair=pair if served else None,
-            near=Near(pair=pair, entry=hit.entry) if pair is not None and not served and not decided.tried else None,
+            near=Near(pair=pair, entry=entry) if pair is not None and not served and not decided.tried else None,
+            reworded=Reworded(entry_key=entry.key, answered=entry.question, similarity=similarity, judged=judged)
+            if served
+            else None,
         )
 
     async def _vector(self, question: str) -> NDArray[np.float32] | None:
@@ -354,7 +395,8 @@ class SemanticCacheManager:
         return vector
 
     def _young(self, entry: Entry, max_age_seconds: float | None) -> bool:
-        return max_age_seconds is None or self.age(entry) < max_age_seconds
+        over = 0 < entry.expires <= self._clock()
+        return not over and (max_age_seconds is None or self.age(entry) < max_age_seconds)
 
 
 def jittered(seconds: float, key: str) -> float:

@@ -41,6 +41,11 @@ class MemoryAnswerStore:
     async def get_exact(self, key: str) -> Entry | None:
         return self.peek(key)
 
+    async def get_noted(self, key: str) -> Hit | None:
+        with self._lock:
+            entry = self._fresh(key)
+            return None if entry is None else Hit(entry, 1.0, self._kept[key].note)
+
     async def search(self, scope: str, vector: NDArray[np.float32], k: int, threshold: float) -> list[Hit]:
         with self._lock:
             shelf = self._shelves.get(scope)

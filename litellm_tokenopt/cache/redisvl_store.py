@@ -7,9 +7,9 @@ import itertools
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from ..errors import RedisUnavailable
 from ..redis.pool import RedisPool
@@ -94,6 +94,11 @@ class RedisAnswerStore:
         data, generation = await self._pool.call(lambda client: _fetch_with(client, *names))
         self._generation = (generation or b"").decode()
         return await self._read_or_drop(key, data)
+
+    async def get_noted(self, key: str) -> Hit | None:
+        data, note = await self._pool.call(lambda client: _fetch_noted(client, self._name(key)))
+        entry = await self._read_or_drop(key, data)
+        return None if entry is None else Hit(entry, 1.0, (note or b"").decode("utf-8", "replace"))
 
     async def search(self, scope: str, vector: NDArray[np.float32], k: int, threshold: float) -> list[Hit]:
         home = self._home(scope)
@@ -290,6 +295,13 @@ async def _fetch_with(client: Redis, name: str, other: str) -> tuple[bytes | Non
         pipeline.get(other)
         entry, value = await pipeline.execute()
     return entry, value
+
+
+async def _fetch_noted(client: Redis, name: str) -> tuple[bytes | None, bytes | None]:
+    """The entry in the hash *name*, and its note."""
+    found: Any = await cast(Awaitable[Any], client.hmget(name, [ENTRY, NOTE]))
+    entry, note = found
+    return entry, note
 
 
 async def _fetch_all(client: Redis, names: Iterable[str]) -> list[bytes | None]:

@@ -17,7 +17,8 @@ class Entry:
 
     `text` and `finish` are the reply's, so that it can be given again as it came. `tenant` says whose request
     it answered (`labels.tenant_label`), `tags` what the caller wrote on it, `situation` what earlier turns established
-    (`situation.pack`), where that must be compared, `seconds` how long the model took (0: not known).
+    (`situation.pack`), where that must be compared, `seconds` how long the model took (0: not known), `expires` when
+    its time is over, also for a copy of it (in Unix seconds; 0: its store alone knows).
     """
 
     key: str
@@ -32,6 +33,7 @@ class Entry:
     tags: tuple[str, ...] = ()
     situation: str = ""
     seconds: float = 0.0
+    expires: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,10 @@ class AnswerStore(Protocol):
 
     async def get_exact(self, key: str) -> Entry | None:
         """The entry stored under *key*."""
+        ...
+
+    async def get_noted(self, key: str) -> Hit | None:
+        """The entry stored under *key* as it is now, whoever changed it, with its note."""
         ...
 
     async def search(self, scope: str, vector: NDArray[np.float32], k: int, threshold: float) -> list[Hit]:

@@ -60,6 +60,15 @@ class TieredAnswerStore:
         self._alone = False
         return self._kept(entry) if entry is not None else self._memory.peek(key)
 
+    async def get_noted(self, key: str) -> Hit | None:
+        try:
+            hit = await self._shared.get_noted(key)
+        except UnavailableError as error:
+            self._failed(error)
+            return await self._memory.get_noted(key)
+        self._alone = False
+        return hit
+
     def _kept(self, entry: Entry) -> Entry:
         """*entry*, found in Redis, for `local_seconds` in this process too: Redis may be away when it's asked again."""
         if self._memory.peek(entry.key) is None:
