@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from ..lexical import bm25
 from .governing import Blocks, Standing
-from .outline import Block, Outline
+from .outline import Outline
 from .ranking import Relevance
 
 Picked: TypeAlias = Blocks
@@ -69,11 +69,12 @@ class _Basket:
         return True
 
     def cost(self, section: int, blocks: Iterable[int]) -> int:
+        """Tokens of *blocks*, their heads and the headings above them, as far as these aren't there."""
         headings = sum(self.outline.profiles[i].heading_tokens for i in self._new_headings(section))
-        return headings + sum(self.outline.profiles[section].blocks[b].tokens for b in blocks)
+        return headings + sum(self.outline.profiles[section].blocks[b].tokens for b in self._new(section, blocks))
 
     def add(self, section: int, blocks: Iterable[int]) -> None:
-        blocks = [b for b in blocks if (section, b) not in self.picked]
+        blocks = self._new(section, blocks)
         self.room -= self.cost(section, blocks)
         self.shown.update(self.outline.paths[section])
         self.picked.update((section, b) for b in blocks)
@@ -92,6 +93,12 @@ class _Basket:
             if group is not None:
                 said.add(group)
         return found
+
+    def _new(self, section: int, blocks: Iterable[int]) -> list[int]:
+        """*blocks* with their heads, those that are there already aside."""
+        found = self.outline.profiles[section]
+        heads = {head for b in blocks for head in found.heads(b) if (section, head) not in self.standing.barred}
+        return sorted(b for b in heads.union(blocks) if (section, b) not in self.picked)
 
     def _new_headings(self, section: int) -> list[int]:
         return [i for i in self.outline.paths[section] if i not in self.shown]
@@ -236,8 +243,7 @@ def _fill(basket: _Basket, section: int, query: Mapping[str, float], room: int) 
     if basket.cost(section, missing) <= room:
         basket.add(section, missing)
     elif room >= LEAST_CUT_TOKENS:
-        blocks = basket.outline.profiles[section].blocks
-        chosen = _best_blocks(blocks, missing, query, room - basket.cost(section, ()) - GAP_TOKENS)
+        chosen = _best_blocks(basket, section, missing, query, room - GAP_TOKENS)
         if chosen:
             basket.add(section, chosen)
             basket.room -= GAP_TOKENS
@@ -253,17 +259,17 @@ def _follow(basket: _Basket, section: int, query: Mapping[str, float], room: int
 
 
 def _best_blocks(
-    blocks: Sequence[Block], candidates: Sequence[int], query: Mapping[str, float], room: int
+    basket: _Basket, section: int, candidates: Sequence[int], query: Mapping[str, float], room: int
 ) -> list[int]:
+    """Those of *candidates* that share the most telling words with *query*, in at most *room* tokens."""
+    blocks = basket.outline.profiles[section].blocks
     scores = bm25(query, [blocks[b].terms for b in candidates])
-    order = sorted(range(len(candidates)), key=lambda n: (-scores[n], n))
-    chosen = []
-    for n in order:
-        tokens = blocks[candidates[n]].tokens
-        if tokens <= room:
-            chosen.append(candidates[n])
-            room -= tokens
-    return sorted(chosen)
+    chosen: list[int] = []
+    for n in sorted(range(len(candidates)), key=lambda n: (-scores[n], n)):
+        more = [*chosen, candidates[n]]
+        if basket.cost(section, more) <= room:
+            chosen = more
+    return chosen
 
 
 def _clearly_needed(one: Relevance, best: Relevance) -> bool:

@@ -150,17 +150,20 @@ def _blocks(governed: Governed, ids: Sequence[str]) -> Blocks:
     return frozenset().union(*(governed.places.get(id, frozenset()) for id in ids))
 
 
-def _lines_of(outline: Outline) -> Iterator[tuple[str, tuple[int, int] | None]]:
-    """The prompt's lines, spaces evened out, and the block that each begins or goes on with; None in headings."""
+def _lines_of(outline: Outline) -> Iterator[tuple[str, Blocks]]:
+    """The prompt's lines, spaces evened out, and the blocks that each begins or goes on with; none in headings."""
     for i, section in enumerate(outline.sections):
-        yield from ((line, None) for line in _plain_lines(section.heading))
+        yield from ((line, frozenset()) for line in _plain_lines(section.heading))
         starts = [block.start for block in outline.profiles[i].blocks]
         position, at = 0, -1
         for line in section.body.splitlines(keepends=True):
             while at + 1 < len(starts) and starts[at + 1] <= position:
                 at += 1
+            first = max(0, at)
+            while at + 1 < len(starts) and starts[at + 1] < position + len(line):
+                at += 1
             if plain := " ".join(line.split()):
-                yield plain, (i, at) if at >= 0 else None
+                yield plain, frozenset((i, b) for b in range(first, at + 1))
             position += len(line)
 
 
@@ -168,10 +171,10 @@ def _plain_lines(text: str) -> list[str]:
     return [plain for line in text.splitlines() if (plain := " ".join(line.split()))]
 
 
-def _found(module: PromptModule, lines: Sequence[tuple[str, tuple[int, int] | None]]) -> Blocks:
+def _found(module: PromptModule, lines: Sequence[tuple[str, Blocks]]) -> Blocks:
     """The blocks of the first place where the module's lines stand one after the other."""
     wanted = _plain_lines(module.text)
     for start in range(len(lines) - len(wanted) + 1):
         if lines[start][0] == wanted[0] and all(lines[start + n][0] == line for n, line in enumerate(wanted)):
-            return frozenset(block for _, block in lines[start : start + len(wanted)] if block is not None)
+            return frozenset().union(*(blocks for _, blocks in lines[start : start + len(wanted)]))
     return frozenset()

@@ -10,6 +10,8 @@ from typing import Literal
 from ..modules import PromptModule, closure, conflict, faults
 from ..request import ChatRequest, text_of
 from ..stage import Change
+from .outline import clean
+from .pieces import pieces
 from .repeats import alike, repeats
 from .sections import blocks
 from .splitting import summary
@@ -62,23 +64,24 @@ def lint(
 async def unreached(modules: Sequence[PromptModule], stage: PromptStage, questions: Sequence[str]) -> list[Finding]:
     """Modules of which no question brings a line; *stage* chooses among them by its settings."""
     text = "".join(module.text if module.text.endswith("\n") else f"{module.text}\n\n" for module in modules)
-    sent: set[str] = set()
+    open_ = {module.id: _own_pieces(module) for module in modules}
     for question in questions:
         messages = ({"role": "system", "content": text}, {"role": "user", "content": question})
         verdict = await stage(ChatRequest(model="", messages=messages))
         request = verdict.request if isinstance(verdict, Change) else None
-        sent.update((text_of(request.messages[0]["content"]) if request else text).splitlines())
+        sent = text_of(request.messages[0]["content"]) if request else text
+        open_ = {id: own for id, own in open_.items() if not any(piece in sent for piece in own)}
     said = {place.module for group in _groups(modules) for place in group}
     return [
         Finding("warning", "unreached", module.id, "no kind of task brings it, within the budget")
         for module in modules
-        if not module.when.tools and not module.when.words and sent.isdisjoint(_own_lines(module))
-        if _own_lines(module) and module.id not in said
+        if not module.when.tools and not module.when.words and open_.get(module.id) and module.id not in said
     ]
 
 
-def _own_lines(module: PromptModule) -> list[str]:
-    return [line for line in module.text.splitlines()[1:] if len(line.strip()) > 3]
+def _own_pieces(module: PromptModule) -> list[str]:
+    body = module.text.partition("\n")[2]
+    return [text for piece in pieces(body) if len(text := clean(piece.text).strip()) > 3]
 
 
 def _cycles(modules: Sequence[PromptModule], by_id: Mapping[str, PromptModule]) -> Iterator[Finding]:

@@ -15,9 +15,10 @@ from ..lexical import term_counts, terms
 from ..memo import Memo
 from ..settings import PromptLevel
 from ..tokens import count_text
+from .pieces import announces, pieces
 from .references import references
 from .repeats import repeats
-from .sections import Section, blocks, path, split
+from .sections import Section, path, split
 
 HEADING_WEIGHT = 3
 """How often a section's heading counts beside its text; the headings around it count once."""
@@ -61,6 +62,12 @@ _EXAMPLE = re.compile(
     r"|ejemplo\b|exemple\b|input:|<example)",
     re.IGNORECASE,
 )
+_CHANGES = re.compile(
+    r"\b(?:not|never|no|avoid|without|except|unless|if|when|only|may|can|should|bad|wrong|incorrect|instead|forbidden"
+    r"|prohibited|allowed|optional)\b|n['\u2019]t\b",
+    re.IGNORECASE,
+)
+"""What a heading or an announcement says that makes the same words another instruction."""
 _BOLD = re.compile(r"(?<![\w*\\])\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*(?![\w*])")
 _EMOJI = re.compile(
     r"^([ \t]*(?:(?:#{1,6}|[-*+•]|\d{1,3}[.)])[ \t]+)?(?:\*\*)?)"
@@ -76,9 +83,10 @@ _TRAILING = re.compile(r"[ \t]+(?=\n)")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, list item, table or code fence as it would be sent, where it starts, its tokens and terms.
+    """A paragraph, list item or code fence, or a piece of a long one, as it would be sent.
 
-    `is_rule`: it says what must always or never be done, and little else.
+    `start` is its place in the section's body. `is_rule`: it says what must always or never be done, and little else.
+    `head` is the block that it means nothing without; `runs_on`: it goes on in the line of the block before it.
     """
 
     text: str
@@ -86,6 +94,8 @@ class Block:
     tokens: int
     terms: Mapping[str, int]
     is_rule: bool
+    head: int | None = None
+    runs_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,13 @@ class Profile:
     def tokens(self) -> int:
         """Tokens of the whole section without its parents' headings: an upper bound, as parts are counted alone."""
         return self.heading_tokens + sum(block.tokens for block in self.blocks)
+
+    def heads(self, block: int) -> Iterator[int]:
+        """What *block* means nothing without: its head, that one's head, and so on."""
+        head = self.blocks[block].head
+        while head is not None:
+            yield head
+            head = self.blocks[head].head
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +149,9 @@ class Outline:
         firsts: dict[int, tuple[int, int]] = {}
         places = ((i, b) for i, found in enumerate(self.profiles) for b in range(len(found.blocks)))
         open_ = (place for place in places if place not in barred)
-        return frozenset(p for p in open_ if p not in self.repeated or firsts.setdefault(self.repeated[p], p) == p)
+        chosen = {p for p in open_ if p not in self.repeated or firsts.setdefault(self.repeated[p], p) == p}
+        heads = {(i, head) for i, b in chosen for head in self.profiles[i].heads(b)}
+        return frozenset(chosen | (heads - barred))
 
 
 _profiles: Memo[tuple[str, str, PromptLevel], Profile] = Memo(max_entries=10_000)
@@ -153,7 +172,8 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
     profiles = tuple(profile(section, level) for section in sections)
     placed = [((i, b), block) for i, found in enumerate(profiles) for b, block in enumerate(found.blocks)]
     kept = frozenset(place for place, block in placed if is_kept(block.text))
-    groups = repeats(((place, block.text) for place, block in placed if place not in kept), near=level != "light")
+    said = ((p, _in_its_place(sections[p[0]].title, profiles[p[0]], p[1])) for p, _ in placed if p not in kept)
+    groups = repeats(said, near=level != "light")
     return Outline(
         sections=tuple(sections),
         document=tuple(document),
@@ -212,16 +232,25 @@ def _profile(section: Section, level: PromptLevel) -> Profile:
     heading = _undecorated(section.heading, level)
     found: list[Block] = []
     seen: set[str] = set()
+    places: list[int | None] = []
     start = 0
-    for raw in blocks(section.body):
-        text = clean(raw, level)
+    for piece in pieces(section.body):
+        text = clean(piece.text, level)
         bare = text.strip()
+        places.append(len(found) if bare and bare not in seen else None)
         if bare and bare not in seen:
-            found.append(Block(text, start, count_text(text), term_counts(text), _is_rule(text)))
-        start += len(raw)
+            head = None if piece.head is None else places[piece.head]
+            found.append(Block(text, start, count_text(text), term_counts(text), _is_rule(text), head, piece.runs_on))
+        start += len(piece.text)
         if len(bare) >= REPEATED_CHARS:
             seen.add(bare)
     return Profile(heading, count_text(heading) if heading else 0, tuple(found))
+
+
+def _in_its_place(title: str, found: Profile, b: int) -> str:
+    """A block's text, with what stands above it where that changes what it says ("Never do this:")."""
+    lines = [title, *(announces(found.blocks[head].text) for head in found.heads(b))]
+    return "\n".join([*filter(_CHANGES.search, lines), found.blocks[b].text])
 
 
 def _moved(section: Section, offset: int) -> Section:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 from ..tokens import count_text
 from .choice import Picked
-from .outline import Outline
+from .outline import Outline, Profile
 
 LEFT_OUT = "[Sections left out here: "
 REFERENCE = "[Reference from the instructions, for the next question]\n"
@@ -61,10 +61,25 @@ def _section_text(outline: Outline, picked: Picked, said: Container[int | None],
     found = outline.profiles[i]
     yield found.heading
     chosen = [b for b in range(len(found.blocks)) if (i, b) in picked]
-    yield from (found.blocks[b].text for b in chosen)
+    yield from _lines(found, chosen)
     gone = [(i, b) for b in range(len(found.blocks)) if (i, b) not in picked]
     if chosen and any(outline.repeated.get(place) not in said for place in gone):
         yield GAP
+
+
+def _lines(found: Profile, chosen: Sequence[int]) -> Iterator[str]:
+    """The texts of the *chosen* blocks; sentences of one line stay in one."""
+    line, begun = "", 0
+    for b in chosen:
+        begins = b
+        while found.blocks[begins].runs_on:
+            begins -= 1
+        if line and begins != begun:
+            yield line
+            line = ""
+        line, begun = line + found.blocks[b].text, begins
+    if line:
+        yield line
 
 
 def _write(pieces: list[str], texts: Iterator[str]) -> None:

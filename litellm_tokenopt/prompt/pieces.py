@@ -1,0 +1,119 @@
+"""What a section can be cut into: its blocks, and of long ones their sentences, lines and rows.
+
+A piece that means something else without another one names that as its head: a table's row its header, an item of a
+list the line that announces the list ("Never do this:"), a sentence within an item the item's beginning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from .sections import blocks
+from .words import sentences_of
+
+LONG_CHARS = 420
+"""A block from this length on (about 100 tokens) is cut into sentences, lines and rows."""
+LEAST_CHARS = 60
+"""A shorter piece stays with the next one."""
+
+_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]")
+_ROW = re.compile(r"[ \t]*\|.*\|[ \t]*")
+_RULER_ROW = re.compile(r"[ \t]*\|[ \t:|-]+\|[ \t]*")
+_EXAMPLE = re.compile(
+    r"\b(?:examples?|beispiele?|ejemplos?|exemples?|for instance|e\.g\.|input|output)\b", re.IGNORECASE
+)
+_WHOLE = ("```", "~~~", "<keep>")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a section's body: its text, the place of its head, and whether it goes on in the line before it."""
+
+    text: str
+    head: int | None = None
+    runs_on: bool = False
+
+
+def pieces(body: str) -> tuple[Piece, ...]:
+    """The pieces of *body*, in order; their texts joined are *body*."""
+    found: list[Piece] = []
+    announced: int | None = None
+    for block in blocks(body):
+        item = _ITEM.match(block) is not None
+        announced = announced if item else None
+        first = len(found)
+        parts = _parts(block)
+        found += (replace(p, head=announced if p.head is None else p.head + first) for p in parts)
+        if not item and announces(block):
+            announced = first + next((n for n, part in enumerate(parts) if announces(part.text)), 0)
+    return tuple(found)
+
+
+def announces(text: str) -> str:
+    """The line of *text* that announces a list which begins there; "" where none does."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line, after in pairwise(lines):
+        if line.rstrip().rstrip("*_").endswith(":") and _ITEM.match(after):
+            return line.strip()
+    return ""
+
+
+def _parts(block: str) -> list[Piece]:
+    """The parts of one block, with heads among them."""
+    if len(block) < LONG_CHARS or any(mark in block for mark in _WHOLE) or _EXAMPLE.search(block[:80]):
+        return [Piece(block)]
+    texts = list(_joined(_cut(block)))
+    found: list[Piece] = []
+    for n, text in enumerate(texts):
+        runs_on = n > 0 and not texts[n - 1].endswith("\n")
+        found.append(Piece(text, _head(texts, found, n, runs_on=runs_on), runs_on))
+    return found
+
+
+def _cut(block: str) -> list[str]:
+    starts = [0, *(start for start, _ in sentences_of(block)[1:]), len(block)]
+    lines = [block.rfind("\n", 0, start) + 1 for start in starts[1:-1]]
+    starts[1:-1] = [
+        line if not block[line:start].strip() else start for line, start in zip(lines, starts[1:-1], strict=True)
+    ]
+    return [block[a:b] for a, b in pairwise(starts)]
+
+
+def _joined(texts: Sequence[str]) -> Iterator[str]:
+    """*texts* where short ones, announcements and the head of a table are one with what follows."""
+    held = ""
+    for n, text in enumerate(texts):
+        held += text
+        following = texts[n + 1] if n + 1 < len(texts) else ""
+        if not (following and _belongs(held, text, following)):
+            yield held
+            held = ""
+
+
+def _belongs(held: str, text: str, following: str) -> bool:
+    if _ROW.fullmatch(following.strip("\n")):
+        return bool(_RULER_ROW.fullmatch(following.strip("\n"))) or not _ROW.match(text)
+    return text.rstrip().rstrip("*_").endswith(":") or (len(held.strip()) < LEAST_CHARS and not held.endswith("\n"))
+
+
+def _head(texts: Sequence[str], before: Sequence[Piece], n: int, *, runs_on: bool) -> int | None:
+    """The place among *texts* of the one that the *n*-th can't do without."""
+    begins = [m for m in range(n) if not before[m].runs_on]
+    if runs_on:
+        return begins[-1] if _ITEM.match(texts[begins[-1]]) else before[begins[-1]].head
+    if _ROW.match(texts[n]):
+        return next((m for m in reversed(begins) if _RULER_ROW.search(texts[m])), None)
+    own, item = _indent(texts[n]), _ITEM.match(texts[n])
+    for m in reversed(begins):
+        if _indent(texts[m]) < own:
+            return m
+        if item and not _ITEM.match(texts[m]):
+            return m if announces(texts[m]) else None
+    return None
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip(" \t"))
