@@ -379,16 +379,17 @@ def _stages(
     from .prompt.stage import PromptStage
     from .tools.stage import ToolsStage
 
+    def intents() -> IntentModel:
+        return IntentModel(embedder, read_taxonomy(settings.tools.intents))
+
     stages: list[Stage] = []
     if settings.cache.enabled:
         stages.append(cache)
     if settings.tools.enabled:
         patience = settings.time_budget_seconds * RANKING_SHARE
-        stages.append(ToolsStage(settings.tools, embedder, learning, patience_seconds=patience))
+        stages.append(ToolsStage(settings.tools, embedder, learning, intents=intents, patience_seconds=patience))
     if settings.prompt.enabled:
-        choosing = PromptStage(
-            settings.prompt, embedder, lambda: IntentModel(embedder, read_taxonomy(settings.tools.intents))
-        )
+        choosing = PromptStage(settings.prompt, embedder, intents)
         stages.append(Squeezing(choosing, compressor, settings.prompt.ratios.model_dump()))
     if settings.context.enabled:
         stages.append(ContextStage(settings.context, embedder))

@@ -23,6 +23,9 @@ FOUND_AT_ONCE = 5
 LISTED_TOKENS, LISTED_SHARE, LISTED_LEAST = 120, 1 / 80, 24
 """What the list of the other tools may take in the description: so much of what they'd take, within two bounds."""
 
+SOME_LEFT_OUT = "Get more tools, when yours don't do. There are also"
+ALL_LEFT_OUT = "Get the tools that you need, as soon as there's something to do. There are"
+
 CHARS_A_TOKEN = 4
 LINE_CHARS = 120
 """Of a found tool's description, what its line in the answer may take."""
@@ -50,7 +53,8 @@ class FindTools:
         left_out = [self.tools[index] for index in self.left_out]
         listed = listing([name_of(tool) or "" for tool in left_out], listed_tokens(len(as_json(left_out))))
         query = {"type": "string", "description": "What you want to do, or tools' names."}
-        return _function(f"Get more tools, when yours don't do. There are also: {listed}", {"query": query}, ["query"])
+        said = ALL_LEFT_OUT if len(left_out) == len(self.tools) else SOME_LEFT_OUT
+        return _function(f"{said}: {listed}", {"query": query}, ["query"])
 
     async def answer(self, asked: Asked) -> Found:
         query = asked.text("query")

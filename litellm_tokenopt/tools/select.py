@@ -28,22 +28,28 @@ TOP = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One user turn: how it fits the tools, and the tools (indices) that each message after it called."""
+    """One user turn: how it fits the tools, and the tools (indices) that each message after it called.
+
+    `talk`: it and all before it are plain conversation.
+    """
 
     fit: Fit
     calls: tuple[frozenset[int], ...] = ()
+    talk: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Tools by their index, most wanted first, and how often they were chosen anew.
 
-    `by_words`: it isn't final, because there were no vectors in time; a later turn may choose others.
+    `talk`: nothing is chosen yet, for only plain conversation was heard. `by_words`: it isn't final, because there
+    were no vectors in time; a later turn may choose others.
     """
 
     tools: tuple[int, ...] = ()
     epoch: int = 0
     told: bool = False
+    talk: bool = False
     by_words: bool = False
 
 
@@ -61,7 +67,7 @@ def select(turns: Sequence[Turn], fixed: frozenset[int], protected: frozenset[in
     selection, seated = Selection(), fixed
     heard: Fit | None = None
     for turn in turns:
-        before, selection = selection, _after(selection, turn.fit, heard, seated, max_tools)
+        before, selection = selection, _after(selection, turn, heard, seated, max_tools)
         heard = turn.fit if heard is None or selection.epoch > before.epoch else heard.joined(turn.fit)
         for called in turn.calls:
             seated |= called
@@ -73,15 +79,17 @@ def _called(before: Selection, fit: Fit, protected: frozenset[int], max_tools: i
     """The selection once *protected* tools were called: where that changes it, at once for all that belongs to them."""
     if protected <= set(before.tools):
         return before
-    near = replace(before, tools=tuple(fit.near(protected, before.tools)))
+    near = replace(before, tools=tuple(fit.near(protected, before.tools)), talk=False)
     return _seat(near, protected, max_tools)
 
 
-def _after(before: Selection, fit: Fit, heard: Fit | None, protected: frozenset[int], max_tools: int) -> Selection:
+def _after(before: Selection, turn: Turn, heard: Fit | None, protected: frozenset[int], max_tools: int) -> Selection:
     """The selection once a turn has been heard."""
-    telling = says_something(fit)
-    order = fit.order()
-    if not before.tools:
+    unchosen = before.talk or not before.tools
+    if turn.talk and unchosen:
+        return _seat(Selection(talk=True), protected, max_tools)
+    fit, telling, order = turn.fit, says_something(turn.fit), turn.fit.order()
+    if unchosen:
         return _seat(Selection(tools=tuple(fit.broad_order()), told=telling), protected, max_tools)
     kept = _seat(before, protected, max_tools)
     if not telling or (before.told and not _is_needed(order[0], kept, fit)):
@@ -97,6 +105,11 @@ def _after(before: Selection, fit: Fit, heard: Fit | None, protected: frozenset[
 def says_something(fit: Fit) -> bool:
     """Whether a turn tells what the user wants, unlike a greeting."""
     return bool(fit.words.any()) or float(fit.cosine.max()) >= TELLING_COSINE
+
+
+def asks_for_a_tool(fit: Fit) -> bool:
+    """Whether the best tool is close to what a turn says."""
+    return _is_needed(fit.order()[0], Selection(), fit)
 
 
 def _seat(selection: Selection, protected: frozenset[int], max_tools: int) -> Selection:

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, TypeVar
+from itertools import takewhile
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import ModelLoading, ModelUnavailable
 from ..memo import Memo
 from ..models.base import Embedder
+from ..models.intents import Intent
 from ..request import ChatRequest, Tool, digest, is_system, text_of, user_turns
 from ..settings import SchemaLevel, ToolsSettings
 from ..stage import Change, Detail, Keep, Verdict
@@ -22,7 +24,7 @@ from .learning import Learning
 from .lessons import NOTHING, Lessons
 from .rank import HINT_TEXTS, Fit, Lexicon, fit, fit_by_words, query_texts
 from .reading import as_json, called_names, calls_after, chosen_names, copied, is_fixed, name_of, summary
-from .select import Selection, Turn, capacity, select
+from .select import Selection, Turn, asks_for_a_tool, capacity, select
 from .usage import events, session_of
 from .whole import MOST_WHOLE, is_cheaper_whole
 
@@ -43,6 +45,15 @@ FINDERS = 1_000
 
 MANY_TOOLS = 10
 """Where more are sent, each is said as shortly as can be."""
+
+CONVERSATION = "conversation"
+"""The category of texts that need no tool."""
+
+SURE_TALK, SURE_NOT = 0.9, 0.2
+"""How likely a text must be of that category at least, and of every other one at most, to get no tool."""
+
+TALK_TOKENS = 1_000
+"""A smaller block is chosen from for plain conversation too."""
 
 BY_WORDS = "selected_by_words"
 """The reason where a choice isn't final: no vectors in time."""
@@ -108,9 +119,16 @@ class Block:
         return frozenset(index for index, name in enumerate(self.names) if name in names)
 
 
+class Intents(Protocol):
+    """Tells how likely texts are of each kind of task."""
+
+    async def classify(self, texts: Sequence[str]) -> Sequence[Intent]: ...
+
+
 class ToolsStage:
     """Sends at most `max_tools` tools beside the protected ones, in their order, with compressed schemas.
 
+    Plain conversation at a session's begin gets none, where the model may ask for them.
     A small block behind an agent's system prompt is sent whole, where choosing from it would cost more (`whole`).
     Protected are the tools that the history called, that `tool_choice` names, that `always_include` lists,
     provider-side tools, tools with the caller's ``cache_control`` mark and this package's own. Without an
@@ -125,12 +143,15 @@ class ToolsStage:
         embedder: Embedder,
         learning: Learning | None = None,
         *,
+        intents: Callable[[], Intents] | None = None,
         patience_seconds: float | None = None,
     ) -> None:
         self._settings = settings
         self._patience_seconds = patience_seconds
         self._learning = learning
         self._embedder = embedder
+        self._make_intents = intents
+        self._intents: Intents | None = None
         self._always = frozenset(settings.always_include)
         self._blocks: Memo[str, Block] = Memo(BLOCKS)
         self._vectors: Memo[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = Memo(BLOCKS)
@@ -226,8 +247,31 @@ class ToolsStage:
             return None
         calls = calls_after(request.messages, turns)
         fits = [favoured(fit, block.names, lessons.priors) for fit in fits]
-        heard = [Turn(fit=f, calls=tuple(map(block.named, c))) for f, c in zip(fits, calls, strict=True)]
+        talk = 0 if by_words or not self._may_send_none(block, request) else await self._talk(questions, fits)
+        heard = [
+            Turn(fit=fit, calls=tuple(map(block.named, called)), talk=place < talk)
+            for place, (fit, called) in enumerate(zip(fits, calls, strict=True))
+        ]
         return replace(select(heard, block.fixed, protected, self._settings.max_tools), by_words=by_words)
+
+    def _may_send_none(self, block: Block, request: ChatRequest) -> bool:
+        """Whether the model could still ask for tools, and needn't call one."""
+        asks = request.own_tools and self._settings.search == "own" and request.tool_choice in (None, "auto")
+        return asks and block.tokens >= TALK_TOKENS
+
+    async def _talk(self, questions: Sequence[str], fits: Sequence[Fit]) -> int:
+        """How many of *questions*, from the first on, are surely plain conversation."""
+        idle = sum(1 for _ in takewhile(lambda fit: not asks_for_a_tool(fit), fits))
+        if self._make_intents is None or not idle:
+            return 0
+        if self._intents is None:
+            self._intents = await asyncio.to_thread(self._make_intents)
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                intents = await self._intents.classify(questions[:idle])
+        except (ModelUnavailable, TimeoutError):
+            return 0
+        return sum(1 for _ in takewhile(_is_conversation, intents))
 
     async def _is_cheaper_whole(self, block: Block, request: ChatRequest) -> bool:
         count, most = len(block.tools), self._settings.max_tools
@@ -286,6 +330,11 @@ class ToolsStage:
             known = tools, vectors[len(block.tools) :] @ tools.T
             self._vectors.put(block.key, known)
         return known
+
+
+def _is_conversation(intent: Intent) -> bool:
+    others = [likely for name, likely in intent.all.items() if name != CONVERSATION]
+    return intent.all.get(CONVERSATION, 0.0) >= SURE_TALK and max(others, default=0.0) <= SURE_NOT
 
 
 def _by_words(block: Block, questions: Sequence[str]) -> list[Fit]:

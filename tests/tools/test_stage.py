@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from litellm_tokenopt.errors import ModelLoading, ModelUnavailable
+from litellm_tokenopt.models.intents import Intent
 from litellm_tokenopt.models.memoised import MemoisedEmbedder
+from litellm_tokenopt.own import Asked
 from litellm_tokenopt.request import ChatRequest, Tool
+from litellm_tokenopt.settings import ToolsSettings
 from litellm_tokenopt.stage import Change, Keep
 from litellm_tokenopt.tokens import count_tools
 from litellm_tokenopt.tools import ToolsStage
@@ -373,3 +376,69 @@ async def test_changing_one_tool_embeds_just_it(make_stage: Any, catalogue: Any,
     changed = (*catalogue[:-1], make_tool("catalogue_of_stars", "Look up a star."))
     await stage(ask(changed, "weather"))
     assert seen.texts[len(catalogue) + len(HINT_TEXTS) + 1 :] == [summary(changed[-1])]
+
+
+class Told:
+    """Tells conversation where a text is one of these."""
+
+    async def classify(self, texts: Sequence[str]) -> list[Intent]:
+        talk = {"Hello there!", "How are you doing?", "You are kind."}
+        return [Intent({"conversation": 0.95 if text in talk else 0.1, "travel": 0.05}) for text in texts]
+
+
+HELLO = [user("Hello there!"), {"role": "assistant", "content": "Hello, what can I do?"}]
+
+
+@pytest.fixture
+def talking(embedder: Any) -> Callable[..., ToolsStage]:
+    """A stage that knows conversation."""
+
+    def make(**settings: Any) -> ToolsStage:
+        chosen = ToolsSettings.model_validate({"max_tools": 6, **settings})
+        return ToolsStage(chosen, embedder, intents=Told)
+
+    return make
+
+
+async def test_plain_conversation_gets_no_tools_but_may_ask(talking: Any, catalogue: Any) -> None:
+    """The model is told in one tool what there is, and the offer finds all of them."""
+    verdict = await talking()(ask(catalogue, *HELLO, "How are you doing?", own_tools=True))
+    assert isinstance(verdict, Change)
+    assert verdict.request.tools == ()
+    (offer,) = verdict.offers
+    assert "as soon as there's something to do" in offer.tool["function"]["description"]
+    found = await offer.answer(Asked(original=verdict.request, sent=verdict.request, arguments={"query": "weather"}))
+    assert "get_weather" in found.text
+
+
+async def test_the_first_question_after_it_chooses_once(talking: Any, catalogue: Any) -> None:
+    """Then the tools stay, though it's only conversation again."""
+    stage = talking()
+    begun = [*HELLO, user("Find flights from Oslo to Rome")]
+    first = await stage(ask(catalogue, *begun, own_tools=True))
+    assert first.request.tools == (await stage(ask(catalogue, begun[-1], own_tools=True))).request.tools
+    later = await stage(ask(catalogue, *begun, *calls("search_flights"), "You are kind.", own_tools=True))
+    assert later.request.tools == first.request.tools
+
+
+@pytest.mark.parametrize(
+    ("more", "chosen"),
+    [
+        ({"own_tools": False}, {}),
+        ({"tool_choice": "required"}, {}),
+        ({}, {"search": "off"}),
+    ],
+)
+async def test_tools_are_sent_where_the_model_cannot_ask_or_must_call(
+    talking: Any, catalogue: Any, more: Any, chosen: Any
+) -> None:
+    """What was called stays anyway."""
+    verdict = await talking(**chosen)(ask(catalogue, *HELLO, "How are you doing?", **{"own_tools": True, **more}))
+    assert len(verdict.request.tools) == 6
+
+
+async def test_conversation_after_calls_keeps_what_was_called(talking: Any, catalogue: Any) -> None:
+    """Whatever was said, a call in the history has its tool."""
+    messages = (user("Hello there!"), *calls("play_music"), "You are kind.")
+    verdict = await talking()(ask(catalogue, *messages, own_tools=True))
+    assert "play_music" in names_of(verdict.request.tools)
