@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..errors import ModelUnavailable
-from ..request import ChatRequest
+from ..request import ChatRequest, Message, is_system, is_text_part, text_of
 from ..stage import Change, Detail, Keep, Stage, Verdict
 from .guarded import Compressed, GuardedCompressor, kind_of
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .ranking import says_little
-
-_TAG = re.compile(r"<squeeze(?:\s+ratio\s*=\s*[\"']?(0?\.\d+|1(?:\.0*)?|0)[\"']?)?\s*>(.*?)</squeeze>", re.DOTALL)
+from .tags import KEPT, SQUEEZED, without_tags
 
 
 class Squeezing:
     """A prompt stage, *inner*, in front of which tagged passages are compressed, once for a session's first question.
 
-    The tags are not sent. Without a ratio of its own a passage gets that of its kind, of *ratios*.
+    Without a ratio of its own a passage gets that of its kind, of *ratios*. What stands in ``<keep>`` stays. No tag is
+    sent to the model, whatever becomes of the prompt.
     """
 
     def __init__(self, inner: Stage, compressor: GuardedCompressor, ratios: Mapping[str, float]) -> None:
@@ -32,40 +32,83 @@ class Squeezing:
         return self._inner.name
 
     async def __call__(self, request: ChatRequest) -> Verdict:
-        prompt = read_prompt(request.messages)
-        if request.server_state or not any(map(_TAG.search, prompt.texts)):
+        if not any(map(_is_tagged, request.messages)):
             return await self._inner(request)
-        try:
-            squeezed, found = await self._squeeze(request, prompt)
-        except ModelUnavailable:
-            return await self._inner(request)
+        squeezed, found = await self._squeeze(request)
         verdict = await self._inner(squeezed)
+        sent = _untagged(verdict.request if isinstance(verdict, Change) else squeezed)
         if isinstance(verdict, Change):
-            return replace(verdict, detail={**verdict.detail, **_told(found)})
+            return replace(verdict, request=sent, detail={**verdict.detail, **_told(found)})
         if isinstance(verdict, Keep):
-            return Change(squeezed, "squeezed", verdict.then, {**verdict.detail, **_told(found)})
+            reason = "squeezed" if found else "untagged"
+            return Change(sent, reason, verdict.then, {**verdict.detail, **_told(found)})
         return verdict
 
-    async def _squeeze(self, request: ChatRequest, prompt: Prompt) -> tuple[ChatRequest, list[Compressed]]:
+    async def _squeeze(self, request: ChatRequest) -> tuple[ChatRequest, list[Compressed]]:
+        """*request* with its passages in fewer tokens, and what was found of them; as it is where that can't be."""
+        prompt = read_prompt(request.messages)
+        found: list[Compressed] = []
+        if request.server_state or not request.controls.prompt.enabled:
+            return request, found
+        try:
+            texts = await self._texts(request, prompt, found)
+        except ModelUnavailable:
+            return request, []
+        return request.with_(messages=rewrite(request.messages, prompt, texts, {})), found
+
+    async def _texts(self, request: ChatRequest, prompt: Prompt, found: list[Compressed]) -> list[str]:
         turns = read_turns(request.messages)
         question = turns[0].question if turns and not says_little(turns[0].question) else ""
-        found: list[Compressed] = []
-        texts = [await self._text(text, question, found) for text in prompt.texts]
-        return request.with_(messages=rewrite(request.messages, prompt, texts, {})), found
+        return [await self._text(text, question, found) for text in prompt.texts]
 
     async def _text(self, text: str, question: str, found: list[Compressed]) -> str:
         pieces: list[str] = []
         last = 0
-        for match in _TAG.finditer(text):
+        kept = [match.span() for match in KEPT.finditer(text)]
+        for match in SQUEEZED.finditer(text):
+            if any(start < match.start() < end for start, end in kept):
+                continue
             ratio = float(match[1]) if match[1] else self._ratios[kind_of(match[2])]
-            found.append(await self._compressor.compress(match[2], ratio, question))
-            pieces += [text[last : match.start()], found[-1].text]
+            pieces += [text[last : match.start()], await self._passage(match[2], ratio, question, found)]
             last = match.end()
         return "".join([*pieces, text[last:]])
+
+    async def _passage(self, text: str, ratio: float, question: str, found: list[Compressed]) -> str:
+        pieces: list[str] = []
+        for part in KEPT.split(text):
+            if part.strip() and not KEPT.fullmatch(part):
+                found.append(await self._compressor.compress(part, ratio, question))
+                pieces.append(found[-1].text)
+            else:
+                pieces.append(part)
+        return "".join(pieces)
+
+
+def _is_tagged(message: Message) -> bool:
+    text = text_of(message.get("content")) if is_system(message) else ""
+    return without_tags(text) != text
+
+
+def _untagged(request: ChatRequest) -> ChatRequest:
+    """*request* with no tag in its system messages, also those that are else left alone: the text is the author's."""
+    messages = (_without(message) if _is_tagged(message) else message for message in request.messages)
+    return request.with_(messages=tuple(messages))
+
+
+def _without(message: Message) -> Message:
+    return {**message, "content": _content_without(message.get("content"))}
+
+
+def _content_without(content: Any) -> Any:
+    if isinstance(content, str):
+        return without_tags(content)
+    return [{**part, "text": without_tags(part["text"])} if is_text_part(part) else part for part in content]
 
 
 def _told(found: Sequence[Compressed]) -> Detail:
     """How many passages were taken, and the least that one of them kept."""
+    if not found:
+        return {}
     taken = [one for one in found if one.taken]
     detail: dict[str, str | int | float] = {
         "squeezed": len(taken), "squeeze_refused": len(found) - len(taken), "compressor": found[0].compressor,

@@ -33,6 +33,7 @@ from .outline import Outline, outline
 from .ranking import Relevance, rank, readable, says_little
 from .recall import RecallSections
 from .rendering import REFERENCE, has_left_out, left_out, render
+from .tags import without_tags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -288,7 +289,7 @@ def _best_sections(found: Outline, query: str, vectors: NDArray[np.float32]) -> 
     """What fits *query* best of the whole prompt; *vectors* are the query's, then the sections'."""
     relevance = rank(found, query, vectors[0], vectors[1:])
     asked = dict.fromkeys(term_counts(query), 1.0)
-    return render(found, choose_asked(found, relevance, asked, RECALLED_TOKENS)).rstrip()
+    return without_tags(render(found, choose_asked(found, relevance, asked, RECALLED_TOKENS))).rstrip()
 
 
 def _ask(task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told, turn: int) -> _Asked:

@@ -8,7 +8,17 @@ import json
 import litellm
 import pytest
 from support.agent import PROMPT, RESPONSES_TOOLS, TOOLS, callers_tools, question
-from support.entry_points import ENTRY_POINTS, OPENAI, acompletion, chat, completion, read, responses
+from support.entry_points import (
+    ANTHROPIC,
+    ENTRY_POINTS,
+    OPENAI,
+    acompletion,
+    anthropic,
+    chat,
+    completion,
+    read,
+    responses,
+)
 
 from litellm_tokenopt.tokens import count_text
 
@@ -168,3 +178,54 @@ def test_callers_that_name_themselves_share_nothing(more, on, server):
     for caller in ("ann", "bob", "ann"):
         completion(model=OPENAI, **chat(asked, server), **more(caller))
     assert len(server.bodies) - seen == 2
+
+
+MARKED = (
+    f"<keep>Odo's motto: slow is smooth.</keep>\n\n<squeeze ratio=0.6>{PROMPT[-9_000:-6_000]}</squeeze>\n\n{PROMPT}"
+)
+CACHED = [{"type": "text", "text": MARKED, "cache_control": {"type": "ephemeral"}}]
+WISHES = {"tokenopt": {"prompt": {"budget_tokens": 2_000, "always_include": ["Gift cards"]}}}
+
+
+@pytest.mark.parametrize("wishes", [{}, WISHES], ids=["settings", "wishes"])
+@pytest.mark.parametrize("surface", ["chat", "messages", "responses"])
+def test_tags_and_a_requests_own_wishes(surface, wishes, server, loop, on):
+    """What is marked to be kept arrives, no tag does; a request's own budget and headings hold in every API."""
+    asked, seen = question(), len(server.bodies)
+    loop.run(_ask_marked(surface, MARKED, asked, wishes, server))
+    (body,) = new_bodies(server, seen)
+    said = json.dumps(body, ensure_ascii=False)
+    assert "Odo's motto: slow is smooth." in said
+    assert not _tags_in(said)
+    assert count_text(said) - count_text(json.dumps(body["tools"])) < (2_600 if wishes else 5_600)
+    assert not wishes or "## Gift cards\\n" in said
+
+
+@pytest.mark.parametrize("surface", ["chat", "messages"])
+def test_tags_in_a_cached_block(surface, server, loop, on):
+    """A block that carries the caller's ``cache_control`` is sent whole, without the tags."""
+    asked, seen = question(), len(server.bodies)
+    loop.run(_ask_marked(surface, CACHED, asked, {}, server))
+    (body,) = new_bodies(server, seen)
+    said = json.dumps(body, ensure_ascii=False)
+    assert json.dumps(PROMPT, ensure_ascii=False)[1:-1] in said
+    assert not _tags_in(said)
+
+
+def _tags_in(text):
+    return [tag for tag in ("<keep>", "</keep>", "<squeeze", "</squeeze>") if tag in text]
+
+
+async def _ask_marked(surface, prompt, asked, wishes, server):
+    return await read(_marked(surface, prompt, asked, wishes, server))
+
+
+def _marked(surface, prompt, asked, wishes, server):
+    given = {"metadata": wishes} if wishes else {}
+    if surface == "chat":
+        messages = [{"role": "system", "content": prompt}, {"role": "user", "content": asked}]
+        return acompletion(model=OPENAI, **{**chat(asked, server), "messages": messages}, **given)
+    if surface == "messages":
+        call = {**anthropic(asked, server, ANTHROPIC), "system": prompt}
+        return litellm.anthropic.messages.acreate(**call, **given)
+    return litellm.aresponses(**{**responses(asked, server), "instructions": prompt}, **given)

@@ -9,7 +9,7 @@ from litellm_tokenopt.models.build import build_embedder, build_importance
 from litellm_tokenopt.prompt.guarded import build_compressor, kind_of
 from litellm_tokenopt.prompt.squeezing import Squeezing
 from litellm_tokenopt.prompt.stage import PromptStage
-from litellm_tokenopt.request import ChatRequest
+from litellm_tokenopt.request import ChatRequest, Controls, PromptControls
 from litellm_tokenopt.settings import EmbedderSettings, PromptSettings, load_settings
 from litellm_tokenopt.stage import Change, Keep
 
@@ -19,6 +19,7 @@ FACTS = (
     "Mr Sandoval checks the tyres on Mondays, although he would of course prefer to do it on some other day. "
     "Fuel cards have a limit of 90 EUR a day, and everybody who has worked here for a while knows that quite well."
 )
+PROMPT_OFF = Controls(prompt=PromptControls(enabled=False))
 BEFORE, AFTER = "You are Odo, the dispatcher's assistant.\n", "\nAnswer briefly."
 
 
@@ -80,7 +81,7 @@ async def test_below_the_floor() -> None:
 
 
 async def test_once_and_only_where_allowed() -> None:
-    """Without tags nothing is squeezed; what was squeezed once isn't again; cached prefixes stay."""
+    """Without tags nothing is squeezed; what was squeezed once isn't again; of cached prefixes only the tags go."""
     assert isinstance(await stage()(asking(BEFORE + FACTS, "When does it open?")), Keep)
     verdict = await stage()(asking(tagged(), "When does the depot in Ravel open?"))
     assert isinstance(verdict, Change)
@@ -90,7 +91,35 @@ async def test_once_and_only_where_allowed() -> None:
         surface="chat", model="m",
         messages=({"role": "system", "content": [block]}, {"role": "user", "content": "When does it open?"}),
     )  # fmt: skip
-    assert isinstance(await stage()(cached), Keep)
+    verdict = await stage()(cached)
+    assert isinstance(verdict, Change)
+    assert verdict.reason == "untagged"
+    assert verdict.request.messages[0]["content"] == [{**block, "text": BEFORE + FACTS + AFTER}]
+
+
+async def test_what_is_to_be_kept_in_what_may_be_squeezed() -> None:
+    """``<keep>`` wins inside and around ``<squeeze>``; neither tag is sent."""
+    dull = "The people of the early shift painted the door some time ago."
+    inside = FACTS.replace("Keys hang", f"<keep>{dull}</keep> Keys hang")
+    verdict = await stage()(asking(tagged(inside), "How much may I spend on fuel with the card in a day?"))
+    assert isinstance(verdict, Change)
+    text = verdict.request.messages[0]["content"]
+    assert dull in text
+    assert "quite quiet" not in text
+    assert "<" not in text
+    verdict = await stage()(asking(f"{BEFORE}<keep>{tagged()}</keep>{AFTER}", "How much may I spend on fuel a day?"))
+    assert isinstance(verdict, Change)
+    assert verdict.request.messages[0]["content"] == BEFORE + BEFORE + FACTS + AFTER + AFTER
+
+
+@pytest.mark.parametrize("more", [{"options": {"previous_response_id": "r"}}, {"controls": PROMPT_OFF}])
+async def test_tags_go_also_where_nothing_is_squeezed(more: dict[str, object]) -> None:
+    """Where the prompt is to be left alone, it is sent as it would read without tags."""
+    verdict = await stage()(asking(tagged(), "When does it open?").with_(**more))
+    assert isinstance(verdict, Change)
+    assert verdict.request.messages[0]["content"] == BEFORE + FACTS + AFTER
+    assert verdict.reason == "untagged"
+    assert isinstance(await stage()(verdict.request), Keep)
 
 
 def test_kinds() -> None:
