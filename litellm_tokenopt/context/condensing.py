@@ -15,7 +15,7 @@ from ..tokens import count_message
 from .kinds import condense
 from .units import is_untouchable
 
-LEAST_CHARS = 1_200
+LEAST_CHARS = 200
 """Shorter results are left as they are."""
 
 LEAST_GAIN = 0.1

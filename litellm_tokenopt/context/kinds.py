@@ -13,6 +13,9 @@ from .weighing import Weighed
 LOOKED_AT_CHARS = 20_000
 """A text's kind is told by so much of its beginning."""
 
+LEAST_JSON_CHARS = 200
+"""Shorter JSON is left as it is."""
+
 _FENCE = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n.*?(?:^[ \t]*\1[ \t]*(?:\n|\Z)|\Z)", re.MULTILINE | re.DOTALL)
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 # From a line's start alone: tried from within, a long line (JSON has them) would be read once for each character.
@@ -54,7 +57,10 @@ def condense(text: str) -> str:
     """
     if "\x1b" in text or _OVERWRITTEN.search(text):
         return _OVERWRITTEN.sub("", _ESCAPE.sub("", text))
-    return records.condense(text) if len(text) > PASSAGE_CHARS and records.is_json(text) else text
+    try:
+        return records.condense(text) if len(text) >= LEAST_JSON_CHARS and records.is_json(text) else text
+    except RecursionError:
+        return text
 
 
 def read(text: str) -> Document:
@@ -63,7 +69,7 @@ def read(text: str) -> Document:
     if kind == "json":
         try:
             return shelf.document(records.read(text, shelf), len(text), kind)
-        except (ValueError, RecursionError):
+        except (ArithmeticError, ValueError, RecursionError):
             shelf.clear()
     if kind == "markup":
         return shelf.document(_plain(main_text(text), weighing.weigh_prose, shelf), len(text), kind)

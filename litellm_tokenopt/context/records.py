@@ -1,6 +1,9 @@
 """JSON: the same content in fewer characters, and as passages that leave it valid.
 
-Rows that are alike become a table, ``{"columns": [...], "rows": [[...], ...]}``; every value stays as it was written.
+Objects that are alike become a table, ``{"columns": [...], "rows": [[...], ...]}``: members of a member have columns
+of their own (``price.net``), what all rows have in common is said once, before them (``"all_rows": {...}``). Lists of
+such lists have ``"groups"`` of rows; of an object of objects ``"keyed_by"`` names the column that holds the keys.
+Numbers stay as they were written.
 """
 
 from __future__ import annotations
@@ -9,8 +12,9 @@ import json
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from .passages import PASSAGE_CHARS, Branch, Form, Passage, Shelf
@@ -19,15 +23,29 @@ from .weighing import ERROR_WEIGHT, REPEAT_WEIGHT, is_blob, says_error, weigh_pr
 JSON_DEPTH = 8
 """Deeper containers are one passage each, and stay as they are written but for white space."""
 
-TABLE_ROWS = 4
+TABLE_ROWS = 2
 """Fewer rows are no table."""
+
+MOST_OF_PLAIN = 0.85
+"""Of the length of what it stands for a table has at most this part: it's harder to read."""
+
+KEY = "(key)"
 
 FEW_VALUES, RARE_SHARE, FAR_DEVIATIONS = 5, 0.1, 3.0
 """A value stands out in a column of few values if it has at most this share; a number, if it's so far off."""
 
 _BLANK = re.compile(r"[ \t\n\r]*")
-_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\n\r]+')
-_TABLE = re.compile(r'\{"columns":\[(?:"(?:[^"\\]|\\.)*",?)+\],"rows":\[')
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character: no text that is sent may hold it but as an escape."""
+
+_TABLES = frozenset(
+    (*keyed, *common, "columns", form)
+    for keyed in ((), ("keyed_by",))
+    for common in ((), ("all_rows",))
+    for form in ("rows", "groups")
+)
+_MOST_KEYS = 4
+_LEVELS = {"keyed_by": 0, "all_rows": 1, "columns": 1, "rows": 2, "groups": 3}
 _decoder = json.JSONDecoder()
 
 
@@ -54,8 +72,8 @@ def is_json(text: str) -> bool:
 
 def condense(text: str) -> str:
     """The JSON container *text* without white space between its values, and like rows as tables. Idempotent."""
-    start = _blank(text, 0)
-    return _condensed(text, start, _decoder.raw_decode(text, start)[1], JSON_DEPTH)
+    written = _Writer().write(_as_written.decode(text))
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", written)
 
 
 def read(text: str, shelf: Shelf) -> Branch:
@@ -69,38 +87,163 @@ def read(text: str, shelf: Shelf) -> Branch:
 # --- in fewer characters ----------------------------------------------------------------------------------------
 
 
-def _condensed(text: str, start: int, end: int, depth: int) -> str:
-    first = text[start]
-    if first not in "{[":
-        return text[start:end]
-    if depth == 0:
-        return _TOKEN.sub(lambda match: match[1] or "", text[start:end])
-    members = _members(text, start, first)
-    if first == "[":
-        values = [_condensed(text, one.value, one.end, depth - 1) for one in members]
-        plain = f"[{','.join(values)}]"
-        table = _table(values)
-        return table if table is not None and len(table) < len(plain) else plain
-    return "{" + ",".join(_key(text, one) + _condensed(text, one.value, one.end, depth - 1) for one in members) + "}"
+class _Number(str):
+    """A number as it was written."""
+
+    __slots__ = ()
 
 
-def _key(text: str, member: Member) -> str:
-    return text[member.start : member.value].rstrip(" \t\n\r:") + ":"
+class _Object(tuple[tuple[str, Any], ...]):
+    """The members of a JSON object, in their order."""
+
+    __slots__ = ()
 
 
-def _table(values: Sequence[str]) -> str | None:
-    """Condensed objects with the same keys as a table."""
-    if len(values) < TABLE_ROWS or not all(value.startswith("{") for value in values):
+_as_written = json.JSONDecoder(
+    object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_Number
+)
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class _Writer:
+    """Writes a JSON value, each container once."""
+
+    def __init__(self) -> None:
+        self._written: dict[int, tuple[str, bool]] = {}
+
+    def write(self, value: Any) -> str:
+        if isinstance(value, _Number):
+            return value
+        return self._container(value)[0] if isinstance(value, (_Object, list)) else _quoted(value)
+
+    def _container(self, value: Any) -> tuple[str, bool]:
+        """The text of a list or object, and whether that is a table."""
+        if id(value) not in self._written:
+            plain, table = self._plain(value), self._table(value)
+            better = table is not None and len(table) <= MOST_OF_PLAIN * len(plain)
+            self._written[id(value)] = (table, True) if better and table is not None else (plain, False)
+        return self._written[id(value)]
+
+    def _plain(self, value: Any) -> str:
+        if isinstance(value, _Object) and is_table([key for key, _ in value]):
+            return _object((key, self._laid_out(item, _LEVELS[key])) for key, item in value)
+        return self._laid_out(value, 1)
+
+    def _laid_out(self, value: Any, levels: int) -> str:
+        """*value* with no table in its first *levels* levels."""
+        if levels and isinstance(value, _Object):
+            return _object((key, self._laid_out(item, levels - 1)) for key, item in value)
+        if levels and isinstance(value, list):
+            return _list(self._laid_out(item, levels - 1) for item in value)
+        return self.write(value)
+
+    def _table(self, value: Any) -> str | None:
+        if isinstance(value, _Object):
+            return None if is_table([key for key, _ in value]) else self._keyed(value)
+        if all(isinstance(one, _Object) for one in value):
+            return self._rows(value)
+        if all(isinstance(one, list) and one and all(isinstance(each, _Object) for each in one) for one in value):
+            return self._groups(value)
         return None
-    rows = [[(_key(value, one), value[one.value : one.end]) for one in _members(value, 0, "{")] for value in values]
-    columns = [key for key, _ in rows[0]]
-    if not columns or len(set(columns)) < len(columns) or any({key for key, _ in row} != set(columns) for row in rows):
-        return None
-    if any(len(row) != len(columns) for row in rows):
-        return None
-    head = ",".join(key[:-1] for key in columns)
-    cells = (",".join(dict(row)[key] for key in columns) for row in rows)
-    return f'{{"columns":[{head}],"rows":[{",".join(f"[{row}]" for row in cells)}]}}'
+
+    def _rows(self, objects: Sequence[_Object]) -> str | None:
+        alike = self._alike(objects)
+        return None if alike is None else _as_table(alike, "rows", alike.rows)
+
+    def _groups(self, lists: Sequence[Sequence[_Object]]) -> str | None:
+        alike = self._alike([one for each in lists for one in each])
+        if alike is None:
+            return None
+        rows = iter(alike.rows)
+        return _as_table(alike, "groups", [_list(islice(rows, len(each))) for each in lists])
+
+    def _keyed(self, value: _Object) -> str | None:
+        """An object of objects: the keys are a column of their own, if none says the same."""
+        keys = [key for key, _ in value]
+        if len(set(keys)) < len(keys) or not all(isinstance(one, _Object) for _, one in value):
+            return None
+        alike = self._alike([one for _, one in value])
+        if alike is None or KEY in alike.names:
+            return None
+        quoted = list(map(_quoted, keys))
+        name = next((name for name, cells in alike.cells.items() if cells == quoted), None)
+        if name is None:
+            name, alike = KEY, _Alike({KEY: quoted, **alike.cells}, alike.common)
+        return _as_table(alike, "rows", alike.rows, f'"keyed_by":{_quoted(name)},')
+
+    def _alike(self, objects: Sequence[_Object]) -> _Alike | None:
+        """The columns of *objects*; None where they have other members than each other."""
+        if len(objects) < TABLE_ROWS:
+            return None
+        for leaves in (self._deep, self._shallow):
+            rows = [dict(leaves(one)) for one in objects]
+            if rows[0] and all(row.keys() == rows[0].keys() for row in rows):
+                break
+        else:
+            return None
+        names = [".".join(path) for path in rows[0]]
+        if any("." in key for path in rows[0] for key in path) or not all(map(_is_single, objects)):
+            return None
+        columns = {name: [row[path] for row in rows] for name, path in zip(names, rows[0], strict=True)}
+        common = {name: cells[0] for name, cells in columns.items() if len(set(cells)) == 1}
+        if len(common) == len(columns):
+            return None
+        return _Alike({name: cells for name, cells in columns.items() if name not in common}, common)
+
+    def _shallow(self, value: _Object) -> Iterator[tuple[tuple[str, ...], str]]:
+        return (((key,), self.write(item)) for key, item in value)
+
+    def _deep(self, value: _Object) -> Iterator[tuple[tuple[str, ...], str]]:
+        """(path, text) of what is no object, and of what is a table."""
+        for key, item in value:
+            if isinstance(item, _Object) and item and _is_single(item) and not self._is_table(item):
+                yield from (((key, *path), text) for path, text in self._deep(item))
+            else:
+                yield (key,), self.write(item)
+
+    def _is_table(self, value: _Object) -> bool:
+        return is_table([key for key, _ in value]) or self._container(value)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Objects that are alike: by column its cells, and what all of them have in common."""
+
+    cells: dict[str, list[str]]
+    common: dict[str, str]
+
+    @property
+    def names(self) -> set[str]:
+        return self.cells.keys() | self.common.keys()
+
+    @property
+    def rows(self) -> list[str]:
+        return list(map(_list, zip(*self.cells.values(), strict=True)))
+
+
+def _as_table(alike: _Alike, form: str, rows: Sequence[str], before: str = "") -> str:
+    common = f'"all_rows":{_object(alike.common.items())},' if alike.common else ""
+    return f'{{{before}{common}"columns":{_list(map(_quoted, alike.cells))},"{form}":{_list(rows)}}}'
+
+
+def _object(members: Iterable[tuple[str, str]]) -> str:
+    return "{" + ",".join(f"{_quoted(key)}:{text}" for key, text in members) + "}"
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "[" + ",".join(texts) + "]"
+
+
+def is_table(keys: Sequence[str]) -> bool:
+    """Whether an object with these members is a table as it's written here."""
+    return tuple(keys) in _TABLES
+
+
+def _is_single(value: _Object) -> bool:
+    return len({key for key, _ in value}) == len(value)
+
+
+# --- as passages ------------------------------------------------------------------------------------------------
 
 
 def _members(text: str, start: int, first: str) -> list[Member]:
@@ -125,9 +268,6 @@ def _blank(text: str, start: int) -> int:
     return match.end() if match else start
 
 
-# --- as passages ------------------------------------------------------------------------------------------------
-
-
 class _Reader:
     def __init__(self, text: str, shelf: Shelf) -> None:
         self._text = text
@@ -140,19 +280,23 @@ class _Reader:
             return self._shelf.put(key + text[start:end])
         if first == '"':
             return self._string(json.loads(text[start:end]), key)
-        table = _TABLE.match(text, start, end)
-        if table is not None:
-            return self._rows(table.end() - 1, key + text[start : table.end()], depth)
+        members = _members(text, start, first)
+        if first == "{" and self._is_table(members):
+            return self._rows(members[-1].value, key + text[start : members[-1].value + 1])
         form: Form = "dict" if first == "{" else "list"
-        parts = tuple(self._grouped(_members(text, start, first), depth - 1))
+        parts = tuple(self._grouped(members, depth - 1))
         return Branch(form, parts, key + first, text[end - 1], "items" if form == "list" else "fields")
+
+    def _is_table(self, members: Sequence[Member]) -> bool:
+        keys = [_decoder.raw_decode(self._text, one.start)[0] for one in members[: _MOST_KEYS + 1]]
+        return is_table(keys) and self._text[members[-1].value] == "["
 
     def _string(self, value: str, key: str) -> Branch:
         lines = weigh_prose(value.splitlines(keepends=True))
         return Branch("string", tuple(self._shelf.lines(lines)), key)
 
-    def _rows(self, start: int, head: str, depth: int) -> Branch:
-        """A table's rows, each a passage of its own."""
+    def _rows(self, start: int, head: str) -> Branch:
+        """A table's rows, or groups of rows, each a passage of its own."""
         members = _members(self._text, start, "[")
         weights = row_weights([json.loads(self._text[one.value : one.end]) for one in members])
         rows = tuple(
@@ -182,13 +326,18 @@ class _Reader:
         return self._shelf.put(text, weight, len(group))
 
 
-def row_weights(rows: Sequence[Sequence[Any]]) -> list[float]:
+def row_weights(rows: Sequence[Any]) -> list[float]:
     """What speaks for each row of a table: it tells of an error, is far off, holds a rare value, or is at an end."""
-    odd = _odd_rows(rows)
+    odd = _odd_rows(rows) if all(map(_is_plain, rows)) and len(set(map(len, rows))) == 1 else set()
     weights = [ERROR_WEIGHT if index in odd or says_error(repr(row)) else 0.0 for index, row in enumerate(rows)]
-    for end in (0, -1):
+    for end in (0, -1) if rows else ():
         weights[end] = max(weights[end], ERROR_WEIGHT / 2)
     return weights
+
+
+def _is_plain(row: Any) -> bool:
+    """Whether a row is one of values, not a group of rows, or a mark."""
+    return isinstance(row, list) and not (row and isinstance(row[0], list))
 
 
 def _odd_rows(rows: Sequence[Sequence[Any]]) -> set[int]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from litellm_tokenopt.context import records
 from litellm_tokenopt.context.kinds import condense, kind_of, read
 from litellm_tokenopt.context.marks import MarksWithIds, PlainMarks
 from litellm_tokenopt.context.passages import Document, Gap, Kind
@@ -172,25 +174,47 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=6), inner, max_size=5),
     max_leaves=20,
 )
-rows = st.lists(
-    st.fixed_dictionaries({"id": st.integers(), "name": st.text(max_size=9), "tags": json_values}), max_size=9
-)
+facts = st.fixed_dictionaries({"id": st.integers(0, 3), "name": st.text(max_size=9), "price": json_values})
+alike = st.fixed_dictionaries({"id": st.integers(), "tags": json_values, "of": facts})
+rows = st.lists(alike, max_size=9) | st.lists(st.lists(alike, min_size=1, max_size=3), max_size=4)
+keyed = st.dictionaries(st.text(max_size=4), alike, max_size=6)
 
 
 def spread_out(value: object) -> object:
     """*value* with every table as the rows that it stands for."""
-    if isinstance(value, dict) and list(value) == ["columns", "rows"]:
-        return [dict(zip(value["columns"], map(spread_out, row), strict=True)) for row in value["rows"]]
+    if isinstance(value, dict) and records.is_table(list(value)):
+        common = value.get("all_rows", {})
+        groups = value.get("groups") or [value["rows"]]
+        listed = [[nested({**common, **dict(zip(value["columns"], row, strict=True))}) for row in g] for g in groups]
+        if "keyed_by" in value:
+            at = value["columns"].index(value["keyed_by"])
+            return {
+                row[at]: {key: item for key, item in one.items() if key != records.KEY}
+                for row, one in zip(value["rows"], listed[0], strict=True)
+            }
+        return listed if "groups" in value else listed[0]
     if isinstance(value, dict):
         return {key: spread_out(item) for key, item in value.items()}
     return [spread_out(item) for item in value] if isinstance(value, list) else value
 
 
-@given(json_values, rows, st.sampled_from([None, 1, 4]))
-@settings(max_examples=150, deadline=None)
-def test_condensed_json_says_the_same(value: object, listed: list[object], indent: int | None) -> None:
+def nested(cells: dict[str, object]) -> dict[str, object]:
+    """A row's cells as the object that it was."""
+    found: dict[str, object] = {}
+    for name, cell in cells.items():
+        *path, last = name.split(".")
+        inner = found
+        for key in path:
+            inner = inner.setdefault(key, {})  # type: ignore[assignment]
+        inner[last] = spread_out(cell)
+    return found
+
+
+@given(json_values, rows, keyed, st.sampled_from([None, 1, 4]))
+@settings(max_examples=250, deadline=None)
+def test_condensed_json_says_the_same(value: object, listed: object, by_key: object, indent: int | None) -> None:
     """Every value is still there, under its name; condensing it again changes nothing."""
-    given_ = {"value": value, "listed": listed, "filler": "word " * 100}
+    given_ = {"value": value, "listed": listed, "keyed": by_key, "filler": "word " * 100}
     text = json.dumps(given_, indent=indent)
     short = condense(text)
     assert spread_out(json.loads(short)) == given_
@@ -200,10 +224,35 @@ def test_condensed_json_says_the_same(value: object, listed: list[object], inden
 
 def test_numbers_keep_their_form() -> None:
     """1.50 doesn't become 1.5, in a table either."""
-    text = json.dumps([{"price": "PRICE", "id": 12345678901234567890 + n} for n in range(30)]).replace(
-        '"PRICE"', "1.50"
-    )
-    assert '{"columns":["price","id"],"rows":[[1.50,12345678901234567890],' in condense(text)
+    text = json.dumps([{"price": f"PRICE{n}", "id": 12345678901234567890 + n} for n in range(30)])
+    text = re.sub(r'"PRICE\d+"', lambda match: f"1.{len(match[0]) - 7}0", text)
+    assert '{"columns":["price","id"],"rows":[[1.10,12345678901234567890],' in condense(text)
+
+
+def test_tables_say_names_and_common_values_once() -> None:
+    """Members of members have columns, groups stay groups, and keys that a row says again are said once."""
+    ways = [
+        [{"flight": f"HX{n}{leg}", "on": "2026-05-01", "fare": {"eco": 70 + n, "first": 200 + leg}} for leg in range(2)]
+        for n in range(2)
+    ]
+    assert json.loads(condense(json.dumps(ways))) == {
+        "all_rows": {"on": "2026-05-01"},
+        "columns": ["flight", "fare.eco", "fare.first"],
+        "groups": [[["HX00", 70, 200], ["HX01", 70, 201]], [["HX10", 71, 200], ["HX11", 71, 201]]],
+    }
+    variants = {f"77{n}": {"variant_id": f"77{n}", "colour": "red", "price": 9.5 + n} for n in range(6)}
+    assert json.loads(condense(json.dumps(variants))) == {
+        "keyed_by": "variant_id",
+        "all_rows": {"colour": "red"},
+        "columns": ["variant_id", "price"],
+        "rows": [[f"77{n}", 9.5 + n] for n in range(6)],
+    }
+
+
+@pytest.mark.parametrize("text", ['{"a": ' * 400 + "1" + "}" * 400, '["\\ud800", "' + "x" * 300 + '"]', "[1, " * 900])
+def test_odd_json_is_no_trouble(text: str) -> None:
+    """Depth, and halves of characters, which stay escaped."""
+    condense(text).encode()
 
 
 @given(st.text(alphabet="ab \x1b[0m31;\r\n", max_size=200))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ class NotAsked:
 
 @pytest.fixture
 def stage() -> ContextStage:
-    return ContextStage(ContextSettings(budget_tokens=1_500), NotAsked())
+    return ContextStage(ContextSettings(budget_tokens=1_500, condense_results=False), NotAsked())
 
 
 def turn(topic: str, number: int) -> list[Body]:
@@ -71,6 +72,15 @@ async def test_short_conversations_are_left_alone(stage: ContextStage) -> None:
     """Under the budget there is nothing to decide."""
     verdict, _ = await send(stage, session(2))
     assert verdict == Keep("small")
+
+
+async def test_results_are_said_in_fewer_tokens_as_they_come() -> None:
+    """Long before there is anything to cut; in later turns with the same bytes."""
+    on = ContextStage(ContextSettings(), NotAsked())
+    verdict, sent = await send(on, session(2))
+    assert verdict.reason == "condensed"
+    assert count_messages(sent) < 0.8 * count_messages(session(2))
+    assert (await send(on, session(5)))[1][:8] == sent
 
 
 async def test_no_messages_are_no_trouble(stage: ContextStage) -> None:
@@ -125,7 +135,7 @@ async def test_left_out_passages_come_back_at_the_tail_and_stay(stage: ContextSt
     assert later[: len(sent)] == sent
 
 
-async def test_tool_results_are_shortened_in_place_as_json(stage: ContextStage) -> None:
+async def test_tool_results_are_shortened_in_place_as_json() -> None:
     """A result of many rows keeps its call, its id and its form."""
     rows = [{"sku": f"SKU-{n:04d}", "units": n, "aisle": f"A{n % 9}"} for n in range(400)]
     call = {"id": "call_1", "type": "function", "function": {"name": "list_stock", "arguments": "{}"}}
@@ -136,7 +146,7 @@ async def test_tool_results_are_shortened_in_place_as_json(stage: ContextStage) 
         {"role": "assistant", "content": "That's the list."},
         {"role": "user", "content": "In which aisle is SKU-0123?"},
     ]
-    _, sent = await send(stage, messages)
+    _, sent = await send(ContextStage(ContextSettings(budget_tokens=1_500), NotAsked()), messages)
     result = next(message for message in sent if message["role"] == "tool")
     assert (result["tool_call_id"], result["name"]) == ("call_1", "list_stock")
     kept = json.loads(result["content"])
@@ -194,8 +204,9 @@ async def test_one_conversation_at_once_from_many_requests(stage: ContextStage) 
     messages = session(40)
     ends = [len(messages) - 4 * n - 3 for n in range(6)] * 3
     sent = await asyncio.gather(*(send(stage, messages[:end]) for end in ends))
+    alone = partial(ContextStage, ContextSettings(budget_tokens=1_500, condense_results=False), NotAsked())
     for end, (_, out) in zip(ends, sent, strict=True):
-        assert out == (await send(ContextStage(ContextSettings(budget_tokens=1_500), NotAsked()), messages[:end]))[1]
+        assert out == (await send(alone(), messages[:end]))[1]
 
 
 async def test_a_later_turn_is_quick() -> None:
