@@ -20,7 +20,7 @@ from .placeholder import filled, has_placeholder
 from .replies import payload_of, reply_of
 from .request import ChatRequest, Reply, Surface, Tool, canonical, digest, is_system, text_of, tool_name, user_turns
 from .rounds import ToolCall, continued, name_of, own_calls, rounds_in, without_own_tools
-from .savings import Price, Savings, savings_of
+from .savings import Price, Rates, Savings, savings_of, usual_rates
 from .settings import Settings, load_settings
 from .stage import Answer, Stage
 from .taxonomy import read_taxonomy
@@ -58,7 +58,8 @@ class TokenOptimizer:
 
     Use it as an async context manager, or call `aclose` at the end; it belongs to the event loop that uses it
     first. *embed* is asked for vectors where ``embedder.backend`` is ``litellm``; *ask* sends messages to the model
-    that ``cache.judge_model`` names, which judges nothing without it; *price* tells what a model's tokens cost.
+    that ``cache.judge_model`` names, which judges nothing without it; *price* tells what a model's tokens cost,
+    *rates* what its provider takes for the use of a prompt cache.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class TokenOptimizer:
         embed: HostedEmbed | None = None,
         ask: AskModel | None = None,
         price: Price | None = None,
+        rates: Rates = usual_rates,
         recorder: Recorder | None = None,
     ) -> None:
         self.settings = load_settings(settings)
@@ -75,6 +77,7 @@ class TokenOptimizer:
         self._embed = embed
         self._ask = ask
         self._price = price or _no_price
+        self._rates = rates
         self._parts: _Parts | None = None
 
     async def __aenter__(self) -> Self:
@@ -105,7 +108,7 @@ class TokenOptimizer:
     def parts(self) -> _Parts:
         """Stages, stores and models; made at first use, with no I/O."""
         if self._parts is None:
-            parts = self._parts = _Parts(self.settings, self._embed, self._ask, self.recorder)
+            parts = self._parts = _Parts(self.settings, self._embed, self._ask, self._rates, self.recorder)
             if parts.pool.enabled:
                 self.recorder.watch_redis(lambda: parts.pool.answering)
             self.recorder.watch_cache(lambda: parts.cache.learner.known)
@@ -261,7 +264,14 @@ async def open_cache(
 class _Parts:
     """What an optimizer is made of."""
 
-    def __init__(self, settings: Settings, embed: HostedEmbed | None, ask: AskModel | None, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        embed: HostedEmbed | None,
+        ask: AskModel | None,
+        rates: Rates,
+        recorder: Recorder,
+    ) -> None:
         # Before any thread of ours: numpy that two threads import at once may be lost to the process.
         import numpy  # noqa: F401
 
@@ -300,7 +310,7 @@ class _Parts:
             compressor = build_compressor(chosen.prompt, self.embedder, lambda: build_importance(chosen.embedder))
             self.compressors.append(compressor)
             return Pipeline(
-                _stages(chosen, answering, self.embedder, compressor, learning),
+                _stages(chosen, answering, self.embedder, compressor, learning, rates),
                 counter=RequestCounter,
                 budget_seconds=chosen.time_budget_seconds,
             )
@@ -372,6 +382,7 @@ def _stages(
     embedder: Embedder,
     compressor: GuardedCompressor,
     learning: Learning | None,
+    rates: Rates,
 ) -> list[Stage]:
     from .context.stage import ContextStage
     from .models.intents import IntentModel
@@ -392,7 +403,7 @@ def _stages(
         choosing = PromptStage(settings.prompt, embedder, intents)
         stages.append(Squeezing(choosing, compressor, settings.prompt.ratios.model_dump()))
     if settings.context.enabled:
-        stages.append(ContextStage(settings.context, embedder))
+        stages.append(ContextStage(settings.context, embedder, rates))
     return stages
 
 

@@ -16,6 +16,32 @@ Price: TypeAlias = Callable[[str], tuple[float, float] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheRates:
+    """What a provider takes for a token that it reads from its prompt cache, and for one that it hasn't seen there
+    yet, as shares of the input price."""
+
+    read: float = 0.1
+    write: float = 1.25
+
+    @property
+    def rewrite(self) -> float:
+        """What it costs more to send a token anew than to have it read again."""
+        return max(0.0, self.write - self.read)
+
+
+USUAL_RATES = CacheRates()
+"""Those of a cache whose reads are cheap and writes dear: with them what was sent is seldom changed."""
+
+Rates: TypeAlias = Callable[[str], CacheRates]
+"""The rates of a model."""
+
+
+def usual_rates(_: str) -> CacheRates:
+    """For a model of which nothing is known."""
+    return USUAL_RATES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Savings:
     """What wasn't spent on one request. `usd` is at list prices, None for a model without; `seconds` are at least 0."""
 

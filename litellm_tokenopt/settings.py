@@ -328,6 +328,12 @@ class ContextSettings(_Section):
     high_water: Annotated[float, Field(ge=1, le=10)] = Field(
         1.5, description="History is cut anew when what is sent exceeds budget_tokens times this."
     )
+    steps: tuple[Count, ...] = Field(
+        (4_000, 5_500, 7_000),
+        description="When so many tokens of history are sent, old results of tools are shortened where they stand: "
+        "those that matter least at the first number, important ones too at the second, all at the third; at each only "
+        "once that saves more than sending the rest anew costs, by the model's cache prices.",
+    )
     keep_last_turns: Count = Field(2, description="User turns at the end that are sent whole if they fit.")
     condense_results: bool = Field(
         True,

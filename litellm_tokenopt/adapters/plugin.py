@@ -33,7 +33,7 @@ from ..telemetry.summary import summary
 from .asking import ask_again, litellm_judge, tokens_of
 from .calls import Call, Calls
 from .portal import Portal, PortalClosed
-from .pricing import list_price
+from .pricing import cache_rates, list_price
 from .traces import trace_parent
 
 logger = logging.getLogger("litellm_tokenopt")
@@ -55,7 +55,11 @@ class Plugin:
         self.settings = settings
         self.portal = Portal()
         self.optimizer = TokenOptimizer(
-            settings, embed=_litellm_embed(settings), ask=litellm_judge(settings.cache), price=list_price
+            settings,
+            embed=_litellm_embed(settings),
+            ask=litellm_judge(settings.cache),
+            price=list_price,
+            rates=cache_rates,
         )
         self.calls = Calls()
         self.answers_own_tools = False

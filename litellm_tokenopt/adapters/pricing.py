@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
+from ..savings import USUAL_RATES, CacheRates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,19 @@ def list_price(model: str) -> tuple[float, float] | None:
     entry = _entry(model)
     price = entry.get("input_cost_per_token")
     return None if price is None else (float(price), float(entry.get("output_cost_per_token") or 0.0))
+
+
+def cache_rates(model: str) -> CacheRates:
+    """What *model*'s provider takes for the use of its prompt cache; without one every token costs the same.
+
+    For a model without prices: what is usual.
+    """
+    entry = _entry(model)
+    price = float(entry.get("input_cost_per_token") or 0.0)
+    if not price:
+        return USUAL_RATES
+    read, write = (entry.get(f"cache_{name}_input_token_cost") or price for name in ("read", "creation"))
+    return CacheRates(read=float(read) / price, write=float(write) / price)
 
 
 def _entry(model: str) -> Mapping[str, Any]:

@@ -176,11 +176,11 @@ def _round(unit: Unit, kept: set[int], marks: Marks) -> Iterator[Item]:
     """A round of tool calls, its results shortened."""
     yield unit.parts[0].place
     for part in unit.parts[1:]:
-        shortened = _shortened(part, kept, marks)
-        yield part.place if shortened is None else shortened
+        message = shortened(part, kept, marks)
+        yield part.place if message is None else message
 
 
-def _shortened(part: Part, kept: set[int], marks: Marks) -> Message | None:
+def shortened(part: Part, kept: set[int], marks: Marks) -> Message | None:
     """The message with the kept passages alone; None where that saves nothing."""
     numbers = _kept_of(part, kept)
     if part.tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):

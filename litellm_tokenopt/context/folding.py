@@ -6,16 +6,19 @@ turn, which brings the whole conversation again, comes to the same decisions and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..request import Message, text_of
+from ..savings import USUAL_RATES, CacheRates
 from ..settings import ContextSettings
 from ..tokens import MESSAGE_OVERHEAD, count_message
 from .cutting import LINE_TOKENS, Cut, Item, cut, lines
 from .importance import LAST_MESSAGES, Importance, importance
 from .marks import RECALL_HEAD, Marks
 from .ranking import Index, spread
+from .thinning import kept_shares, thin
 from .units import Level, Unit, add, open_unit, part_of, superseded, tail_start, takes
 from .weighing import REPEAT_WEIGHT
 
@@ -43,6 +46,12 @@ TASK_SHARE = 0.2
 LOOKED_BACK = 40
 """So many messages before the last epoch are looked at to weigh those that came since."""
 
+CARRIED_SHARE = 0.5
+"""About so much of new results a step would save."""
+
+PAYS = 2.0
+"""A step must have been worth so many times what it costs."""
+
 PRIOR = 0.05
 LEAST_GAIN = 0.1
 
@@ -63,6 +72,18 @@ class Need:
     far: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What of a request, but its conversation, an epoch depends on.
+
+    `rates` are those of the provider's prompt cache; `recallable`: the model may ask for what is left out.
+    """
+
+    marks: Marks
+    rates: CacheRates = USUAL_RATES
+    recallable: bool = False
+
+
 @dataclass(slots=True)
 class Tally:
     """What the fold has done so far."""
@@ -79,12 +100,13 @@ class Fold:
     Takes O(text) for all messages together, and for each epoch O(passages) more.
     """
 
-    def __init__(self, settings: ContextSettings, marks: Marks) -> None:
+    def __init__(self, settings: ContextSettings, terms: Terms) -> None:
         self.items: list[Item] = []
         self.tally = Tally()
         self.taken = 0
         self._settings = settings
-        self._marks = marks
+        self._marks = terms.marks
+        self._terms = terms
         self._units: list[Unit] = []
         self._messages: list[Message] = []
         self._weighed: list[Importance] = []
@@ -96,6 +118,9 @@ class Fold:
         self._round_threshold = 0.0
         self._question = ""
         self._question_tokens = 0
+        self._carried = 0.0
+        self._step_carried = 0.0
+        self._new_results = 0
 
     def advance(self, body: Sequence[Message]) -> None:
         """Take the messages of *body* that come after those already taken."""
@@ -119,6 +144,7 @@ class Fold:
         self.items.append(place)
         self._messages.append(message)
         self._count(part.tokens)
+        self._new_results += part.tokens if message.get("role") == "tool" else 0
         if unit.role == "user":
             self._question_tokens = part.tokens
         elif unit.calls and not unit.open:
@@ -132,12 +158,15 @@ class Fold:
     def _before_question(self, text: str) -> None:
         """A request can be sent once this message is there: cut what stands before it, or bring something back."""
         self._question, self._question_tokens = text, 0
+        if self._step_pays():
+            self._step(text, self._settings.keep_last_turns - 1)
         if self._tokens <= self._ripe and not self._hidden:
             return
         need = self._need(text)
         budget, keep = self._settings.budget_tokens, self._settings.keep_last_turns - 1
         full = self._tokens > self._threshold
-        ripe = need.asks and self._tokens > (self._ripe if need.far else (budget + self._threshold) / 2)
+        long = self._tokens_in > budget * self._settings.high_water
+        ripe = long and need.asks and self._tokens > (self._ripe if need.far else (budget + self._threshold) / 2)
         if full or (ripe and self._grown > REGROWTH_SHARE * budget):
             self._epoch(need, keep, ASKED_SHARE if need.asks and need.far else REST_SHARE)
         elif need.clear and self._hidden:
@@ -146,6 +175,8 @@ class Fold:
 
     def _after_round(self) -> None:
         """A request can be sent with these results."""
+        if self._step_pays():
+            self._step(self._question, self._settings.keep_last_turns)
         if self._tokens - self._question_tokens <= max(self._threshold, self._round_threshold):
             return
         before = self.tally.epochs
@@ -193,6 +224,58 @@ class Fold:
         slack = max(settings.high_water - 1, LEAST_GAIN) * settings.budget_tokens
         self._threshold = max(settings.high_water * settings.budget_tokens, self._tokens + slack)
 
+    def _step_pays(self) -> bool:
+        """Whether carrying old results along has cost by now what it costs to send the rest anew without them.
+
+        So a step comes when the session has lasted long enough to be likely to go on for as long again; it never costs
+        more than twice what the best moment would have. Without a cache at the provider it pays at once.
+        """
+        could_save = CARRIED_SHARE * self._new_results
+        if not self._steps or self._grown <= REGROWTH_SHARE * self._settings.budget_tokens:
+            return False
+        self._carried += self._terms.rates.read * could_save
+        rest = self._terms.rates.rewrite * (self._tokens - could_save)
+        return could_save > 0 and self._carried >= max(PAYS * rest, self._step_carried)
+
+    @property
+    def _steps(self) -> int:
+        """How many of the settings' steps the conversation has come to."""
+        return sum(self._tokens > tokens for tokens in self._settings.steps)
+
+    def _step(self, text: str, keep_turns: int) -> None:
+        """Shorten old results where they stand, if that pays by what it really saves."""
+        weighed, start = self._weigh(), tail_start(self._units, keep_turns, self._tail_tokens)
+        found = thin(
+            self.items, self._units[:start], [one.level for one in weighed],
+            kept_shares(self._steps, self._terms.recallable),
+            scores=self._scores(self._need(text), weighed), costs=self._costs, marks=self._marks,
+        )  # fmt: skip
+        behind = sum(self._item_tokens(item) for item in found.items[found.first :])
+        could_save = CARRIED_SHARE * self._new_results
+        carried = self._carried * found.saved / could_save
+        if found.saved < LEAST_GAIN * self._tokens or carried < PAYS * self._terms.rates.rewrite * behind:
+            self._step_carried = 2 * self._carried
+            return
+        counts = Counter(weighed[part.place].level for unit in self._units for part in unit.parts)
+        self.items = list(found.items)
+        self._tokens -= found.saved
+        self._hidden |= found.hidden
+        self.tally.messages_cut += found.messages
+        self._new_epoch(tuple(counts[level] for level in Level))
+
+    def _item_tokens(self, item: Item) -> int:
+        return count_message(self._messages[item] if isinstance(item, int) else item)
+
+    def _new_epoch(self, levels: tuple[int, ...]) -> None:
+        self.tally.epochs += 1
+        self.tally.levels, self.tally.recalled = levels, 0
+        self._grown = self._new_results = 0
+        self._carried = self._step_carried = 0.0
+
+    @property
+    def _tail_tokens(self) -> int:
+        return int(self._settings.budget_tokens * TAIL_SHARE)
+
     def _weigh(self) -> list[Importance]:
         """How much each message matters, by place; older ones as the epoch before has found."""
         known = max(0, len(self._weighed) - LAST_MESSAGES)
@@ -204,14 +287,13 @@ class Fold:
         self.items = list(found.items)
         self._tokens = found.tokens
         self._hidden = found.hidden
-        self._grown = 0
-        self.tally.epochs += 1
-        self.tally.messages_cut, self.tally.levels, self.tally.recalled = found.messages_cut, found.levels, 0
+        self.tally.messages_cut = found.messages_cut
+        self._new_epoch(found.levels)
 
     def _whole(self, keep_turns: int) -> list[bool]:
         """For each unit whether it stays as it is: what can't be cut, the last turns, the task and the question."""
         budget = self._settings.budget_tokens
-        start = tail_start(self._units, keep_turns, int(budget * TAIL_SHARE))
+        start = tail_start(self._units, keep_turns, self._tail_tokens)
         whole = [index >= start or unit.fixed or unit.open for index, unit in enumerate(self._units)]
         questions = [index for index, unit in enumerate(self._units) if unit.role == "user"]
         if questions and self._units[questions[0]].tokens <= budget * TASK_SHARE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Protocol
 
 from ..request import Message, text_of
@@ -25,6 +26,7 @@ class Marks(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class PlainMarks:
     """Marks for a model that can't ask for what they stand for."""
 
@@ -35,6 +37,7 @@ class PlainMarks:
         return "[…]"
 
 
+@dataclass(frozen=True, slots=True)
 class MarksWithIds:
     """Marks with the ids of messages, counted from 1, by which ``tokenopt_recall`` finds them."""
 

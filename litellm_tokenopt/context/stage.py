@@ -12,13 +12,14 @@ from ..memo import Memo
 from ..models.base import Embedder
 from ..recall import may_recall
 from ..request import ChatRequest, Message, is_system
+from ..savings import Rates, usual_rates
 from ..settings import ContextSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import OFF_LOOP_CHARS, count_messages, message_text
 from .condensing import condensed, new_chars
 from .cutting import Item
-from .folding import Fold
-from .marks import Marks, MarksWithIds, PlainMarks, is_own
+from .folding import Fold, Terms
+from .marks import MarksWithIds, PlainMarks, is_own
 from .recall import RecallMessages
 from .units import Level
 
@@ -36,13 +37,14 @@ class ContextStage:
     """Shortens the conversation behind the system prompt once it outgrows ``settings.budget_tokens``.
 
     Passages are ranked by their words, place and kind; *embedder* is not asked, as vectors of a whole conversation
-    cost seconds.
+    cost seconds. *rates* tells what a model's provider takes for the use of its prompt cache.
     """
 
     name = "context"
 
-    def __init__(self, settings: ContextSettings, embedder: Embedder) -> None:
+    def __init__(self, settings: ContextSettings, embedder: Embedder, rates: Rates = usual_rates) -> None:
         self._settings = settings
+        self._rates = rates
         self._decisions: Memo[str, _Decision] = Memo(max_entries=1_000)
         self._folds: Memo[str, Fold] = Memo(max_entries=32)
 
@@ -56,13 +58,15 @@ class ContextStage:
             return Keep("kept")
         body = await self._condensed(came)
         texts = [message_text(message) for message in body]
-        marks = MarksWithIds() if request.tools else PlainMarks()
-        keys = prefix_digests(body, texts, type(marks).__name__)
+        terms = Terms(
+            MarksWithIds() if request.tools else PlainMarks(), self._rates(request.model), may_recall(request)
+        )
+        keys = prefix_digests(body, texts, repr(terms))
         known = self._known(keys)
         if sum(map(len, texts[known:])) > OFF_LOOP_CHARS:
-            decision = await asyncio.to_thread(self._decide, body, keys, known, marks)
+            decision = await asyncio.to_thread(self._decide, body, keys, known, terms)
         else:
-            decision = self._decide(body, keys, known, marks)
+            decision = self._decide(body, keys, known, terms)
         shorter = sum(ours is not theirs for ours, theirs in zip(body, came, strict=True))
         detail = {**decision.detail, "condensed": shorter} if shorter else decision.detail
         if not decision.detail.get("epochs"):
@@ -81,22 +85,27 @@ class ContextStage:
             return await asyncio.to_thread(condensed, body)
         return condensed(body)
 
+    @property
+    def _least(self) -> float:
+        """Conversations up to this size, in tokens, are sent whole."""
+        return min(self._settings.budget_tokens * self._settings.high_water, *self._settings.steps)
+
     def _known(self, keys: Sequence[str]) -> int:
         """How many messages of a conversation have been decided on before."""
         return next((n for n in range(len(keys), 0, -1) if keys[n - 1] in self._folds), 0)
 
-    def _decide(self, body: Sequence[Message], keys: Sequence[str], known: int, marks: Marks) -> _Decision:
+    def _decide(self, body: Sequence[Message], keys: Sequence[str], known: int, terms: Terms) -> _Decision:
         decided = self._decisions.get(keys[-1]) if keys else None
         if decided is None:
-            decided = self._fold(body, keys, known, marks)
+            decided = self._fold(body, keys, known, terms)
             if keys:
                 self._decisions.put(keys[-1], decided)
         return decided
 
-    def _fold(self, body: Sequence[Message], keys: Sequence[str], known: int, marks: Marks) -> _Decision:
-        if not known and count_messages(body) <= self._settings.budget_tokens * self._settings.high_water:
+    def _fold(self, body: Sequence[Message], keys: Sequence[str], known: int, terms: Terms) -> _Decision:
+        if not known and count_messages(body) <= self._least:
             return _Decision((), False, {})
-        fold = (self._folds.pop(keys[known - 1]) if known else None) or Fold(self._settings, marks)
+        fold = (self._folds.pop(keys[known - 1]) if known else None) or Fold(self._settings, terms)
         last = max((n for n, message in enumerate(body) if message.get("role") in ("user", "tool")), default=0)
         fold.advance(body[:last])
         epochs = fold.tally.epochs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from support.conversations import build, ordinary, pieces
 
 from litellm_tokenopt.context.condensing import condensed
-from litellm_tokenopt.context.folding import Fold
+from litellm_tokenopt.context.folding import Fold, Terms
 from litellm_tokenopt.context.importance_training import examples
 from litellm_tokenopt.context.marks import PlainMarks, is_own
 from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.request import ChatRequest, has_cache_control, has_media
+from litellm_tokenopt.savings import CacheRates
 from litellm_tokenopt.settings import ContextSettings
 from litellm_tokenopt.stage import Change, Verdict
 from litellm_tokenopt.tokens import count_messages
@@ -131,8 +132,8 @@ async def test_the_prefix_law_holds_for_any_order_of_messages(made_of: list[tupl
     await holds_prefix_law(build(made_of))
 
 
-async def holds_prefix_law(messages: list[dict[str, Any]]) -> None:
-    warm = stage()
+async def holds_prefix_law(messages: list[dict[str, Any]], fresh: Callable[[], ContextStage] = stage) -> None:
+    warm = fresh()
     before: tuple[int, tuple[Mapping[str, Any], ...]] = (0, ())
     for end in range(1, len(messages) + 1):
         verdict, sent = await send(warm, messages[:end])
@@ -141,7 +142,48 @@ async def holds_prefix_law(messages: list[dict[str, Any]]) -> None:
         if epochs == before[0]:
             assert sent[: len(before[1])] == before[1]
         before = epochs, sent
-    assert before[1] == (await send(stage(), messages))[1]
+    assert before[1] == (await send(fresh(), messages))[1]
+
+
+STEPPED = ContextSettings(budget_tokens=4_000, steps=(300, 600, 900))
+RATES = (CacheRates(), CacheRates(read=0.5, write=1.0), CacheRates(read=1.0, write=1.0))
+
+
+def stepped(rates: CacheRates) -> ContextStage:
+    return ContextStage(STEPPED, NotAsked(), lambda _: rates)
+
+
+@pytest.mark.parametrize("rates", RATES)
+@given(made_of=ordinary)
+@settings(max_examples=25, deadline=None)
+async def test_steps_keep_the_laws(rates: CacheRates, made_of: list[tuple[int, int]]) -> None:
+    """Long before the budget is full: prefixes between epochs, calls with their results, never more tokens."""
+    messages = build(made_of)
+    await holds_prefix_law(messages, lambda: stepped(rates))
+    _, sent = await send(stepped(rates), messages)
+    assert count_messages(sent) <= count_messages(messages)
+    assert faults(sent) <= faults(messages)
+    assert (await send(stepped(rates), sent))[1] == sent
+
+
+@given(ordinary)
+@laws
+async def test_no_step_costs_more_than_it_saves(made_of: list[tuple[int, int]]) -> None:
+    """What sending the rest anew costs has been paid twice for old results that were carried along."""
+    body = [message for message in build(made_of) if message["role"] != "system"]
+    rates = CacheRates()
+    fold = Fold(STEPPED, Terms(PlainMarks(), rates))
+    carried = 0.0
+    for end in range(1, len(body) + 1):
+        before, epochs = list(fold.items), fold.tally.epochs
+        fold.advance(body[:end])
+        if fold.tally.epochs == epochs:
+            carried += rates.read * count_messages(m for m in body[:end] if m["role"] == "tool")
+            continue
+        items = [body[item] if isinstance(item, int) else item for item in fold.items]
+        first = next(n for n, (old, new) in enumerate(zip(before, fold.items, strict=False)) if old != new)
+        assert carried >= rates.rewrite * count_messages(items[first:-1])
+        carried = 0.0
 
 
 @given(ordinary, st.data())
@@ -161,7 +203,7 @@ async def test_a_branch_decides_as_if_it_were_alone(made_of: list[tuple[int, int
 def test_epochs_are_rare(made_of: list[tuple[int, int]]) -> None:
     """Each epoch is paid for by new text: at least a tenth of the budget has come in since the one before."""
     body = build(made_of)[1:]
-    fold = Fold(SMALL, PlainMarks())
+    fold = Fold(SMALL, Terms(PlainMarks()))
     fold.advance(body)
     assert fold.tally.epochs <= 1 + count_messages(body) / (0.1 * SMALL.budget_tokens)
 

@@ -13,7 +13,9 @@ import pytest
 
 from litellm_tokenopt.context.marks import DIGEST_HEAD, RECALL_HEAD
 from litellm_tokenopt.context.stage import ContextStage
+from litellm_tokenopt.own import may_offer
 from litellm_tokenopt.request import ChatRequest, text_of
+from litellm_tokenopt.savings import CacheRates
 from litellm_tokenopt.settings import ContextSettings
 from litellm_tokenopt.stage import Change, Keep, Verdict
 from litellm_tokenopt.tokens import count_messages
@@ -81,6 +83,51 @@ async def test_results_are_said_in_fewer_tokens_as_they_come() -> None:
     assert verdict.reason == "condensed"
     assert count_messages(sent) < 0.8 * count_messages(session(2))
     assert (await send(on, session(5)))[1][:8] == sent
+
+
+def without_cache(_: str) -> CacheRates:
+    return CacheRates(read=1.0, write=1.0)
+
+
+STEPS = ContextSettings(budget_tokens=9_000, steps=(1_000, 2_000, 3_000), condense_results=False)
+
+
+async def test_old_results_are_shortened_where_they_stand_long_before_the_budget_is_full() -> None:
+    """Step by step, and more at a later step; each keeps its place and its call, the newest stay whole."""
+    on = ContextStage(STEPS, NotAsked(), without_cache)
+    shares = []
+    for turns in (5, 12):
+        messages = [*session(turns), {"role": "user", "content": "Thanks, go on."}]
+        _, sent = await send(on, messages)
+        assert [m["role"] for m in sent] == [m["role"] for m in messages]
+        assert sent[-5:] == tuple(messages[-5:])
+        shares.append(count_messages(sent) / count_messages(messages))
+    assert shares[1] < shares[0] < 1
+
+
+async def test_a_step_waits_until_it_pays() -> None:
+    """Where the provider reads again what it has seen for a tenth of the price, there are fewer steps."""
+    messages = [*session(25), {"role": "user", "content": "Thanks, go on."}]
+    dear = (await send(ContextStage(STEPS, NotAsked(), without_cache), messages))[0]
+    cheap = (await send(ContextStage(STEPS, NotAsked()), messages))[0]
+    assert cheap.detail.get("epochs", 0) < dear.detail["epochs"]
+
+
+@pytest.mark.parametrize("choice", ["none", {"type": "function", "function": {"name": "get_stock"}}])
+async def test_the_cut_is_gentler_where_the_model_cant_ask(choice: Any) -> None:
+    """Without the tool that brings back what was left out, more stays."""
+    tool = {"type": "function", "function": {"name": "get_stock", "parameters": {"type": "object"}}}
+    on = ContextStage(STEPS, NotAsked(), without_cache)
+    messages = (*session(12), {"role": "user", "content": "Thanks, go on."})
+    sizes = []
+    for request in (
+        ChatRequest(model="gpt-4o", messages=messages, tools=(tool,), own_tools=True),
+        ChatRequest(model="gpt-4o", messages=messages, tools=(tool,), tool_choice=choice),
+    ):
+        verdict = await on(request.with_(own_tools=may_offer(request)))
+        assert isinstance(verdict, Change)
+        sizes.append(count_messages(verdict.request.messages))
+    assert sizes[0] < sizes[1] < count_messages(messages)
 
 
 async def test_no_messages_are_no_trouble(stage: ContextStage) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from litellm_tokenopt.adapters.pricing import cache_rates
 from litellm_tokenopt.errors import InputError
 from litellm_tokenopt.evaluation.bodies import count_body, pieces
 from litellm_tokenopt.evaluation.pricing import Prices, bill_of, prices_of
+from litellm_tokenopt.savings import CacheRates
 
 PRICES = Prices(input=1.0, cached_read=0.1, cache_write=1.25, output=4.0)
 LONG = "Pennine expects to clear the cages at Carlisle by the end of next week. " * 150
@@ -72,3 +74,10 @@ def test_an_unknown_model_is_a_clear_error() -> None:
     """A model without a price is named."""
     with pytest.raises(InputError, match="no-such-model"):
         prices_of("no-such-model")
+
+
+def test_rates_of_a_cache_are_shares_of_the_input_price() -> None:
+    """Reads and writes as LiteLLM's price map has them; what is usual for a model that it doesn't know."""
+    assert cache_rates("openai/gpt-4o") == CacheRates(read=0.5, write=1.0)
+    assert cache_rates("claude-sonnet-4-5").rewrite == pytest.approx(1.15)
+    assert cache_rates("a-model-of-our-own") == CacheRates()
