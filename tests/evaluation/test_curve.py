@@ -12,7 +12,7 @@ import pytest
 from litellm_tokenopt.errors import InputError
 from litellm_tokenopt.evaluation.cache_bench import KINDS, questions, run
 from litellm_tokenopt.evaluation.chart import Line, draw
-from litellm_tokenopt.evaluation.curve import Pair, Point, main, read_pairs, served_at, swept
+from litellm_tokenopt.evaluation.curve import CACHE, WITH_JUDGE, Pair, Point, main, read_pairs, served_at, swept
 from litellm_tokenopt.redis.embedded import FOLDER_VARIABLE, find_parts
 
 ROWS = [
@@ -79,6 +79,10 @@ def test_every_cache_is_run(pairs_file: Path, tmp_path: Path, capsys: pytest.Cap
         assert (last[name]["served"], last[name]["wrong"]) == (1.0, 1.0)
     assert last["the whole cache"]["wrong"] == 0.0
     assert last["the whole cache"]["served"] >= 0.5
+    for alone, judged in zip(printed["curves"][CACHE], printed["curves"][WITH_JUDGE], strict=True):
+        assert judged["served"] >= alone["served"]
+        assert judged["wrong"] == alone["wrong"]
+    assert 0 <= printed["judge_asked"] <= 1
     assert len(list(ElementTree.parse(picture).getroot().iter("{http://www.w3.org/2000/svg}polyline"))) == len(last)
 
 
