@@ -32,6 +32,7 @@ from ..settings import Settings
 from ..telemetry.summary import summary
 from .asking import ask_again, litellm_judge, tokens_of
 from .calls import Call, Calls
+from .later import import_now
 from .portal import Portal, PortalClosed
 from .pricing import cache_rates, list_price
 from .traces import trace_parent
@@ -147,6 +148,8 @@ class Plugin:
     async def _warm(self) -> None:
         with suppress(UnavailableError):  # logged where it is loaded; requests pass on without it
             await self.optimizer.warm()
+        if self.settings.mode != "off":
+            await asyncio.to_thread(import_now)
         # What was loaded brings on a full collection, which stops every thread: now rather than amidst requests.
         gc.collect()
 
