@@ -70,7 +70,7 @@ class _Basket:
 
     def cost(self, section: int, blocks: Iterable[int]) -> int:
         """Tokens of *blocks*, their heads and the headings above them, as far as these aren't there."""
-        headings = sum(self.outline.profiles[i].heading_tokens for i in self._new_headings(section))
+        headings = sum(self._around(i) for i in self._new_headings(section))
         return headings + sum(self.outline.profiles[section].blocks[b].tokens for b in self._new(section, blocks))
 
     def add(self, section: int, blocks: Iterable[int]) -> None:
@@ -99,6 +99,11 @@ class _Basket:
         found = self.outline.profiles[section]
         heads = {head for b in blocks for head in found.heads(b) if (section, head) not in self.standing.barred}
         return sorted(b for b in heads.union(blocks) if (section, b) not in self.picked)
+
+    def _around(self, section: int) -> int:
+        """Tokens of a heading, or of a tag and the one that closes it."""
+        tokens = self.outline.profiles[section].heading_tokens
+        return 2 * tokens + 1 if self.outline.sections[section].kind == "tag" else tokens
 
     def _new_headings(self, section: int) -> list[int]:
         return [i for i in self.outline.paths[section] if i not in self.shown]

@@ -21,7 +21,7 @@ PIECE_CHARS = 1_200
 OPENING_CHARS = 500
 """The first piece is shorter: it says who the model is, and is sent in any case."""
 INNER_TAG_CHARS = 600
-"""A tag under a heading is a section of its own from this size on; a smaller one is part of the text."""
+"""A tag under a heading, or in a long tag, is a section from this size on; a smaller one is part of the text."""
 WRAPPER_SHARE = 0.6
 """A tag round more than this share of a text is looked into."""
 TITLE_CHARS = 60
@@ -61,11 +61,12 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Tag:
-    """A tag on a line of its own: the line's span, and the tag's name."""
+    """A tag on a line of its own: the line's span, the tag's name, and how far it's indented."""
 
     start: int
     end: int
     name: str
+    indent: int
 
 
 # Lines are searched for by the newline before them, in a text that was given one in front: a literal first
@@ -74,7 +75,12 @@ _FENCE = re.compile(r"\n[ \t>]*(?:[-*] )?(`{3,}|~{3,})([^\n]*)")
 _ATX = re.compile(r"\n {0,3}(#{1,6})[ \t]+(\S[^\n]*)")
 _UNDERLINE = re.compile(r"\n(={3,}|-{3,})[ \t]*(?=\n|\Z)")
 _UNDERLINED = re.compile(r"(?:\A|\n[ \t]*\n)(\w(?:[^\n|]{0,98}[^\s|.,:;!?])?)[ \t]*\Z")
-_TAG = re.compile(r"\n<(/?)([A-Za-z][\w:.-]*)((?:\s[^<>\n]*)?)>[ \t]*(?=\n|\Z)")
+_TAG = re.compile(r"\n([ \t]{0,8})<(/?)([A-Za-z][\w:.-]*)((?:\s[^<>\n]*)?)>[ \t]*(?=\n|\Z)")
+_ONE_EXAMPLE = re.compile(r"example[_-]?\d*", re.IGNORECASE)
+_HTML = frozenset(
+    "html head body div span p a ul ol li table thead tbody tr td section main nav header footer form button script "
+    "style svg template details".split()
+)
 _WEAK = re.compile(
     r"\n\n(?:"
     r"(?P<bold>\*\*[^*\n]{2,80}\*\*:?)"
@@ -137,9 +143,12 @@ def _fences(text: str) -> list[tuple[int, int]]:
     for match in _FENCE.finditer("\n" + text):
         if opened is None:
             opened = match
-        elif match[1][0] == opened[1][0] and len(match[1]) >= len(opened[1]) and not match[2].strip():
-            spans.append((opened.start(), match.end() - 1))
-            opened = None
+        elif match[1][0] == opened[1][0] and len(match[1]) >= len(opened[1]):
+            if match[2].strip():  # one more begins: the one before was left open
+                opened = match
+            else:
+                spans.append((opened.start(), match.end() - 1))
+                opened = None
     return spans + [match.span() for match in _KEEP.finditer(text)] if "<keep>" in text else spans
 
 
@@ -180,7 +189,29 @@ def _is_section(opened: _Tag, closed: _Tag, first_heading: int) -> bool:
 
 
 def _tag_pairs(text: str, fences: Spans) -> list[tuple[_Tag, _Tag]]:
-    """Opening and closing tags that belong together: the outermost, and those right inside a tag round nearly all."""
+    """Opening and closing tags that belong together: the outermost, and those right inside a long one or a wrapper.
+
+    An indented tag counts inside another one.
+    """
+    found: list[tuple[_Tag, _Tag]] = []
+    around: list[tuple[int, bool, bool]] = []
+    for opened, closed in sorted(_all_pairs(text, fences), key=lambda pair: pair[0].start):
+        while around and around[-1][0] <= opened.start:
+            around.pop()
+        _, is_open, wraps = around[-1] if around else (0, True, True)
+        if is_open and (wraps or _is_large(opened, closed)) and (around or not opened.indent):
+            found.append((opened, closed))
+        wraps = wraps and closed.end - opened.start > WRAPPER_SHARE * len(text)
+        around.append((closed.end, wraps or (is_open and closed.end - opened.start > LONG_TEXT_CHARS), wraps))
+    return found
+
+
+def _is_large(opened: _Tag, closed: _Tag) -> bool:
+    """Whether a tag inside a long one is a section of its own."""
+    return closed.end - opened.start >= INNER_TAG_CHARS and not _ONE_EXAMPLE.fullmatch(opened.name)
+
+
+def _all_pairs(text: str, fences: Spans) -> list[tuple[_Tag, _Tag]]:
     pairs: list[tuple[_Tag, _Tag]] = []
     opened: list[_Tag] = []
     for closing, tag in _tags(text):
@@ -192,18 +223,13 @@ def _tag_pairs(text: str, fences: Spans) -> list[tuple[_Tag, _Tag]]:
             while opened[-1].name != tag.name:
                 opened.pop()
             pairs.append((opened.pop(), tag))
-    wrappers = [(a, b) for a, b in pairs if b.end - a.start > WRAPPER_SHARE * len(text)]
-    return [p for p in pairs if p in wrappers or not any(_encloses(q, p) for q in pairs if q not in wrappers)]
+    return [(a, b) for a, b in pairs if not (a.indent and a.name.lower() in _HTML)]
 
 
 def _tags(text: str) -> Iterator[tuple[bool, _Tag]]:
     for m in _TAG.finditer("\n" + text):
-        if not m[3].endswith("/"):
-            yield bool(m[1]), _Tag(m.start(), _line_end(text, m), m[2])
-
-
-def _encloses(outer: tuple[_Tag, _Tag], inner: tuple[_Tag, _Tag]) -> bool:
-    return outer[0].start < inner[0].start and inner[1].end < outer[1].end
+        if not m[4].endswith("/"):
+            yield bool(m[2]), _Tag(m.start(), _line_end(text, m), m[3], len(m[1]))
 
 
 def _weak_marks(text: str, fences: Spans) -> list[_Mark]:

@@ -136,3 +136,24 @@ def test_splitting_is_fast(prompt: str) -> None:
         split(text)
         seconds.append(perf_counter() - start)
     assert min(seconds) < 0.05
+
+
+def test_tags_in_a_long_tag() -> None:
+    """Large tags inside a long one are sections of their own, indented or not; small ones and examples are text."""
+    fees = "Fees are 4 EUR to Ravel. " * 40
+    text = (
+        f"You are Odo.\n\n<knowledge>\nGeneral words.\n  <fees>\n{fees}\n  </fees>\n"
+        f"<tyres>\n{'Check them. ' * 80}\n</tyres>\n<tiny>\nNo.\n</tiny>\n<example>\n{'Hello. ' * 120}\n</example>\n"
+        f"  <div>\n{'Box. ' * 150}\n  </div>\n</knowledge>\n\n<rules>\nBe kind.\n</rules>\n{'Nothing. ' * 600}"
+    )
+    found = split(text)
+    assert "".join(section.text for section in found) == text
+    tags = {section.title: section.parent for section in found if section.kind == "tag"}
+    assert set(tags) == {"knowledge", "fees", "tyres", "rules"}
+    assert found[tags["fees"] or 0].title == "knowledge"
+
+
+def test_a_fence_that_is_left_open() -> None:
+    """Where another fence begins, the one before was never closed: it doesn't hide the headings behind it."""
+    text = "# One\n\n```js\nlet a\n\n# Two\n\nText.\n\n```py\n# no heading\n```\n\n# Three\n\nText.\n"
+    assert [section.title for section in split(text)] == ["One", "Two", "Three"]
