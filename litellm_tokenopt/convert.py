@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from .caller import HEADER_OPTIONS, headers_of, own_metadata, tenant_of
 from .own import is_own
-from .request import ChatRequest, Controls, Message, PromptControls, Surface, Tool, tool_name
+from .request import DEFERRED, ChatRequest, Controls, Message, PromptControls, Surface, Tool, is_deferred, tool_name
 
 Kwargs: TypeAlias = Mapping[str, Any]
 Native: TypeAlias = dict[str, Any]
@@ -243,7 +243,8 @@ def _tool_in(item: Mapping[str, Any], index: int) -> Tool:
         function["parameters"] = schema
     if item.get("strict") is not None:
         function["strict"] = item["strict"]
-    return {"type": "function", "function": function, AT: index}
+    mark = {DEFERRED: True} if is_deferred(item) else {}
+    return {"type": "function", "function": function, AT: index, **mark}
 
 
 # --- out ------------------------------------------------------------------------------------------------------
@@ -367,7 +368,7 @@ def _tool_out(border: Border, tool: Tool) -> Any:
     rebuilt = {**item, **({"description": function["description"]} if "description" in function else {})}
     if "parameters" in function:
         rebuilt[schema_key] = function["parameters"]
-    return rebuilt
+    return {**rebuilt, DEFERRED: True} if is_deferred(tool) else rebuilt
 
 
 _IN = {"chat": _chat_in, "messages": _messages_in, "responses": _responses_in}

@@ -20,6 +20,9 @@ OWN_TOOL_PREFIX = "tokenopt_"
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=repr)
 SYSTEM_ROLES = ("system", "developer")
 
+DEFERRED = "defer_loading"
+"""Marks a tool that a provider keeps out of the context until the model has found it by the provider's search."""
+
 
 SERVER_STATE = ("previous_response_id", "conversation", "prompt")
 """Options of the Responses API that name what the provider keeps: earlier turns, or a stored prompt."""
@@ -72,7 +75,8 @@ class ChatRequest:
     ``function``). `options` holds every other argument that shapes the answer (temperature, response_format, …);
     its ``headers`` are digests. `metadata` is what the caller wrote there about itself. `own_tools`: the model may get
     tools of this package, by which it can ask for what a stage leaves out. `left_out_tools` are the names of tools that
-    the request came with, and that a stage left out.
+    the request came with, and that a stage left out. `provider_search` is the provider's own tool for finding deferred
+    tools, where the model has one.
     """
 
     model: str
@@ -86,6 +90,7 @@ class ChatRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     own_tools: bool = False
     left_out_tools: frozenset[str] = frozenset()
+    provider_search: Tool | None = None
 
     @property
     def server_state(self) -> bool:
@@ -178,6 +183,12 @@ def tool_name(tool: Tool) -> str | None:
     if isinstance(function, Mapping) and isinstance(function.get("name"), str):
         return str(function["name"])
     return None
+
+
+def is_deferred(tool: Tool) -> bool:
+    """Whether a tool isn't in the context until the model has found it."""
+    function = tool.get("function")
+    return tool.get(DEFERRED) is True or (isinstance(function, Mapping) and function.get(DEFERRED) is True)
 
 
 def forced_tool(tool_choice: Any) -> str | None:

@@ -246,8 +246,11 @@ class ToolsSettings(_Section):
         None,
         description="Your own kinds of tasks for `tokenopt classify`, as in config/intents.yaml; default: those.",
     )
-    search: Literal["own", "off"] = Field(
-        "own", description="How the model may ask for tools left out: own (tokenopt_find_tools, answered here) | off."
+    search: Literal["own", "provider", "off"] = Field(
+        "own",
+        description="How the model may ask for tools left out: own (tokenopt_find_tools, answered here) | provider "
+        "(its own tool search, where LiteLLM says the model has one: left-out tools are sent marked defer_loading, and "
+        "replies hold the provider's search blocks; elsewhere own) | off.",
     )
     schema_level: SchemaLevel | Literal["auto"] = Field(
         "auto",

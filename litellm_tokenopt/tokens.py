@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .memo import Memo
-from .request import ChatRequest, Message, Tool, canonical
+from .request import ChatRequest, Message, Tool, canonical, is_deferred
 
 if TYPE_CHECKING:
     import tiktoken
@@ -90,8 +90,13 @@ def count_messages(messages: Iterable[Message]) -> int:
 
 
 def count_tools(tools: Iterable[Tool]) -> int:
-    """Tokens of a tool block, each tool as compact JSON."""
-    return sum(count_text(canonical(tool)) for tool in tools)
+    """Tokens of a tool block, each tool as compact JSON; a deferred one isn't in the context."""
+    return sum(map(count_text, (text for tool in tools for text in tool_texts(tool))))
+
+
+def tool_texts(tool: Tool) -> tuple[str, ...]:
+    """What is counted of a tool."""
+    return () if is_deferred(tool) else (canonical(tool),)
 
 
 def count_request(request: ChatRequest) -> int:
@@ -108,7 +113,7 @@ class RequestCounter:
     async def __call__(self, request: ChatRequest) -> int:
         """Input tokens of *request*; in a thread when there is much new text to encode."""
         new = [item for item in (*request.tools, *request.messages) if id(item) not in self._seen]
-        texts = [(canonical(item),) if "role" not in item else message_texts(item) for item in new]
+        texts = [tool_texts(item) if "role" not in item else message_texts(item) for item in new]
         unseen = [text for parts in texts for text in parts if text not in _counts]
         if sum(map(len, unseen)) > OFF_LOOP_CHARS:
             await asyncio.to_thread(lambda: [count_text(text) for text in unseen])

@@ -19,7 +19,7 @@ from ..pipeline import Outcome
 from ..request import Surface
 
 KEY_PREFIX = "tokenopt:"
-_SHAPING = ("surface", "tenant", "controls", "tool_choice", "options")
+_SHAPING = ("surface", "tenant", "controls", "tool_choice", "options", "provider_search")
 _RETRYING = 256
 """Calls of routers that may be retried, one a trace."""
 

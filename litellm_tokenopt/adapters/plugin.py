@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Iterator, Mapping, MutableMapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -35,6 +36,7 @@ from .calls import Call, Calls
 from .later import import_now
 from .portal import Portal, PortalClosed
 from .pricing import cache_rates, list_price
+from .searching import provider_search
 from .traces import trace_parent
 
 logger = logging.getLogger("litellm_tokenopt")
@@ -64,6 +66,7 @@ class Plugin:
         )
         self.calls = Calls()
         self.answers_own_tools = False
+        self._asks_provider = "provider" in (settings.tools.search, settings.tried().tools.search)
         self._say = Sayings(logger)
 
     def warm(self) -> None:
@@ -158,6 +161,8 @@ class Plugin:
         border = border_of(read, surface)
         if border is None:
             return None
+        if self._asks_provider:
+            border = replace(border, request=border.request.with_(provider_search=provider_search(kwargs, surface)))
         known = self.calls.known(kwargs, border)
         if known is not None or self.calls.inside(kwargs, surface) or is_decided(surface, kwargs):
             return known

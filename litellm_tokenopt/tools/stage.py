@@ -18,12 +18,13 @@ from ..settings import SchemaLevel, ToolsSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import count_messages, count_tools
 from .compress import compress_tool
+from .deferring import deferred, is_arranged, needed_names, opening
 from .family import kinship, requisites
 from .find import FindTools
 from .learning import Learning
 from .lessons import NOTHING, Lessons
 from .rank import HINT_TEXTS, Fit, Lexicon, fit, fit_by_words, query_texts
-from .reading import as_json, called_names, calls_after, chosen_names, copied, is_fixed, name_of, summary
+from .reading import as_json, calls_after, copied, is_fixed, name_of, summary
 from .select import Selection, Turn, asks_for_a_tool, capacity, select
 from .usage import events, session_of
 from .whole import MOST_WHOLE, is_cheaper_whole
@@ -180,11 +181,17 @@ class ToolsStage:
         selection = await self._selection(block, request, lessons)
         if selection is None or len(selection.tools) == len(block.tools):
             return await _verdict(block, request, tuple(range(len(block.tools))), Selection(), "compressed")
+        if self._searched(request):
+            return await _deferring(block, request, selection)
         reason = BY_WORDS if selection.by_words else "selected"
         verdict = await _verdict(block, request, tuple(sorted(selection.tools)), selection, reason)
-        if isinstance(verdict, Keep) or not request.own_tools or self._settings.search != "own":
+        if isinstance(verdict, Keep) or not request.own_tools or self._settings.search == "off":
             return verdict
         return replace(verdict, offers=(self._find(block, selection),))
+
+    def _searched(self, request: ChatRequest) -> bool:
+        """Whether the provider's search is to find what is left out."""
+        return self._settings.search == "provider" and request.provider_search is not None
 
     def _find(self, block: Block, selection: Selection) -> FindTools:
         """What answers for the tools that aren't in *selection*; one object for each set of them."""
@@ -233,12 +240,13 @@ class ToolsStage:
 
     async def _selection(self, block: Block, request: ChatRequest, lessons: Lessons) -> Selection | None:
         """The tools to send; None where all of them are."""
-        named = called_names(request.messages) | chosen_names(request.tool_choice)
+        searched = self._searched(request)
+        named = needed_names(request, searched=searched)
         protected = block.fixed | block.named(named)
         turns = user_turns(request.messages)
         if request.server_state or not turns or len(block.tools) <= capacity(len(protected), self._settings.max_tools):
             return None
-        if await self._is_cheaper_whole(block, request):
+        if is_arranged(block.tools) or await self._is_cheaper_whole(block, request):
             return None
         questions = [text_of(request.messages[turn].get("content")) for turn in turns]
         try:
@@ -252,12 +260,13 @@ class ToolsStage:
             Turn(fit=fit, calls=tuple(map(block.named, called)), talk=place < talk)
             for place, (fit, called) in enumerate(zip(fits, calls, strict=True))
         ]
+        heard = opening(heard) if searched else heard
         return replace(select(heard, block.fixed, protected, self._settings.max_tools), by_words=by_words)
 
     def _may_send_none(self, block: Block, request: ChatRequest) -> bool:
         """Whether the model could still ask for tools, and needn't call one."""
-        asks = request.own_tools and self._settings.search == "own" and request.tool_choice in (None, "auto")
-        return asks and block.tokens >= TALK_TOKENS
+        asks = request.own_tools and self._settings.search != "off" and request.tool_choice in (None, "auto")
+        return asks and not self._searched(request) and block.tokens >= TALK_TOKENS
 
     async def _talk(self, questions: Sequence[str], fits: Sequence[Fit]) -> int:
         """How many of *questions*, from the first on, are surely plain conversation."""
@@ -369,6 +378,18 @@ async def _verdict(
     left_out = frozenset(filter(None, block.names)).difference(filter(None, map(name_of, tools)))
     sent = request.with_(tools=tools, left_out_tools=request.left_out_tools | left_out)
     return Change(sent, reason, detail=detail)
+
+
+async def _deferring(block: Block, request: ChatRequest, selection: Selection) -> Change:
+    """Change to the tools of *selection*, the others deferred, and the provider's tool to search for them."""
+    every = range(len(block.tools))
+    said = await _off_loop(lambda: list(map(block.said, every)), when=not block.has_said(every))
+    kept = [request.tools[i] if said[i] is block.tools[i] else copied(said[i]) for i in every]
+    tools = tuple(tool if i in selection.tools else deferred(tool) for i, tool in enumerate(kept))
+    left_out = frozenset(name for i, name in enumerate(block.names) if name and i not in selection.tools)
+    search = (request.provider_search,) if request.provider_search is not None else ()
+    sent = request.with_(tools=(*tools, *search), left_out_tools=request.left_out_tools | left_out)
+    return Change(sent, "deferred", detail=_detail(block, len(selection.tools)))
 
 
 def _detail(block: Block, after: int, epoch: int = 0) -> Detail:
