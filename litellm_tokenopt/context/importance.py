@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..lexical import terms
 from ..memo import Memo
@@ -41,6 +41,9 @@ CONSTRAINT_CHARS = 2_000
 
 MOST_USED, LEAST_USED = 0.6, 0.4
 """From which chance on a message is critical, and important."""
+
+LATELY = 8
+"""So many messages at the end tell what the model is using."""
 
 LEAST_WORDS = 3
 """So many rare words of a message that are said again make it used."""
@@ -180,7 +183,7 @@ class Reading:
         lasting = [index for index, rule in enumerate(rules) if rule in ("system", "task")]
         fixed, fixed_words = _all_of(self.marks, lasting), _all_of(self.words, lasting)
         held = Counter(mark for marks in self.marks for mark in marks)
-        held_words = Counter(word for words in self.words for word in words)
+        self.held_words = Counter(word for words in self.words for word in words)
         self.again = _said_again(messages)
         origin: dict[str, int] = {}
         for index, marks in enumerate(self.marks):
@@ -188,12 +191,10 @@ class Reading:
                 for mark in marks - fixed:
                     origin.setdefault(mark, index)
         self.own = [frozenset(m for m in marks if origin.get(m) == i) for i, marks in enumerate(self.marks)]
-        self.rare_marks = [
-            frozenset(m for m in marks if held[m] <= self.rare and m not in fixed) for marks in self.marks
-        ]
-        self.rare_words = [
-            frozenset(w for w in words if held_words[w] <= self.rare and w not in fixed_words) for words in self.words
-        ]
+        common = fixed.union(mark for mark, count in held.items() if count > self.rare)
+        common_words = fixed_words.union(word for word, count in self.held_words.items() if count > self.rare)
+        self.rare_marks = [marks - common for marks in self.marks]
+        self.rare_words = [words - common_words for words in self.words]
 
 
 def _all_of(found: Sequence[frozenset[str]], places: Iterable[int]) -> frozenset[str]:
@@ -210,6 +211,17 @@ def features(
     return np.array([told.row(place) for place in places], np.float64)
 
 
+class _Uses(NamedTuple):
+    """How many of a message's own marks, rare marks and rare words the model has used since; whether it has used such
+    a rare mark lately, and ever."""
+
+    own: int
+    marks: int
+    words: int
+    lately: bool
+    ever: bool
+
+
 class _Features:
     def __init__(self, messages: Sequence[Message], rules: Sequence[str], question: str | None) -> None:
         asked = last_question(messages) if question is None else question
@@ -221,23 +233,24 @@ class _Features:
         self._turn = _turns(messages)
         self._calls = {id_: (name, arguments) for message in messages for id_, name, arguments in tool_calls(message)}
         self._used = self._uses()
-        held = Counter(word for words in reading.words for word in words)
-        self._idf = {word: math.log(1 + len(messages) / count) for word, count in held.items()}
 
-    def _uses(self) -> list[tuple[int, int, int, int]]:
-        """For each message how many of its own marks, rare marks and rare words the model has used since, and when."""
-        marks, words = last_uses(self._messages, self._reading)
-        return [
-            (
-                sum(marks.get(mark, 0) > index for mark in reading_own),
-                sum(marks.get(mark, 0) > index for mark in rare),
-                sum(words.get(word, 0) > index for word in rare_words),
-                max((marks.get(mark, 0) for mark in rare), default=0),
-            )
-            for index, (reading_own, rare, rare_words) in enumerate(
-                zip(self._reading.own, self._reading.rare_marks, self._reading.rare_words, strict=True)
-            )
-        ]
+    def _uses(self) -> list[_Uses]:
+        reading, count = self._reading, len(self._messages)
+        models = [index for index in range(count) if self._messages[index].get("role") == "assistant"]
+        ever = _all_of(reading.marks, (index for index in models if index))
+        lately = _all_of(reading.marks, (index for index in models if index >= count - LATELY))
+        marks: set[str] = set()
+        words: set[str] = set()
+        found: list[_Uses] = []
+        for index in range(count - 1, -1, -1):
+            rare = reading.rare_marks[index]
+            own, rarely = len(reading.own[index] & marks), len(rare & marks)
+            recent = count <= LATELY or not lately.isdisjoint(rare)
+            found.append(_Uses(own, rarely, len(reading.rare_words[index] & words), recent, not ever.isdisjoint(rare)))
+            if self._messages[index].get("role") == "assistant":
+                marks |= reading.marks[index]
+                words |= reading.words[index]
+        return found[::-1]
 
     def row(self, index: int) -> list[float]:
         message, reading, count = self._messages[index], self._reading, len(self._messages)
@@ -254,7 +267,7 @@ class _Features:
         age = (count - index) / 10
         aged = math.log1p(age)
         turns = self._turn[-1] - self._turn[index]
-        this_turn, unused = float(not turns), float(not any(uses))
+        this_turn, unused = float(not turns), float(not (uses.own or uses.words or uses.ever))
         return [
             user, calls, result, float(role == "assistant" and not calls),
             min(age, 6) / 3, aged, min(turns, 8) / 4, this_turn, index / count,
@@ -262,8 +275,8 @@ class _Features:
             float(index in reading.again), float(_WRITES.search(self._tool(message)) is not None),
             float(kind == "json"), float(kind in ("log", "shell")), float(kind == "code"),
             own, float(not own), rarely, float(not rare), worded, float(len(reading.rare_words[index]) < 2),
-            math.log1p(uses[0]), float(uses[0] > 0), float(uses[3] >= count - 8),
-            math.log1p(uses[1]), float(uses[1] > 0), math.log1p(uses[2]), float(uses[2] >= LEAST_WORDS),
+            math.log1p(uses.own), float(uses.own > 0), float(uses.lately),
+            math.log1p(uses.marks), float(uses.marks > 0), math.log1p(uses.words), float(uses.words >= LEAST_WORDS),
             now, math.log1p(len(rare & self._question[1])), math.log1p(len(reading.own[index] & self._latest[1])),
             asked, near, float("?" in text), float(asked > 0),
             result * own, result * asked, result * this_turn, calls * own, this_turn * own, asked * own,
@@ -279,7 +292,8 @@ class _Features:
 
     def _share(self, shared: Iterable[str]) -> float:
         """How much of what makes the question peculiar is in *shared*, 0 to about 2."""
-        return min(2.0, sum(sorted(self._idf.get(word, 0.0) for word in shared)) / 6)
+        held, count = self._reading.held_words, len(self._messages)
+        return min(2.0, sum(sorted(math.log(1 + count / held[word]) if held[word] else 0.0 for word in shared)) / 6)
 
 
 def last_uses(messages: Sequence[Message], reading: Reading) -> tuple[dict[str, int], dict[str, int]]:
