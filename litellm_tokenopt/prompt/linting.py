@@ -16,6 +16,7 @@ from .repeats import alike, repeats
 from .sections import blocks
 from .splitting import summary
 from .stage import PromptStage
+from .words import sentences_of
 
 ALIKE_SHARE = 0.75
 SHOWN = 8
@@ -34,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A block of a module, and the line that it begins at in the module's text."""
+    """A sentence of a module, and the line that it begins at in the module's text."""
 
     module: str
     line: int
@@ -141,9 +142,12 @@ def _groups(modules: Sequence[PromptModule]) -> tuple[tuple[_Place, ...], ...]:
 
 
 def _places(module: PromptModule) -> Iterator[_Place]:
+    """The module's sentences; code and tables are taken whole."""
     line = 1
     for block in blocks(module.text):
-        yield _Place(module.id, line, block)
+        spans = [(0, len(block))] if any(mark in block for mark in ("```", "~~~", "\n|")) else sentences_of(block)
+        for start, end in spans:
+            yield _Place(module.id, line + block.count("\n", 0, start), block[start:end])
         line += block.count("\n")
 
 

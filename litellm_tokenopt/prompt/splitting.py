@@ -9,12 +9,17 @@ from ..modules import ModuleKind, PromptModule, When
 from ..tokens import count_text
 from .coupling import Coupling, couple
 from .outline import Outline, outline
+from .sections import Section
 
 SUMMARY_CHARS = 90
+TELLING_CHARS = 10
+"""A shorter first sentence says too little ("User:")."""
 ID_WORDS = 5
 _SENTENCE_END = re.compile(r"(?<=[.!?:;])\s|\n\n")
-_MARKUP = re.compile(r"[*_`#|]+|</?[\w:.-]+[^<>]*>")
-_MARKER = re.compile(r"^(?:[-+•]|\d{1,3}[.)])\s+")
+_MARKUP = re.compile(r"[*`#]+|(?<!\w)_+|_+(?!\w)|</?[\w:.-]+[^<>]*>")
+_TABLE = re.compile(r"^[ \t]*\|[ \t:|-]+\|[ \t]*$|[ \t]*\|[ \t]*", re.MULTILINE)
+_MARKER = re.compile(r"^(?:[-+•]|\d{1,3}[.)]|\d{1,3}(?:\.\d{1,3})+[.)]?)\s+")
+_CELLS = re.compile(r"(?:\s*·)+\s*")
 _EXAMPLE = re.compile(r"\b(?:examples?|beispiele?|ejemplos?|exemples?)\b", re.IGNORECASE)
 
 HEADER = """\
@@ -37,7 +42,7 @@ def split_prompt(text: str, tools: frozenset[str] = frozenset()) -> tuple[Prompt
     return tuple(
         PromptModule(
             id=id,
-            summary=summary(texts[i]),
+            summary=_summary(found.sections[i]),
             tokens=count_text(texts[i]),
             under=ids.get(parent) if (parent := found.sections[i].parent) is not None else None,
             text=texts[i],
@@ -74,10 +79,21 @@ def described(module: PromptModule) -> dict[str, object]:
 
 
 def summary(text: str) -> str:
-    """The first sentence or heading of *text* in one line."""
-    plain = _MARKER.sub("", _MARKUP.sub("", text).strip())
-    line = " ".join(next(iter(_SENTENCE_END.split(plain)), "").split())
+    """The first sentence, or cells of the first row, of *text* in one line."""
+    plain = _MARKER.sub("", _TABLE.sub(" · ", _MARKUP.sub("", text)).strip(" ·\n\t"))
+    parts = _SENTENCE_END.split(plain)
+    line = " ".join(next((part for part in parts if len(part) >= TELLING_CHARS), parts[0]).split())
+    return _shortened(_CELLS.sub(" · ", line).strip(" ·"))
+
+
+def _shortened(line: str) -> str:
     return line if len(line) <= SUMMARY_CHARS else line[: SUMMARY_CHARS - 1].rstrip() + "…"
+
+
+def _summary(section: Section) -> str:
+    """A section's heading, and the first sentence under it."""
+    title = section.title if section.heading else ""
+    return _shortened(": ".join(filter(None, (title, summary(section.body)))))
 
 
 def _texts(found: Outline) -> dict[int, str]:

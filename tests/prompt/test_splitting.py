@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 
 from litellm_tokenopt.cli import main
-from litellm_tokenopt.modules import faults, read_modules
+from litellm_tokenopt.modules import PromptModule, faults, read_modules
+from litellm_tokenopt.prompt import linting
 from litellm_tokenopt.prompt.governing import govern
 from litellm_tokenopt.prompt.outline import outline
-from litellm_tokenopt.prompt.splitting import as_yaml, split_prompt
+from litellm_tokenopt.prompt.splitting import as_yaml, split_prompt, summary
 
 from .conftest import long_prompt
 from .test_sections import TEXTS
@@ -41,7 +42,7 @@ def test_what_is_written_governs_the_prompt(tmp_path: Path) -> None:
     assert modules["opening"].when.always
     assert modules["safety-rules"].when.always
     assert not modules["refunds"].when.always
-    assert modules["refunds"].summary.startswith("Refunds")
+    assert modules["refunds"].summary == "Refunds: A refund over 200 GBP needs a team lead."
     assert modules["refunds"].tokens > 50
     assert modules["mail"].when.tools == ("send_mail",)
     assert modules["mail"].under == "database"
@@ -128,3 +129,33 @@ def test_a_file_that_is_not_there(args: list[str], capsys: pytest.CaptureFixture
     """The error names it."""
     assert main(["prompt", *args]) == 1
     assert args[1] in capsys.readouterr().err
+
+
+def test_summaries() -> None:
+    """A summary keeps identifiers and numbers, reads a table's cells, and says more than a label."""
+    assert summary("Use `book_hotel`, then *wait*. More.") == "Use book_hotel, then wait."
+    assert summary("62 EUR a day in France.") == "62 EUR a day in France."
+    assert summary("2.1 Books are lent for 28 days.") == "Books are lent for 28 days."
+    assert summary("| City | EUR |\n|---|---|\n| Porto | 110 |\n") == "City · EUR · Porto · 110"
+    assert summary("User:\nOrder flour for shop 2.") == "Order flour for shop 2."
+
+
+def test_parts_that_are_referred_to_by_number_or_tag() -> None:
+    """What "see 4.1" or a tag's name in a text refers to is required."""
+    numbered = "1. LENDING\nAt most 2 times (see 2.1).\n\n2. WAITING\n2.1 Six days. It takes 1.5 hours.\n"
+    assert [(m.id, m.requires) for m in split_prompt(numbered)] == [("1-lending", ("2-waiting",)), ("2-waiting", ())]
+    tagged = "<labels>\nSee <orders> for who delivers.\n</labels>\n\n<orders>\nFrom the farm.\n</orders>\n"
+    assert [m.requires for m in split_prompt(tagged)] == [("orders",), ()]
+
+
+def test_lint_reads_sentences() -> None:
+    """A sentence that is said again inside another paragraph is found, with the lines of both."""
+    modules = [
+        PromptModule(id="a", text="# A\nShops open at 5:00. Never promise a customer a delivery before that time.\n"),
+        PromptModule(
+            id="b", text="# B\nFlour comes on Tuesdays.\nNever promise a customer a delivery before that time. Good.\n"
+        ),
+    ]
+    (found,) = linting.lint(modules, intents=frozenset())
+    assert found.rule == "repeat"
+    assert "a:2 is said again at b:3" in found.message
