@@ -372,6 +372,7 @@ def _learning(settings: Settings, pool: RedisPool, recorder: Recorder) -> Learni
         UsageStore(pool, settings.redis.prefix),
         canary_fraction=settings.tools.canary_fraction,
         version=None if lessons == "latest" else lessons,
+        publish_seconds=settings.tools.publish_hours * 3600,
         observe=lambda events: recorder.record_tools((event.tool, event.what) for event in events),
     )
 

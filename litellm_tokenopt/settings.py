@@ -264,8 +264,13 @@ class ToolsSettings(_Section):
     )
     lessons: Annotated[int, Field(ge=1)] | Literal["latest", "off"] = Field(
         "latest",
-        description="What was learned from the use of tools and published by `tokenopt tools publish`: the newest "
-        "(latest), one version (a number), or nothing, and use isn't counted either (off). Needs Redis.",
+        description="What was learned from the use of tools: the newest (latest), one version (a number), or nothing, "
+        "and use isn't counted either (off). Needs Redis.",
+    )
+    publish_hours: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        24.0,
+        description="Lessons are published by themselves, by one worker, at most every so many hours, and only where "
+        "they changed; a session goes by those of its first turn. 0: by `tokenopt tools publish` alone.",
     )
     canary_fraction: Fraction = Field(
         0.02,

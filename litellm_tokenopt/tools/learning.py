@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RedisUnavailable
 from ..memo import Memo
+from ..redis.locks import RedisLocks
 from ..redis.pool import RedisPool
 from ..request import ChatRequest, Reply
 from .lessons import NOTHING, Lessons, Snapshot, learn
-from .usage import Counts, Event, counts_of, field_of, label_of, position_of
+from .usage import Counts, Event, counts_of, field_of, label_of, position_of, session_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -29,6 +31,12 @@ VALID_AFTER_SECONDS = 3 * REFRESH_SECONDS
 """A snapshot counts so long after its publication."""
 
 KEPT_SNAPSHOTS = 20
+
+SESSION_SECONDS = 86_400
+"""How long a session goes by the snapshot that counted at its first turn."""
+
+PUBLISHING_SECONDS = 60.0
+"""How long one worker may take to publish before another may."""
 
 SEEN_IN_PROCESS = 50_000
 
@@ -50,6 +58,9 @@ _MARK = "t:"
 
 Observe = Callable[[Sequence[Event]], None]
 
+FIRST = Snapshot(version=0, valid_from=0.0, tenants={})
+"""What counts before anything was published."""
+
 
 class UsageStore:
     """Counts under ``{prefix}:usage:…``, snapshots under ``{prefix}:lessons``. All methods raise `RedisUnavailable`."""
@@ -60,6 +71,8 @@ class UsageStore:
         self._counts = f"{prefix}:usage:counts:"
         self._seen = f"{prefix}:usage:seen:"
         self._snapshots = f"{prefix}:lessons"
+        self._sessions = f"{prefix}:lessons:session:"
+        self._locks = RedisLocks(pool, f"{prefix}:lessons:")
 
     async def count(self, tenant: str, events: Sequence[Event]) -> list[Event]:
         """Count *events*, each once whoever reports it; those that were new."""
@@ -96,13 +109,45 @@ class UsageStore:
 
     async def publish(self, now: float) -> Snapshot:
         """Make a snapshot from the counts; it counts from `VALID_AFTER_SECONDS` after *now* on."""
-        known, counts = await self.snapshots(), await self.counts()
-        last = known[-1] if known else Snapshot(version=0, valid_from=0.0, tenants={})
+        known = await self.snapshots()
+        return await self._put(await self._learned(known, now), known)
+
+    async def publish_rarely(self, now: float, seconds: float) -> Snapshot | None:
+        """`publish`, by one worker alone, at most every so many *seconds*, and only what differs from the last one."""
+        token = uuid.uuid4().hex
+        if not await self._locks.take("publish", token, PUBLISHING_SECONDS):
+            return None
+        known = await self.snapshots()
+        last = known[-1] if known else FIRST
+        wait = last.valid_from - VALID_AFTER_SECONDS + seconds - now
+        snapshot = await self._learned(known, now) if wait <= 0 else last
+        changes = _told(snapshot) != _told(last)
+        if changes:
+            await self._put(snapshot, known)
+        await self._locks.replace("publish", token, "done", wait if wait > 0 else seconds)
+        return snapshot if changes else None
+
+    async def version_of(self, session: str, version: int) -> int:
+        """The snapshot that *session* goes by: for a day *version*, if this is the first that anybody sees of it."""
+
+        async def run(client: Redis) -> int:
+            key = self._sessions + session
+            if await client.set(key, version, nx=True, ex=SESSION_SECONDS):
+                return version
+            return int(await client.get(key) or version)
+
+        return await self._pool.call(run)
+
+    async def _learned(self, known: Sequence[Snapshot], now: float) -> Snapshot:
+        """The snapshot that the counts make after those that are *known*."""
+        counts, last = await self.counts(), known[-1] if known else FIRST
         tenants = {
             tenant: learn(counts.get(tenant, {}), last.tenants.get(tenant, NOTHING))
             for tenant in sorted({*counts, *last.tenants})
         }
-        snapshot = Snapshot(version=last.version + 1, valid_from=now + VALID_AFTER_SECONDS, tenants=tenants)
+        return Snapshot(version=last.version + 1, valid_from=now + VALID_AFTER_SECONDS, tenants=tenants)
+
+    async def _put(self, snapshot: Snapshot, known: Sequence[Snapshot]) -> Snapshot:
         outdated = [one.version for one in known[: -(KEPT_SNAPSHOTS - 1)]]
 
         async def run(client: Redis) -> None:
@@ -124,6 +169,7 @@ class CountUsage:
 
     async def __call__(self, reply: Reply) -> None:
         await self.learning.count(self.tenant, self.events)
+        await self.learning.publish()
 
     def abandon(self) -> None:
         """The next turn shows the same events again."""
@@ -132,12 +178,19 @@ class CountUsage:
 class Learning:
     """Hands out the lessons that count now, and counts what requests show.
 
-    *version* pins a snapshot; None: the newest that counts. *canary_fraction* of the sessions get full schemas, for
-    comparison. *observe* is told of what was counted.
+    *version* pins a snapshot; None: the newest that counts at a session's first turn. *canary_fraction* of the
+    sessions get full schemas, for comparison. *publish_seconds* lie between two publications; 0: there are none.
+    *observe* is told of what was counted.
     """
 
     def __init__(
-        self, store: UsageStore, *, canary_fraction: float, version: int | None = None, observe: Observe | None = None
+        self,
+        store: UsageStore,
+        *,
+        canary_fraction: float,
+        version: int | None = None,
+        publish_seconds: float = 0.0,
+        observe: Observe | None = None,
     ) -> None:
         self._store = store
         self._canary_fraction = canary_fraction
@@ -145,6 +198,9 @@ class Learning:
         self._observe = observe
         self._snapshots: list[Snapshot] = []
         self._due = 0.0
+        self._publish_seconds = publish_seconds
+        self._publish_due = 0.0
+        self._versions: Memo[str, int] = Memo(SEEN_IN_PROCESS)
         self._seen: Memo[str, bool] = Memo(SEEN_IN_PROCESS)
 
     async def lessons(self, request: ChatRequest) -> Lessons:
@@ -156,13 +212,39 @@ class Learning:
                 self._snapshots = await self._store.snapshots()
             except RedisUnavailable as error:
                 logger.info("lessons about tools can't be read: %s", error)
-        snapshot = self._current(now)
-        return snapshot.tenants.get(label_of(request.tenant), NOTHING) if snapshot else NOTHING
+        snapshot = await self._snapshot(session_of(request), now)
+        return snapshot.tenants.get(label_of(request.tenant), NOTHING)
 
-    def _current(self, now: float) -> Snapshot | None:
+    async def publish(self) -> None:
+        """Publish lessons if that is due; off a request's path."""
+        now = time.time()
+        if not self._publish_seconds or now < self._publish_due:
+            return
+        self._publish_due = now + REFRESH_SECONDS
+        try:
+            published = await self._store.publish_rarely(now, self._publish_seconds)
+        except RedisUnavailable as error:
+            logger.info("lessons about tools can't be published: %s", error)
+            return
+        if published is not None:
+            logger.info("lessons about tools published: version %s", published.version)
+
+    async def _snapshot(self, session: str, now: float) -> Snapshot:
+        """What counts for *session*: what counted at its first turn, so that it keeps its cached prefix."""
         if self._version is not None:
-            return next((one for one in self._snapshots if one.version == self._version), None)
-        return next((one for one in reversed(self._snapshots) if one.valid_from <= now), None)
+            return self._numbered(self._version) or FIRST
+        current = next((one for one in reversed(self._snapshots) if one.valid_from <= now), FIRST)
+        version = self._versions.get(session)
+        if version is None:
+            try:
+                version = await self._store.version_of(session, current.version)
+            except RedisUnavailable:
+                return current
+            self._versions.put(session, version)
+        return FIRST if version == 0 else self._numbered(version) or current
+
+    def _numbered(self, version: int) -> Snapshot | None:
+        return next((one for one in self._snapshots if one.version == version), None)
 
     def is_canary(self, session: str) -> bool:
         """Whether a session gets full schemas, for comparison."""
@@ -184,6 +266,11 @@ class Learning:
             self._seen.put(event.key, True)
         if self._observe is not None and counted:
             self._observe(counted)
+
+
+def _told(snapshot: Snapshot) -> dict[str, Lessons]:
+    """The lessons that say something."""
+    return {tenant: lessons for tenant, lessons in snapshot.tenants.items() if lessons != NOTHING}
 
 
 def as_rows(counts: dict[str, dict[str, Counts]]) -> list[dict[str, Any]]:

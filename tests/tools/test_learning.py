@@ -169,6 +169,47 @@ async def test_a_snapshot_counts_once_every_worker_has_read_it(store: UsageStore
     assert (await lessons(None, request_of(user("hi"), tenant=Tenant()))) == Lessons()
 
 
+async def test_one_worker_publishes_and_only_what_changed(store: UsageStore) -> None:
+    """Of workers that try at once one publishes; then nobody does for a day, nor where there is nothing new."""
+    now, day = time.time(), 86_400
+    assert await store.publish_rarely(now, 0.01) is None
+    await asyncio.sleep(0.05)
+    await store.count("team:blue", [Event(key=str(n), tool="a", what="called") for n in range(9)])
+    published = await asyncio.gather(*(store.publish_rarely(now, 0.2) for _ in range(5)))
+    assert [one.version for one in published if one is not None] == [1]
+    await asyncio.sleep(0.3)
+    assert await store.publish_rarely(now + day, 0.01) is None
+    await asyncio.sleep(0.05)
+    await store.count("team:blue", [Event(key=f"b{n}", tool="b", what="called") for n in range(9)])
+    assert await store.publish_rarely(now + 60, day) is None
+    assert [one.version for one in await store.snapshots()] == [1]
+
+
+async def test_lessons_are_published_as_requests_come(
+    store: UsageStore, learning_stage: Callable[..., ToolsStage], catalogue: Any
+) -> None:
+    """The follow-up of a request publishes what is due; unless it's left to the command."""
+    await store.count("team:blue", [Event(key=str(n), tool="play_music", what="called") for n in range(9)])
+    for hours, versions in ((0.0, []), (24.0, [1])):
+        request = request_of(user(f"Book a flight to Oslo, {hours}"), tools=catalogue)
+        verdict = await learning_stage(publish_seconds=hours * 3600)(request)
+        await verdict.then(REPLY)  # type: ignore[union-attr]
+        assert [one.version for one in await store.snapshots()] == versions
+
+
+async def test_a_running_session_keeps_the_lessons_of_its_first_turn(store: UsageStore) -> None:
+    """New ones are for new sessions, in every worker."""
+    workers = [Learning(store, canary_fraction=0.0) for _ in range(2)]
+    running = request_of(user("first"))
+    assert await workers[0].lessons(running) == Lessons()
+    await store.count("team:blue", [Event(key=str(n), tool="a", what="called") for n in range(9)])
+    await store.publish(time.time() - 3600)
+    later = Learning(store, canary_fraction=0.0)
+    for worker in (*workers, later):
+        assert await worker.lessons(request_of(user("first"), *call("a"), user("more"))) == Lessons()
+    assert (await later.lessons(request_of(user("second")))).priors == {"a": PRIOR}
+
+
 async def test_without_redis_requests_go_on(catalogue: Any, embedder: Any) -> None:
     """No lessons, nothing counted, nothing raised."""
     learning = Learning(UsageStore(RedisPool(RedisSettings(url="redis://127.0.0.1:1")), "x"), canary_fraction=0.0)
