@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ..memo import Memo
 from .language import is_english
 from .lexicon import CASED
 
@@ -58,6 +59,11 @@ SHOUTED_WORDS = 3
 SHORT_NAME = 3
 """Letters from which on a capital at a word's start is a name's or nobody's: Co is cobalt."""
 
+REMEMBERED_CHARS = 1_000
+"""A look-up asks for the same question's form a few times; longer texts would fill the memory."""
+
+_known: Memo[str, str] = Memo(max_entries=5_000)
+
 _CHANGES_MEANING = ("<super>", "<sub>", "<fraction>", "<circle>", "<square>", "<font>")
 
 
@@ -68,7 +74,9 @@ def normalise(question: str) -> str:
     ends, closing marks, and the case of English where it says nothing ("us" and "US" differ). Text with
     line breaks, quotes or code keeps everything but its Unicode form and the white space around it.
     """
-    return _folded(tidied(question))
+    if len(question) > REMEMBERED_CHARS:
+        return _folded(tidied(question))
+    return _known.get_or(question, lambda: _folded(tidied(question)))
 
 
 def tidied(text: str) -> str:
