@@ -29,6 +29,9 @@ class Clients:
             self._login = _options(self._address)
             self.all: Any = self._opened()
             """The client for commands on keys, wherever these are: a `Redis`, or a `RedisCluster`."""
+            if self._address.kind != "cluster":
+                # An option that redis-py doesn't know would fail at each connection.
+                self.all.connection_pool.make_connection()
         except (ValueError, TypeError) as error:
             raise RedisUnavailable(f"redis.url can't be used: {error}") from None
         self._masters: dict[Host, Redis] = {}

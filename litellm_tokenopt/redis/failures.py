@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import redis.exceptions
+from redis.asyncio.sentinel import MasterNotFoundError
 
 from ..errors import RedisUnavailable
 from ..settings import RedisSettings
 
 FOREIGN = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, OSError)
-SILENT = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
+NO_CLUSTER = (redis.exceptions.RedisClusterException, redis.exceptions.ClusterDownError)
+SILENT = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError, *NO_CLUSTER)
 TIMEOUTS = (redis.exceptions.TimeoutError, TimeoutError)
 
 
@@ -66,6 +68,9 @@ def _what(cause: Exception, settings: RedisSettings) -> str:
         return f"does not let us in ({cause}): correct user and password in redis.url"
     if isinstance(cause, redis.exceptions.BusyLoadingError):
         return "is still loading its data: it will be used when it is ready"
+    if isinstance(cause, MasterNotFoundError):
+        # What redis-py says here holds whole clients.
+        return "has no master: its sentinels can't be reached, or name none that is up by the service's name"
     if isinstance(cause, SILENT):
         return f"can't be reached ({cause}): start it, or set redis.url to another server, embedded or memory"
     if isinstance(cause, redis.exceptions.OutOfMemoryError):

@@ -299,3 +299,29 @@ async def test_a_burst_waits_its_turn(pool: RedisPool) -> None:
     await ping(few)
     assert all(await asyncio.gather(*(ping(few) for _ in range(300))))
     await few.aclose()
+
+
+@pytest.mark.parametrize(
+    "url", ["redis+cluster://{host},127.0.0.1:1", "redis+sentinel://{host}/main", "redis://{host}"]
+)
+async def test_nobody_there_opens_the_breaker_and_is_named(url: str) -> None:
+    """Whatever kind of Redis is away, it's left alone, and the message is short."""
+    pool = tcp_pool(url.format(host="me:s3cret@127.0.0.1:1"))
+    for _ in range(2):
+        with pytest.raises(RedisUnavailable, match="reached") as caught:
+            await ping(pool)
+        assert len(str(caught.value)) < 300
+        assert "s3cret" not in str(caught.value)
+    assert not pool.answering
+    assert (await pool.health())["breaker"] == "open"
+    await pool.aclose()
+
+
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster", "redis+sentinel"])
+async def test_an_option_that_there_is_not(scheme: str) -> None:
+    """It's said, and is no error of another kind at each call."""
+    pool = tcp_pool(f"{scheme}://127.0.0.1:1?nonsense=1")
+    with pytest.raises(RedisUnavailable, match=r"redis\.url can't be used.*nonsense"):
+        await ping(pool)
+    assert "nonsense" in (await pool.health())["error"]
+    await pool.aclose()
