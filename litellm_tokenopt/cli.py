@@ -628,6 +628,12 @@ def _print_usage(found: Sequence[dict[str, Any]]) -> None:
     for row in found:
         table.add_row(Text(row["tenant"]), Text(row["tool"]), *(f"{row[head]:,}" for head in heads))
     _console().print(table)
+    idle: dict[str, list[str]] = {}
+    for row in found:
+        if row["chosen"] and not row["called"]:
+            idle.setdefault(row["tenant"], []).append(row["tool"])
+    for tenant, tools in idle.items():
+        _console().print(Text(f"{tenant}: chosen, but never called: {', '.join(tools)}"))
 
 
 def _with_cache(settings: str | None, ask: Callable[[SemanticCacheManager], Awaitable[T]]) -> T:

@@ -42,7 +42,8 @@ def from_openapi(document: Document, send: SendCall | None) -> Iterator[Source]:
 
     Raises `InputError` where this is no OpenAPI 3 document; a reference that leads nowhere, once its tool is built.
     """
-    if not str(document.get("openapi", "")).startswith("3.") or not isinstance(document.get("paths"), Mapping):
+    is_one = isinstance(document, Mapping) and str(document.get("openapi", "")).startswith("3.")
+    if not is_one or not isinstance(document.get("paths"), Mapping):
         raise InputError("not an OpenAPI 3 document: it needs `openapi: 3.…` and `paths`")
     for path, item in document["paths"].items():
         shared = item.get("parameters", ())
@@ -66,6 +67,8 @@ def _source(
 
     async def run(arguments: Mapping[str, Any]) -> Any:
         assert send is not None
+        if missing := [argument for argument in _required(parameters) if argument not in arguments]:
+            raise InputError(f"invalid arguments of {name}: missing: {', '.join(missing)}")
         return await outcome_of(send, _call(method, path, parameters, arguments))
 
     return Source(
@@ -90,7 +93,7 @@ def _arguments(document: Document, parameters: Mapping[str, Document], body: Doc
         schema = one.get("schema") or _json_schema(one) or {}
         told = {"description": one["description"]} if one.get("description") else {}
         properties[argument] = {**schema, **told}
-    required = [argument for argument, one in parameters.items() if one.get("required") or one["in"] == "path"]
+    required = _required(parameters)
     schema = _json_schema(body)
     if schema is not None:
         properties[BODY] = schema
@@ -173,6 +176,11 @@ def _references(node: Any) -> Iterator[str]:
             yield reference.removeprefix("#/$defs/")
         for value in node.values():
             yield from _references(value)
+
+
+def _required(parameters: Mapping[str, Document]) -> list[str]:
+    """The parameters that a call can't do without."""
+    return [argument for argument, one in parameters.items() if one.get("required") or one["in"] == "path"]
 
 
 def _call(method: str, path: str, parameters: Mapping[str, Document], arguments: Mapping[str, Any]) -> HttpCall:

@@ -58,15 +58,19 @@ class ToolRegistry:
         from pydantic import BaseModel
 
         for tool in tools:
+            if not callable(tool):
+                raise InputError(f"a function or a pydantic model is needed; got {tool!r}"[:200])
             is_model = isinstance(tool, type) and issubclass(tool, BaseModel)
             self._put(from_model(tool) if is_model else from_callable(tool))  # type: ignore[arg-type]
 
     def add_mcp(self, tools: Iterable[Any], handler: Handler | None = None) -> None:
-        """Add MCP tools (mappings or objects with name, description, inputSchema), or OpenAI's own form.
+        """Add MCP tools (what ``list_tools()`` gives; mappings or objects with name, description, inputSchema).
+
+        OpenAI's own form does as well.
 
         *handler* (an MCP session's ``call_tool``, say) carries out their calls.
         """
-        for tool in tools:
+        for tool in getattr(tools, "tools", tools):
             self._put(from_description(tool, handler))
 
     def add_openapi(self, document: Mapping[str, Any], send: SendCall | None = None) -> None:

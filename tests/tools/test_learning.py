@@ -290,7 +290,8 @@ async def test_the_command_shows_counts_and_publishes_lessons(
 
     (row,) = json.loads(await said("stats", "--json"))
     assert (row["tenant"], row["tool"], row["called"], row["chosen"]) == ("team:blue", "book_flight", 9, 0)
-    assert "book_flight" in await said("stats")
+    await store.count("team:blue", [Event(key="idle", tool="play_music", what="chosen")])
+    assert "team:blue: chosen, but never called: play_music" in await said("stats")
     assert json.loads(await said("stats", "--json", "--tenant", "team:red")) == []
     assert json.loads(await said("publish", "--json"))["tenants"]["team:blue"]["priors"] == {"book_flight": PRIOR}
     assert (await said("publish")).startswith("version 2, valid in 1")

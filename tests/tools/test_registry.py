@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+import mcp.types as mcp
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
@@ -242,3 +243,26 @@ async def test_lists_are_the_callers_to_change(registry: ToolRegistry) -> None:
     before = json.dumps(tool)
     tool["function"]["parameters"]["properties"].clear()  # type: ignore[index]
     assert json.dumps((await registry.for_request([]))[0]) == before
+
+
+async def test_what_list_tools_gives_and_what_cannot_be_added() -> None:
+    """The result of an MCP session's ``list_tools()`` can be added as it is; anything else is a clear error."""
+    registry = ToolRegistry()
+    listed = mcp.ListToolsResult(tools=[mcp.Tool(name="read", inputSchema={"type": "object"})])
+    registry.add_mcp(listed)
+    assert registry.names == ("read",)
+    with pytest.raises(InputError, match="a function or a pydantic model is needed; got 3"):
+        registry.add(3)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="not an OpenAPI 3 document"):
+        registry.add_openapi([])  # type: ignore[arg-type]
+
+
+async def test_an_operation_is_not_called_without_what_it_needs() -> None:
+    """No request goes out with a hole in its path: the model is told what is missing."""
+    parameters = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    operation = {"operationId": "read", "parameters": parameters}
+    registry = ToolRegistry()
+    registry.add_openapi({"openapi": "3.1.0", "paths": {"/books/{id}": {"get": operation}}}, send=lambda call: call)
+    with pytest.raises(InputError, match="invalid arguments of read: missing: id"):
+        await registry.call("read", {})
+    assert (await registry.call("read", {"id": "a b"})).path == "/books/a%20b"
