@@ -22,7 +22,8 @@ _IRREGULAR = dict(
         "went:go gone:go won:win wrote:write written:write broke:break broken:break began:begin begun:begin "
         "became:become children:child men:man women:woman feet:foot teeth:tooth mice:mouse people:person wives:wife "
         "knives:knife lives:life leaves:leave using:use used:use uses:use found:find better:better "
-        "cancellation:cancel dying:die lying:lie tying:tie data:data does:do goes:go going:go has:have"
+        "cancellation:cancel adding:add added:add adds:add dying:die lying:lie tying:tie data:data does:do goes:go "
+        "going:go has:have"
     ).split()
 )
 
@@ -34,9 +35,22 @@ _PAST_FORMS = frozenset(
 )
 
 
+PARTICIPLES = frozenset(
+    "bought brought built caught chosen done drawn driven eaten felt forgotten frozen given grown heard held hidden "
+    "kept known lent lost made meant paid run sung said sent shown sold spent spoken stolen taken taught told thrown "
+    "understood won written broken begun found cut put set hit shut read let fed led left laid beaten bitten blown "
+    "dug flown hung hurt ridden seen shaken shot sewn split spread swept torn worn wound withdrawn overtaken".split()
+)
+"""Irregular forms that passives are made with."""
+
+
 def stem(word: str) -> str:
     """The stem of a lower-case *word*; irregular forms and doubled final letters are evened out."""
     found = light_stem(_IRREGULAR.get(word, word))
+    if len(found) > 5 and found.endswith("is"):
+        found = found[:-1] + "z"  # organise, organize
+    if len(found) > 2 and found.endswith("i"):
+        found = found[:-1] + "y"  # buying, buy
     return found[:-1] if len(found) > 4 and found[-1] == found[-2] and found[-1].isalpha() else found
 
 
@@ -164,7 +178,25 @@ _SYNONYMS = (
     "invoice;discount reduction;guarantee warranty;refund reimbursement;terminate end;cancel terminate;supply "
     "provide;offer provide;accept take;deliver ship;delivery shipping shipment;schedule timetable;secure safe;"
     "password passcode;wifi wi-fi;sign symptom;dose dosage;surgery operation;yearly annual annually;monthly month;"
-    "weekly week;daily day;nearest closest;several many;additional extra;entry admission"
+    "weekly week;daily day;nearest closest;several many;additional extra;entry admission;all every each;"
+    "differ difference different;between vs versus;someone somebody anyone anybody;recover restore;highest maximum;"
+    "lowest minimum;baggage luggage;increase raise;lower reduce decrease;latest newest;faster quicker;closer nearer;"
+    "greater bigger larger;dictionary dict;call phone ring;phone mobile cellphone smartphone;developer dev;"
+    "unique distinct;toxic poisonous;document paper paperwork;temperature temp;beat defeat;avoid prevent;"
+    "mandatory compulsory obligatory required;abroad overseas;write draft compose;explain explanation;"
+    "calculate compute;convert transform;inside within;rental hire;laptop notebook;change switch;move transfer;"
+    "verify validate;decline reject refuse deny;arrive come;payment pay;loss lose;sale sell;renewal renew;"
+    "approval approve;departure depart;arrival arrive;compensation compensate;termination terminate;"
+    "registration register;activation activate;verification verify;installation install;subscription subscribe;"
+    "reservation booking book reserve;job position;vaccine vaccination jab;doctor gp;woman lady;man guy;"
+    "tv television;fridge refrigerator;motorbike motorcycle;sneaker trainer;trousers pants;torch flashlight;"
+    "pavement sidewalk;biscuit cookie;kind type sort;information info;advice tip;permitted allowed;"
+    "requirement require;reimburse refund;payslip paystub;postcode zip zipcode;postpone delay reschedule;"
+    "postage shipping;quantity number;damage damaged;thief stolen steal;hotel accommodation;luggage bag suitcase;"
+    "carer caregiver;nurse nursing;heal recover;child kid;soil dirt earth;bin dustbin;tap faucet;nappy diaper;"
+    "aircraft plane;railway railroad;queue line;term semester;timetable schedule;cv resume;mum mom mother;"
+    "dad father;gran grandmother grandma;grandpa grandfather;ex former;quote quotation;int integer;str string;"
+    "param parameter;env environment;var variable;func function;lib library;regex regexp;ui interface"
 )
 
 
@@ -203,7 +235,8 @@ FUNCTION_WORDS = frozenset(
 
 EMPTY_WORDS = _stems(
     "get go have do make need want like know tell help find way thing possible able currently usually please "
-    "best-way question wonder steps process procedure work try stuff manage person come stay remain offer place"
+    "best-way question wonder steps process procedure work try stuff manage person come stay remain offer place "
+    "list explain show between exist mean option"
 )
 """Content words that add little: alone on one side they don't tell two questions apart."""
 
@@ -220,11 +253,17 @@ THIRD_PERSON = {
 }  # fmt: skip
 
 SYMMETRIC = _stems(
-    "marry engaged related equal similar same different difference compare comparison versus vs friend sibling "
-    "cousin connected linked tied next adjacent distance between similarity synonymous compatible neighbour "
-    "neighbor partner twin interchangeable correlate correlation identical parallel"
+    "marry engaged related equal similar same different difference compare comparison versus vs "
+    "connected linked tied next adjacent distance between similarity synonymous compatible "
+    "interchangeable correlate correlation identical parallel border divorce overlap intersect"
 )
 """Relations that hold both ways: the order of what they relate says nothing."""
+
+MUTUAL = _stems(
+    "friend sibling cousin neighbour neighbor partner twin acquaintance colleague classmate roommate relative rival "
+    "synonym antonym opposite"
+)
+"""The same of nouns with *of*: a friend of, but not my friend."""
 
 NUMBER_WORDS = {
     word: value
@@ -264,7 +303,11 @@ UNITS = {
     "pound": "gbp", "pounds": "gbp", "quid": "gbp", "dollar": "usd", "dollars": "usd", "euro": "eur", "euros": "eur",
     "kg": "kilogram", "kgs": "kilogram", "kilo": "kilogram", "kilos": "kilogram", "km": "kilometre", "kms": "kilometre",
     "kilometer": "kilometre", "kilometers": "kilometre", "kilometres": "kilometre", "hrs": "hour", "hr": "hour",
-    "mins": "minute", "min": "minute", "secs": "second", "sec": "second", "ms": "millisecond", "yrs": "year",
+    "mins": "minute", "min": "minute", "mg": "milligram", "ml": "millilitre", "milliliter": "millilitre",
+    "milliliters": "millilitre", "millilitres": "millilitre", "cm": "centimetre", "cms": "centimetre",
+    "centimeter": "centimetre", "centimeters": "centimetre", "centimetres": "centimetre", "liter": "litre",
+    "liters": "litre", "litres": "litre", "oz": "ounce", "ounces": "ounce", "ft": "foot", "meter": "metre",
+    "meters": "metre", "metres": "metre", "secs": "second", "sec": "second", "ms": "millisecond", "yrs": "year",
     "yr": "year", "wks": "week", "gb": "gigabyte", "mb": "megabyte", "tb": "terabyte", "lbs": "lb",
 }  # fmt: skip
 
@@ -278,6 +321,7 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(\w+)n't", r"\1 not"),
         (r"(isn|aren|wasn|weren|don|doesn|didn|hasn|haven|couldn|wouldn|shouldn)t", r"\1 not"),
         (r"let's", "let us"),
+        (r"may (?=\d)|(?<=\d )may|(?<=in )may|(?<=of )may|(?<=early )may|(?<=late )may|(?<=mid )may", "maymonth "),
         (r"i'm", "i am"),
         (r"(\w+)'(?:re|ve|ll|d|m)", r"\1"),
         (r"how come|for what reason|what is the reason", "why"),
@@ -296,6 +340,28 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"artificial intelligence", "ai"),
         (r"machine learning", "ml"),
         (r"per cent", "percent"),
+        (r"is there (?:a|any|some) (?:way|possibility|option|chance) (?:for me )?to|any way to", "can i"),
+        (r"(?:at|from|until|by) what age|what age", "how old"),
+        (r"(?:in )?(?:what|which) year|on which (?:day|date)|which date", "when"),
+        (r"for free|free of charge|at no (?:extra |additional )?(?:cost|charge)", "free"),
+        (r"due to|owing to|on account of", "because of"),
+        (r"half an hour|half-hour", "30 minutes"),
+        (r"a dozen", "12"),
+        (r"(\d+) ?k(?=$|[\s?.,!])", r"\g<1>000"),
+        (r"1st", "first"),
+        (r"2nd", "second"),
+        (r"(?:no|nr)\. ?(?=\d)", "number "),
+        (r"(?:fill|filling|filled) (?:in|out)", "complete"),
+        (r"(?:pick|picking|picked) (\w+ )?up", r"collect \1"),
+        (r"(?:give|giving|gave|send|sending|sent) (\w+ )?back", r"return \1"),
+        (r"(?:call|calling|called) off", "cancel"),
+        (r"(?:hand|handing|handed) in", "submit"),
+        (r"(?:put|putting) off", "postpone"),
+        (r"(?:throw|throwing|threw) (\w+ )?(?:away|out)|(?:dispose|disposing) of", r"discard \1"),
+        (r"(?:work|working|figure|figuring|find|finding) out", "find"),
+        (r"(?:take|takes|took|taking) place", "happen"),
+        (r"(?:show|showed|shown|turn|turned) up", "come"),
+        (r"most recent", "latest"),
         (r"have got|has got", "have"),
         (r"at all|in fact|of course|for sure", ""),
         (r"as well", "also"),
@@ -304,6 +370,7 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"instead of|rather than", "insteadof"),
         (r"(?:no|any) longer|not any ?more", "nolonger"),
         (r"is it (?:possible|ok|okay) (?:for me )?to|am i able to|would it be possible to", "can i"),
+        (r"(?:is it|would it be) (?:fine|alright|all right|allowed|permitted|acceptable) (?:for me )?to", "can i"),
         (r"am i allowed to|may i", "can i"),
     )
 )

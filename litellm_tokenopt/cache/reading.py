@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
 
 from ..memo import Memo
 from . import lexicon as lex
@@ -38,6 +40,7 @@ _POLITE = re.compile(
     r"hi there|hello there|good (?:morning|afternoon|evening)|hi|hello|hey)\b"
 )
 _ACRONYM = re.compile(r"\b[A-Z]{2,4}\b")
+_LETTER_A = re.compile(r"(?<=\w )A(?=[\s?.,;)]|$)")
 _SALUTATION = re.compile(
     r"^(?:hiya|howdy|greetings|(?:good )?(?:morning|afternoon|evening|day)|dear \w+(?: team)?)\s*[,!.]"
 )
@@ -60,7 +63,29 @@ _FIRST = frozenset("i me my mine myself we us our ours".split())
 _SECOND = frozenset("you your yours yourself".split())
 _POSSESSIVES = {"my": "i", "mine": "i", "our": "i", "ours": "i", "your": "y", "yours": "y"}
 _JOINERS = frozenset("and or of at in for".split())
+_PHRASE_OPENERS = lex.ROLE_PREPOSITIONS | frozenset(
+    "about during until since while when if because although though once unless and or but so that who whom which "
+    "where near between through within behind insteadof not".split()
+)
+"""What a phrase begins with that can stand elsewhere as a whole."""
+
+_PLAIN_OPENERS = frozenset("and or but".split())
+CLAUSE_OPENERS = frozenset("so that who whom which if because since for of when where".split())
+"""Openers that may be left out where the phrase stands elsewhere: "what if it broke", "it broke, what now"."""
+
+_ADVERB = re.compile(
+    r"\w{2,}(?:ial|ical|onal|ual|rmal|ite|ate|ed|ar[iy]|ant|ent|ing|ful|ous|ive|able?|ib|ick|ct|ort)e?ly$|\w{3,}bly$"
+)
+_PARTICIPLE = re.compile(r"\w{2,}ed$")
+_EXCHANGES = frozenset(map(lex.stem, "swap exchange trade substitute replace sell".split()))
 _BREAKS = frozenset(",.;:!?\n")
+
+
+Phrase: TypeAlias = tuple[str, tuple[str, ...]]
+"""What it begins with, and its content words."""
+
+NO_PHRASE: Phrase = ("", ())
+"""Stands for the end of a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +106,17 @@ class Reading:
     cased: Mapping[str, frozenset[str]]
     before: Mapping[str, frozenset[str]]
     stranded: bool
+    phrases: tuple[Phrase, ...]
+    passive: frozenset[str]
+    extraposed: frozenset[str]
+    adverbs: frozenset[str]
+    mutual: frozenset[str]
     kind: str
     negated: tuple[str, ...]
     roles: Mapping[str, frozenset[str]]
     loose: frozenset[frozenset[str]]
     listed: frozenset[frozenset[str]]
+    adjacent: frozenset[frozenset[str]]
     agents: frozenset[str]
     persons: str
     owners: frozenset[str]
@@ -116,9 +147,14 @@ def _read(text: str) -> Reading:
         names=_names(plain), literals=literals, symbols=_symbols(plain) + foreign_signs(text),
         numbers=tuple(sorted(token for token in tokens if token[0].isdigit())), units=tuple(_UNIT.findall(plain)),
         plain=plain, english=is_english(plain), lower=_is_lower(plain), cased=_cased(plain), before=_before(tokens),
-        stranded=_is_stranded(tokens), kind=_kind(tokens),
+        stranded=_is_stranded(tokens), phrases=tuple(_phrases(tokens)), passive=frozenset(_passive(tokens)),
+        extraposed=frozenset(_extraposed(tokens)),
+        adverbs=frozenset(word for word, token in words.items() if _ADVERB.match(token)),
+        mutual=frozenset(content_stem(one) for one, other in pairwise(tokens) if other == "of") & lex.MUTUAL,
+        kind=_kind(tokens),
         negated=tuple(sorted(_negated(tokens))), roles=_roles(tokens), loose=_loose_pairs(tokens),
         listed=_listed_pairs(tokens),
+        adjacent=frozenset(_adjacent_pairs(tokens)),
         agents=_agents(tokens), persons=_persons(tokens), owners=_owners(tokens), tense=_tense(tokens),
         conjunctions=frozenset({"and", "or"} & set(tokens)), duty=_duty(lowered, _kind(tokens)),
     )  # fmt: skip
@@ -156,6 +192,7 @@ def _acronyms(text: str) -> str:
     """*text* with acronyms that look like function words (US, IT, WHO) made distinct; shouting is left alone."""
     if text.isupper():
         return text
+    text = _LETTER_A.sub("aletter", text)
     return _ACRONYM.sub(lambda m: f"{m.group()}acronym" if m.group().lower() in lex.ACRONYMS else m.group(), text)
 
 
@@ -219,6 +256,40 @@ def _is_stranded(tokens: Sequence[str]) -> bool:
     """Whether a preposition stands at the end: ``the manager of``."""
     words = [token for token in tokens if token not in _BREAKS]
     return bool(words) and words[-1] in lex.ROLE_PREPOSITIONS
+
+
+def _phrases(tokens: Sequence[str]) -> Iterator[Phrase]:
+    """*tokens* cut where a phrase begins that can stand elsewhere: what each begins with, and its content words."""
+    opener: str = ""
+    words: list[str] = []
+    for token in (*tokens, "."):
+        if token in _BREAKS or token in _PHRASE_OPENERS:
+            if words or opener not in {"", *_PLAIN_OPENERS, *CLAUSE_OPENERS}:
+                yield "" if opener in _PLAIN_OPENERS else opener, tuple(words)
+            if token in _BREAKS:
+                yield NO_PHRASE
+            opener, words = "" if token in _BREAKS else token, []
+        elif word := content_stem(token):
+            words.append(word)
+
+
+def _passive(tokens: Sequence[str]) -> Iterator[str]:
+    """The verbs of passives: ``can rice be *frozen*``, ``is breakfast *included*``."""
+    for clause in _clauses(tokens):
+        for i, token in enumerate(clause):
+            is_one = _PARTICIPLE.search(token) or token in lex.PARTICIPLES
+            near = clause[max(0, i - 2) : i]
+            if is_one and (not _BE.isdisjoint(near) or (i > 1 and clause[0] in _BE)) and (word := content_stem(token)):
+                yield word
+
+
+def _extraposed(tokens: Sequence[str]) -> Iterator[str]:
+    """What *it* stands with for what follows: ``is it *safe* to eat``, ``does it *take* to get``."""
+    for i, token in enumerate(tokens):
+        if token == "it" and "to" in (reach := tokens[i + 1 : i + 4]):
+            between = reach[: reach.index("to")]
+            if lex.ROLE_PREPOSITIONS.isdisjoint(between):
+                yield from filter(None, map(content_stem, between))
 
 
 def content_stem(token: str) -> str:
@@ -366,8 +437,9 @@ def _roles(tokens: Sequence[str]) -> Mapping[str, frozenset[str]]:
 def _loose_pairs(tokens: Sequence[str]) -> frozenset[frozenset[str]]:
     """Pairs of words whose order says nothing: members of a list, and both ends of a genitive."""
     pairs: set[frozenset[str]] = set()
+    exchanged = not _EXCHANGES.isdisjoint(map(content_stem, tokens))
     for i, token in enumerate(tokens):
-        if token in _JOINERS:
+        if token in _JOINERS and not (token == "for" and exchanged):
             left = content_stem(tokens[i - 1]) if i else ""
             right = _next_content(tokens, i + 1, 3)
             pairs.add(frozenset((left, right)))
@@ -381,6 +453,12 @@ def _loose_pairs(tokens: Sequence[str]) -> frozenset[frozenset[str]]:
             first = _next_content(tokens, i + 1)
             pairs |= {frozenset((owner, first)), frozenset((owner, _after(tokens, i + 1, first)))}
     return frozenset(pair for pair in pairs if len(pair) == 2 and "" not in pair)
+
+
+def _adjacent_pairs(tokens: Sequence[str]) -> Iterator[frozenset[str]]:
+    for one, other in pairwise(map(content_stem, tokens)):
+        if one and other:
+            yield frozenset((one, other))
 
 
 def _listed_pairs(tokens: Sequence[str]) -> frozenset[frozenset[str]]:

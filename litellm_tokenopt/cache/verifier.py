@@ -15,7 +15,7 @@ from .veto import veto
 
 logger = logging.getLogger(__name__)
 
-DOUBTS = frozenset({"words", "question_word", "conjunction"})
+DOUBTS = frozenset({"words", "question_word", "conjunction", "voice"})
 """Objections that may be no more than another wording; all others stand."""
 
 

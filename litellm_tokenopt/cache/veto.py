@@ -6,11 +6,12 @@ genitives, passives or relations that hold both ways. What is left over is a rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import combinations
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations, pairwise
 
 from . import lexicon as lex
-from .reading import Reading, read
+from .reading import CLAUSE_OPENERS, NO_PHRASE, Phrase, Reading, content_stem, read
 
 
 def veto(asked: str, stored: str) -> str | None:
@@ -131,6 +132,21 @@ def _contradictory(x: str, y: str) -> bool:
     return _prefixed(x, y) or frozenset((lex.stem(x), lex.stem(y))) in lex.COMPLEMENTS
 
 
+def _bearings(a: Reading, b: Reading) -> str | None:
+    """What no other wording explains: from and to turned round, "her family" for "Ann's family"."""
+    if _turned_round(a, b) or _turned_round(b, a):
+        return "roles"
+    return "reference" if _named_instead(a, b) or _named_instead(b, a) else None
+
+
+def _named_instead(a: Reading, b: Reading) -> bool:
+    """Whether *b* says a name once more where *a* has he or she."""
+    if not {"he", "she"} & (frozenset(a.words) - frozenset(b.words)):
+        return False
+    ours, theirs = Counter(map(content_stem, a.tokens)), Counter(map(content_stem, b.tokens))
+    return any(theirs[name] > ours[name] > 0 for name in b.names)
+
+
 def _words(a: Reading, b: Reading) -> str | None:
     left, right = _unmatched(a, b) - _asking(a, b), _unmatched(b, a) - _asking(b, a)
     if _flipped(a, b):
@@ -209,15 +225,51 @@ def _order(a: Reading, b: Reading) -> str | None:
     inverted -= _harmless(a, b)
     if a.agents != b.agents and (a.agents ^ b.agents) & common:
         return _voice(a, b, first, inverted)
-    if common & lex.SYMMETRIC and not (a.agents or b.agents):
+    if _hold_both_ways(a, b, common):
         inverted = {pair for pair in inverted if any(word[0].isdigit() for word in pair)}
-    return "order" if inverted else None
+    free = (a.extraposed ^ b.extraposed) | (a.adverbs & b.adverbs) | _turned(a, b)
+    inverted = {pair for pair in inverted if not pair & free}
+    return "order" if inverted and not _phrases_moved(a, b) else None
+
+
+def _hold_both_ways(a: Reading, b: Reading, common: frozenset[str]) -> bool:
+    """Whether what both speak of is a relation that holds both ways, and nothing is compared by it."""
+    if a.agents or b.agents or "than" in (*a.tokens, *b.tokens):
+        return False
+    return bool(common & lex.SYMMETRIC or a.mutual & b.mutual)
+
+
+def _turned(a: Reading, b: Reading) -> frozenset[str]:
+    """Verbs that only one text has in the passive, without a doer: what is done to then comes first."""
+    if a.agents or b.agents:
+        return frozenset()
+    return frozenset(
+        verb for verb in a.passive ^ b.passive if verb in a.texts and verb in b.texts and a.texts[verb] != b.texts[verb]
+    )
+
+
+def _phrases_moved(a: Reading, b: Reading) -> bool:
+    """Whether both are the same phrases in another order, each behind the same one where several begin alike."""
+    ours, theirs = ({opener for opener, _ in x.phrases} for x in (a, b))
+    bare = (ours ^ theirs) & CLAUSE_OPENERS
+    first, second = ([("" if opener in bare else opener, words) for opener, words in x.phrases] for x in (a, b))
+    apart = (Counter(first) - Counter(second)) + (Counter(second) - Counter(first))
+    if any(words for _, words in apart):
+        return False
+    twice = {opener for opener, n in Counter(opener for opener, _ in first).items() if n > 1 and opener}
+    return _attached(first, twice) == _attached(second, twice)
+
+
+def _attached(phrases: Sequence[Phrase], openers: set[str]) -> Counter[tuple[Phrase, Phrase]]:
+    """Phrases with one of *openers*, each with the phrase before it."""
+    return Counter(pair for pair in pairwise([NO_PHRASE, *phrases]) if pair[1][0] in openers)
 
 
 def _harmless(a: Reading, b: Reading) -> frozenset[frozenset[str]]:
     """Pairs that may change places: in lists, and where a genitive or a compound is put another way."""
     same_words = sorted(a.tokens) == sorted(b.tokens)
-    return a.listed | b.listed if same_words or a.stranded != b.stranded else a.loose | b.loose
+    lists = (a.listed & (b.listed | b.adjacent)) | (a.adjacent & b.listed)
+    return lists if same_words or a.stranded != b.stranded else lists | (a.loose - a.listed) | (b.loose - b.listed)
 
 
 def _voice(a: Reading, b: Reading, order: list[str], inverted: Iterable[frozenset[str]]) -> str | None:
@@ -230,9 +282,9 @@ def _roles(a: Reading, b: Reading) -> str | None:
     common = frozenset(a.words) & frozenset(b.words)
     for preposition in a.roles.keys() & b.roles.keys():
         x, y = a.roles[preposition], b.roles[preposition]
-        if not x & y and x | y <= common and not common & lex.SYMMETRIC:
+        if not x & y and x | y <= common and not _hold_both_ways(a, b, common):
             return "roles"
-    if _turned_round(a, b) or _turned_round(b, a) or _number_elsewhere(a, b):
+    if _number_elsewhere(a, b):
         return "roles"
     if {a.persons, b.persons} == {"iy", "yi"} or _other_owner(a, b):
         return "roles"
@@ -246,7 +298,7 @@ def _prepositions(a: Reading, b: Reading) -> str | None:
     """Whether the same words stand behind other prepositions: photos *in*, *of* the museum."""
     if a.words != b.words or a.agents or b.agents:
         return None
-    for word in a.before:
+    for word in a.before.keys() & b.before.keys():
         x, y = a.before[word], b.before[word]
         if "" not in x | y and not x & y and not any(x | y <= like for like in _LIKE_PREPOSITIONS):
             return "preposition"
@@ -283,12 +335,24 @@ def _grammar(a: Reading, b: Reading) -> str | None:
         return "tense"
     if a.duty and b.duty and a.duty != b.duty:
         return "duty"
+    if _done_to(a, b) or _done_to(b, a):
+        return "voice"
     if {a.conjunctions, b.conjunctions} == {frozenset({"and"}), frozenset({"or"})}:
         return "conjunction"
     return None
 
 
+def _done_to(a: Reading, b: Reading) -> bool:
+    """Whether the same stands first in a passive, and with the same verb in *b*: who was paid, who paid."""
+    for verb in a.passive - b.passive:
+        if verb in b.texts and a.persons == b.persons and not (a.agents or b.agents):
+            ours, theirs = (set(x.words[: x.words.index(verb)]) for x in (a, b))
+            if ours == theirs and (a.kind == "who" or (ours and a.texts[verb] != b.texts[verb])):
+                return True
+    return False
+
+
 _CHECKS: tuple[Callable[[Reading, Reading], str | None], ...] = (
-    _language, _literals, _case, _numbers, _negation, _words, _empty, _question_kind, _grammar, _prepositions, _roles,
-    _order,
+    _language, _literals, _case, _numbers, _negation, _bearings, _words, _empty, _question_kind, _grammar,
+    _prepositions, _roles, _order,
 )  # fmt: skip

@@ -57,6 +57,21 @@ flights to Oslo|flights from Oslo
 How can I lose weight?|How can I gain weight?
 How do I make her like him?|How do I make him like her?
 what is the capital of georgia the country|what is the capital of georgia the state
+how do I copy files from the server to the laptop in bash|how do I copy files from the laptop to the server in bash
+Send the goods to my office and the invoice to my home|Send the goods to my home and the invoice to my office
+The pump stopped because the alarm rang|The alarm rang because the pump stopped
+What can a nurse do that a carer can't?|What can a carer do that a nurse can't?
+Is it cheaper to rent than to buy a van?|Is it cheaper to buy than to rent a van?
+My neighbour's dog bit my cat. Who pays?|My cat bit my neighbour's dog. Who pays?
+I want to swap my aisle seat for a window seat|I want to swap my window seat for an aisle seat
+Can guests on bicycles be admitted?|Can admitted guests be on bicycles?
+The courier didn't turn up and I was charged|I didn't turn up and the courier was charged
+Sum column A where column B is empty|Sum column B where column A is empty
+How many days from 3 April to 10 April?|How many days from 3 April to 10 May?
+Sort by date then by name|Sort by name then by date
+Who was paid in March?|Who paid in March?
+If Omar and Ines wed, is her mother glad?|If Omar and Ines wed, is Omar's mother glad?
+Can the manager be fired?|Can the manager fire?
 How does a bill become a law?|How does a law become a bill?
 Did Google acquire YouTube?|Did YouTube acquire Google?
 Was Google sued by Oracle?|Was Oracle sued by Google?
@@ -189,6 +204,21 @@ How old is she?|How old is he?
 """
 
 SAME = """
+How do I move money from my savings to my current account?|How do I move money to my current account from my savings?
+In a Dockerfile, how do I copy a folder?|How do I copy a folder in a Dockerfile?
+What should I do if the parcel is lost?|If the parcel is lost, what should I do?
+The heater beeps when I open the window|When I open the window, the heater beeps
+Can I freeze boiled rice?|Can boiled rice be frozen?
+How do I mute a chat temporarily?|How do I temporarily mute a chat?
+Is it safe to eat raw eggs?|Is eating raw eggs safe?
+What time is it in Lima when it's noon in Oslo?|When it's noon in Oslo, what time is it in Lima?
+Is she a Danish painter?|Is she a painter and Danish?
+Does Peru border Chile?|Does Chile border Peru?
+How do I organise my files?|How do I organize my files?
+Is there a way to export my chats?|Is it possible to export my chats?
+How long is half an hour of parking valid?|How long is 30 minutes of parking valid?
+Show houses under 400k|Show houses under 400,000
+How do I cancel all orders?|How do I cancel every order?
 How do I reset my password?|How can I reset my password?
 How do I reset my password?|hi, how do I reset my password please
 What's the price of shipping?|How much does shipping cost?
