@@ -11,12 +11,17 @@ from typing import Protocol
 from ..errors import UnavailableError
 from ..models.pairs import Calibration
 from .normalise import normalise
-from .veto import veto
+from .veto import veto, worded_anew
 
 logger = logging.getLogger(__name__)
 
 DOUBTS = frozenset({"words", "question_word", "conjunction", "voice"})
 """Objections that may be no more than another wording; all others stand."""
+
+
+def is_anew(objection: str | None, asked: str, stored: str) -> bool:
+    """Whether a doubted pair is worded anew, rather than in one place otherwise."""
+    return objection is not None and objection in DOUBTS and worded_anew(asked, stored, objection)
 
 
 class PairComparer(Protocol):
@@ -80,6 +85,8 @@ class PairVerifier:
             self._failed(error)
             return Judgement(refusal if objection else None)
         self._failing = False
+        if is_anew(objection, asked, stored):
+            logit += self._calibration.anew
         sure, needed = self._calibration.probability(logit), self._calibration.probability(least)
         return Judgement(None if logit >= least else refusal, sure, needed, doubted=objection is not None)
 

@@ -25,6 +25,21 @@ def veto(asked: str, stored: str) -> str | None:
     return next((reason for check in _CHECKS if (reason := check(first, second))), None)
 
 
+_VAGUE_KINDS = frozenset(("say", "whether", "what"))
+
+
+def worded_anew(asked: str, stored: str, objection: str) -> bool:
+    """Whether two questions differ in their wording as a whole, rather than in one place or in what they ask for.
+
+    Look-alikes are mostly a word put in, or put in another's place; who asks the same again uses other words all over.
+    """
+    a, b = read(asked), read(stored)
+    if a.kind != b.kind and _VAGUE_KINDS.isdisjoint((a.kind, b.kind)):
+        return False
+    ours, theirs = len(_unmatched(a, b) - _asking(a, b)), len(_unmatched(b, a) - _asking(b, a))
+    return objection != "words" or (min(ours, theirs) > 0 and max(ours, theirs) > 1)
+
+
 def _language(a: Reading, b: Reading) -> str | None:
     return None if (a.english and b.english) or a.plain == b.plain else "language"
 

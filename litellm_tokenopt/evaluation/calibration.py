@@ -1,7 +1,8 @@
 """Measures what the pair model's logits mean: ``python -m litellm_tokenopt.evaluation.calibration``.
 
 On questions that were held out of training, for each allowed share of wrong answers the limits are chosen that serve
-the most. Writes ``models/weights/pairs.json``.
+the most. Writes ``models/weights/pairs.json``. ``pairs_unseen.jsonl`` guides nothing: what is served of it and wrong is
+told by ``python -m litellm_tokenopt.evaluation.curve litellm_tokenopt/models/training/data/pairs_unseen.jsonl``.
 """
 
 from __future__ import annotations
@@ -14,23 +15,23 @@ import math
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..cache.normalise import normalise
-from ..cache.verifier import DOUBTS
+from ..cache.verifier import DOUBTS, is_anew
 from ..cache.veto import veto
 from ..models.build import build_embedder, build_pair_model
 from ..models.pairs import CALIBRATION
 from ..models.training.rewording import reword
 from ..settings import Settings
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-HELDOUT = Path(__file__).parents[1] / "models" / "training" / "data" / "pairs_heldout.jsonl"
+DATA = Path(__file__).parents[1] / "models" / "training" / "data"
+HELDOUT, EVERYDAY = DATA / "pairs_heldout.jsonl", DATA / "pairs_everyday.jsonl"
 WRONG_RATES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 LIGHT = 2
 """Light rewordings of each question."""
@@ -41,12 +42,16 @@ STEPS = 60
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A pair of questions: whether both ask the same, their cosine, the rules' objection and the model's logit."""
+    """A pair of questions: whether both ask the same, their cosine, the rules' objection and the model's logit.
+
+    `anew` tells whether the rules doubt a pair that is worded anew.
+    """
 
     same: bool
     similarity: float
     objection: str | None
     logit: float
+    anew: bool = False
 
 
 def read_pairs(path: Path) -> list[tuple[str, str, bool]]:
@@ -76,14 +81,32 @@ async def judge(pairs: Sequence[tuple[str, str, bool]]) -> list[Judged]:
     for a, b, same in pairs:
         first, second = normalise(a), normalise(b)
         (logit,) = await model.logits(first, [second])
-        judged.append(Judged(same, float(vectors[first] @ vectors[second]), veto(a, b), logit))
+        objection = veto(a, b)
+        cosine = float(vectors[first] @ vectors[second])
+        judged.append(Judged(same, cosine, objection, logit, is_anew(objection, a, b)))
     return judged
+
+
+def weight_anew(judged: Sequence[Judged]) -> float:
+    """What being worded anew adds to the logits of doubted pairs, by logistic regression with a penalty."""
+    doubted = [pair for pair in judged if pair.objection in DOUBTS]
+    inputs = np.array([(pair.logit, float(pair.anew), 1.0) for pair in doubted])
+    wanted = np.array([float(pair.same) for pair in doubted])
+    weights, ridge = np.zeros(3), np.array([1.0, 1.0, 1e-6])
+    for _ in range(30):
+        chance = 1 / (1 + np.exp(-(inputs @ weights)))
+        bend = (inputs.T * (chance * (1 - chance))) @ inputs + np.diag(ridge)
+        weights -= np.linalg.solve(bend, inputs.T @ (chance - wanted) + ridge * weights)
+    return round(float(weights[1] / weights[0]), 3)
+
+
+def weighed(judged: Sequence[Judged], anew: float) -> list[Judged]:
+    """*judged* with *anew* added to the logits of those that are worded anew."""
+    return [replace(pair, logit=pair.logit + anew * pair.anew) for pair in judged]
 
 
 def platt(judged: Sequence[Judged]) -> tuple[float, float]:
     """(slope, offset) of the logistic curve through the logits: J. Platt, Probabilistic Outputs for SVMs, 1999."""
-    import numpy as np
-
     logits = np.array([pair.logit for pair in judged])
     wanted = np.array([float(pair.same) for pair in judged])
     slope, offset = 1.0, 0.0
@@ -101,11 +124,13 @@ def platt(judged: Sequence[Judged]) -> tuple[float, float]:
 def limits(every: Sequence[Judged], near: Sequence[Judged], wrong_rate: float) -> dict[str, Any]:
     """The two limits that serve the most pairs that ask the same, while at most *wrong_rate* of the others pass.
 
-    Shares are of *every* pair; only the *near* ones, similar enough, can be served.
+    Served are shares of *every* pair that asks the same, wrong ones of the *near* look-alikes: those similar enough to
+    be served at all, so that a set of nothing but near ones gets no more wrong answers.
     """
     free = [pair for pair in near if pair.objection is None]
     doubted = [pair for pair in near if pair.objection in DOUBTS]
-    allowed = wrong_rate * sum(not pair.same for pair in every)
+    others = sum(not pair.same for pair in near)
+    allowed = wrong_rate * others
     best = (-1.0, math.inf, math.inf, 0.0)
     for a in _tried(free):
         for b in _tried(doubted)[1:]:
@@ -121,7 +146,7 @@ def limits(every: Sequence[Judged], near: Sequence[Judged], wrong_rate: float) -
         "free": None if best[1] == -math.inf else round(best[1], 4),
         "doubted": round(best[2], 4),
         "served": round(best[0] / total, 4),
-        "wrong": round(best[3] / max(1, len(every) - total), 4),
+        "wrong": round(best[3] / max(1, others), 4),
     }
 
 
@@ -132,8 +157,6 @@ def _tried(pairs: Sequence[Judged]) -> list[float]:
 
 def _quantiles(values: Sequence[float]) -> NDArray[np.float64]:
     """The larger half more finely than the rest, since limits lie there."""
-    import numpy as np
-
     ordered = np.sort(np.asarray(values, np.float64))[::-1]
     return ordered[np.unique(np.geomspace(1, max(1, len(ordered)), STEPS).astype(int) - 1)] if len(ordered) else ordered
 
@@ -141,11 +164,13 @@ def _quantiles(values: Sequence[float]) -> NDArray[np.float64]:
 def main(arguments: Sequence[str]) -> int:
     """Judge, calibrate, print a table, write the file."""
     parser = argparse.ArgumentParser(prog="litellm_tokenopt.evaluation.calibration", description=__doc__)
-    parser.add_argument("--pairs", type=Path, default=HELDOUT)
+    parser.add_argument("--pairs", type=Path, nargs="+", default=[HELDOUT, EVERYDAY])
     parser.add_argument("--output", type=Path, default=CALIBRATION)
     options = parser.parse_args(arguments)
     threshold = Settings().cache.threshold
-    every = asyncio.run(judge(read_pairs(options.pairs)))
+    told = asyncio.run(judge([pair for path in options.pairs for pair in read_pairs(path)]))
+    anew = weight_anew([pair for pair in told if pair.similarity >= threshold])
+    every = weighed(told, anew)
     near = [pair for pair in every if pair.similarity >= threshold]
     slope, offset = platt(near)
     rows = [limits(every, near, rate) for rate in WRONG_RATES]
@@ -154,6 +179,7 @@ def main(arguments: Sequence[str]) -> int:
         "offset": round(offset, 4),
         "pairs": {"same": sum(pair.same for pair in every), "different": sum(not pair.same for pair in every)},
         "similarity_from": threshold,
+        "anew": anew,
         "limits": rows,
     }
     for row in rows:

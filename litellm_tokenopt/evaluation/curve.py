@@ -28,7 +28,7 @@ from ..errors import InputError, ModelUnavailable
 from ..models.build import build_embedder, build_pair_model
 from ..models.pairs import PairModel, calibration
 from ..settings import Settings
-from .calibration import HELDOUT, Judged, judge
+from .calibration import HELDOUT, Judged, judge, weighed
 from .chart import Line, draw
 from .rivals import RIVALS, similarities
 
@@ -168,7 +168,8 @@ async def curves(pairs: Sequence[Pair]) -> tuple[dict[str, list[Point]], float]:
     embedder, model = build_embedder(settings.embedder), build_pair_model(settings.embedder)
     if model is None:
         raise ModelUnavailable("the local packages are missing: pip install 'litellm-tokenopt[local]'")
-    judged = await judge([(pair.a, pair.b, pair.same) for pair in pairs])
+    told = await judge([(pair.a, pair.b, pair.same) for pair in pairs])
+    judged = weighed(told, calibration().anew)
     found = steps(judged, pairs, settings.cache.threshold)
     cache = await whole(pairs, embedder, model)
     found |= {CACHE: cache.alone, WITH_JUDGE: cache.judged}

@@ -40,14 +40,16 @@ class Limits:
 class Calibration:
     """What logits mean: `slope` and `offset` give a probability, `limits` belong to the `wrong_rates` (ascending).
 
-    A wrong rate is the share of look-alike questions (another meaning) that would be served, measured on questions
-    that the model was not trained on.
+    A wrong rate is the share of near look-alikes (another meaning) that would be served, measured on questions
+    that the model was not trained on. `anew` is what is added to the logits of doubted
+    pairs that are worded anew, rather than in one place otherwise.
     """
 
     slope: float
     offset: float
     wrong_rates: tuple[float, ...]
     limits: tuple[Limits, ...]
+    anew: float = 0.0
 
     def probability(self, logit: float) -> float:
         """The probability that both ask the same."""
@@ -65,7 +67,8 @@ def calibration() -> Calibration:
     facts = json.loads(CALIBRATION.read_text(encoding="utf-8"))
     rows = sorted(facts["limits"], key=lambda row: row["wrong_rate"])
     limits = tuple(Limits(-math.inf if row["free"] is None else row["free"], row["doubted"]) for row in rows)
-    return Calibration(facts["slope"], facts["offset"], tuple(row["wrong_rate"] for row in rows), limits)
+    rates = tuple(row["wrong_rate"] for row in rows)
+    return Calibration(facts["slope"], facts["offset"], rates, limits, facts["anew"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from litellm_tokenopt.cache.verifier import PairVerifier, RuleVerifier
+from litellm_tokenopt.cache.verifier import PairVerifier, RuleVerifier, is_anew
+from litellm_tokenopt.cache.veto import veto
 from litellm_tokenopt.errors import ModelUnavailable
 from litellm_tokenopt.models.pairs import Calibration, Limits, calibration
 
@@ -45,6 +46,24 @@ async def test_the_model_is_believed_within_limits(pair: tuple[str, str], logit:
     """What the rules let through needs little, what they doubt needs more, and what is certain isn't asked."""
     verifier = PairVerifier(Says(logit), CALIBRATION, max_wrong_rate=0.01)
     assert (await verifier.judge(*pair)).objection == objection
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored", "anew"),
+    [
+        ("How do I call off my booking with a friend?", "What button scraps a booking with my friend?", True),
+        ("Is she a clerk?", "Is she a former clerk?", False),
+        ("Is she a clerk?", "Is she a plumber?", False),
+        ("Where do I send my meter reading?", "How do I send my meter reading?", False),
+        ("Can I fly to Oslo?", "Can I fly to Oslo?", False),
+    ],
+)
+async def test_other_words_all_over_need_less_than_one_other_word(asked: str, stored: str, anew: bool) -> None:
+    """A word put in, or another question word, is how look-alikes are made; the rest is how people ask again."""
+    assert is_anew(veto(asked, stored), asked, stored) == anew
+    believed = Calibration(1.0, 0.0, (0.01,), (Limits(-1.0, 2.0),), anew=2.0)
+    judged = await PairVerifier(Says(0.5), believed, max_wrong_rate=0.01).judge(asked, stored)
+    assert (judged.objection is None) == (anew or asked == stored)
 
 
 async def test_pairs_that_need_no_comparison_get_none() -> None:
