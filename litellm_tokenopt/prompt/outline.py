@@ -22,7 +22,7 @@ from .sections import Section, path, split
 
 HEADING_WEIGHT = 3
 """How often a section's heading counts beside its text; the headings around it count once."""
-GIST_WORDS = 12
+GIST_WORDS = 8
 """Words of a section that are embedded with its headings: more of them cost time and tell no more."""
 INHERITED_GENERALITY = 0.7
 """How general the parts of a wholly general section are."""
