@@ -9,6 +9,7 @@ import pytest
 from support.agent import TOOLS
 from support.entry_points import ANTHROPIC, anthropic, chat, responses
 
+import litellm_tokenopt
 from litellm_tokenopt.rounds import name_of
 from litellm_tokenopt.tokens import count_tools
 
@@ -36,9 +37,17 @@ ELSEWHERE = {
 }
 
 
-@pytest.fixture
-def searching(switch_on):
-    return switch_on(tools={"search": "provider"})
+@pytest.fixture(scope="module", autouse=True)
+def off_afterwards():
+    """The plugin stays on from test to test here: its models are loaded once."""
+    yield
+    litellm_tokenopt.disable()
+
+
+@pytest.fixture(scope="module")
+def searching(redis_server, off_afterwards):
+    settings = {"redis": {"url": "embedded"}, "time_budget_seconds": 60, "tools": {"search": "provider"}}
+    return litellm_tokenopt.enable(settings).plugin
 
 
 async def read(result):
