@@ -76,12 +76,14 @@ class Need:
 class Terms:
     """What of a request, but its conversation, an epoch depends on.
 
-    `rates` are those of the provider's prompt cache; `recallable`: the model may ask for what is left out.
+    `rates` are those of the provider's prompt cache; `recallable`: the model may ask for what is left out. The first
+    epoch brings a tool for that, and what stands behind the tools is read afresh, so many `front_tokens` too.
     """
 
     marks: Marks
     rates: CacheRates = USUAL_RATES
     recallable: bool = False
+    front_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -234,8 +236,15 @@ class Fold:
         if not self._steps or self._grown <= REGROWTH_SHARE * self._settings.budget_tokens:
             return False
         self._carried += self._terms.rates.read * could_save
-        rest = self._terms.rates.rewrite * (self._tokens - could_save)
+        rest = self._anew(self._tokens - could_save)
         return could_save > 0 and self._carried >= max(PAYS * rest, self._step_carried)
+
+    def _anew(self, tokens: float) -> float:
+        """What a step costs that changes what stands before the last *tokens* of what it leaves."""
+        terms = self._terms
+        if terms.recallable and not self.tally.epochs:
+            tokens = max(tokens, self._tokens - CARRIED_SHARE * self._new_results) + terms.front_tokens
+        return terms.rates.rewrite * tokens
 
     @property
     def _steps(self) -> int:
@@ -253,7 +262,7 @@ class Fold:
         behind = sum(self._item_tokens(item) for item in found.items[found.first :])
         could_save = CARRIED_SHARE * self._new_results
         carried = self._carried * found.saved / could_save
-        if found.saved < LEAST_GAIN * self._tokens or carried < PAYS * self._terms.rates.rewrite * behind:
+        if found.saved < LEAST_GAIN * self._tokens or carried < PAYS * self._anew(behind):
             self._step_carried = 2 * self._carried
             return
         counts = Counter(weighed[part.place].level for unit in self._units for part in unit.parts)

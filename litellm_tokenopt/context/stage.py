@@ -11,7 +11,7 @@ from itertools import takewhile
 from ..memo import Memo
 from ..models.base import Embedder
 from ..recall import may_recall
-from ..request import ChatRequest, Message, is_system
+from ..request import ChatRequest, Message, is_system, text_of
 from ..savings import Rates, usual_rates
 from ..settings import ContextSettings
 from ..stage import Change, Detail, Keep, Verdict
@@ -22,6 +22,8 @@ from .folding import Fold, Terms
 from .marks import MarksWithIds, PlainMarks, is_own
 from .recall import RecallMessages
 from .units import Level
+
+CHARS_A_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,7 @@ class ContextStage:
             return Keep("kept")
         body = await self._condensed(came)
         texts = [message_text(message) for message in body]
-        terms = Terms(
-            MarksWithIds() if request.tools else PlainMarks(), self._rates(request.model), may_recall(request)
-        )
+        terms = self._terms(request, request.messages[:front])
         keys = prefix_digests(body, texts, repr(terms))
         known = self._known(keys)
         if sum(map(len, texts[known:])) > OFF_LOOP_CHARS:
@@ -77,6 +77,11 @@ class ContextStage:
         changed = request.with_(messages=(*request.messages[:front], *messages))
         offers = (RecallMessages(),) if may_recall(request) else ()
         return Change(changed, "cut" if decision.cut_now else "stable", detail=detail, offers=offers)
+
+    def _terms(self, request: ChatRequest, front: Sequence[Message]) -> Terms:
+        marks = MarksWithIds() if request.tools else PlainMarks()
+        recallable = may_recall(request)
+        return Terms(marks, self._rates(request.model), recallable, _about(front) if recallable else 0)
 
     async def _condensed(self, body: tuple[Message, ...]) -> tuple[Message, ...]:
         if not self._settings.condense_results:
@@ -112,6 +117,12 @@ class ContextStage:
         fold.advance(body)
         self._folds.put(keys[-1], fold)
         return _Decision(tuple(fold.items), fold.tally.epochs > epochs, _detail(fold))
+
+
+def _about(front: Sequence[Message]) -> int:
+    """Tokens of the messages before the conversation, as a power of two: a few more or less decide nothing."""
+    chars = sum(len(text_of(message.get("content"))) for message in front)
+    return 1 << (chars // CHARS_A_TOKEN).bit_length()
 
 
 def _detail(fold: Fold) -> Detail:

@@ -171,8 +171,8 @@ async def test_steps_keep_the_laws(rates: CacheRates, made_of: list[tuple[int, i
 async def test_no_step_costs_more_than_it_saves(made_of: list[tuple[int, int]]) -> None:
     """What sending the rest anew costs has been paid twice for old results that were carried along."""
     body = [message for message in build(made_of) if message["role"] != "system"]
-    rates = CacheRates()
-    fold = Fold(STEPPED, Terms(PlainMarks(), rates))
+    rates = CacheRates(read=0.5, write=1.0)
+    fold = Fold(ContextSettings(budget_tokens=50_000, steps=STEPPED.steps), Terms(PlainMarks(), rates))
     carried = 0.0
     for end in range(1, len(body) + 1):
         before, epochs = list(fold.items), fold.tally.epochs

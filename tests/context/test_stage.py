@@ -113,6 +113,19 @@ async def test_a_step_waits_until_it_pays() -> None:
     assert cheap.detail.get("epochs", 0) < dear.detail["epochs"]
 
 
+async def test_the_first_step_pays_for_the_prompt_too() -> None:
+    """It brings the tool that asks back, and all behind the tools is read afresh: a long prompt makes it wait."""
+    tool = {"type": "function", "function": {"name": "get_stock", "parameters": {"type": "object"}}}
+    on = ContextStage(STEPS, NotAsked(), lambda _: CacheRates(read=0.5, write=1.0))
+    epochs = []
+    for words in (1, 20_000):
+        rules = {"role": "system", "content": "Politeness matters. " * words}
+        messages = (rules, *session(25), {"role": "user", "content": "Thanks, go on."})
+        request = ChatRequest(model="gpt-4o", messages=messages, tools=(tool,), own_tools=True)
+        epochs.append((await on(request)).detail.get("epochs", 0))
+    assert epochs[1] < epochs[0]
+
+
 @pytest.mark.parametrize("choice", ["none", {"type": "function", "function": {"name": "get_stock"}}])
 async def test_the_cut_is_gentler_where_the_model_cant_ask(choice: Any) -> None:
     """Without the tool that brings back what was left out, more stays."""
