@@ -47,8 +47,8 @@ SIMILAR_SHARE = 0.5
 PATIENCE_SHARE = 0.5
 """Of a request's time budget, what may be spent on waiting for a model that is being loaded."""
 
-RANKING_SHARE = 0.4
-"""Of a request's time budget, what may be spent on tools' vectors; then words alone choose."""
+RANKING_SHARE = 0.25
+"""Of a request's time budget, what may be spent on tools' vectors (then words alone choose), and as much on schemas."""
 
 HostedEmbed = Callable[[list[str]], Awaitable[list[list[float]]]]
 

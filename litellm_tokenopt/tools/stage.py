@@ -180,11 +180,13 @@ class ToolsStage:
             return Keep("small", detail=_detail(block, len(block.tools)))
         selection = await self._selection(block, request, lessons)
         if selection is None or len(selection.tools) == len(block.tools):
-            return await _verdict(block, request, tuple(range(len(block.tools))), Selection(), "compressed")
+            every = tuple(range(len(block.tools)))
+            return await _verdict(block, request, every, Selection(), "compressed", None)
         if self._searched(request):
             return await _deferring(block, request, selection)
         reason = BY_WORDS if selection.by_words else "selected"
-        verdict = await _verdict(block, request, tuple(sorted(selection.tools)), selection, reason)
+        places = tuple(sorted(selection.tools))
+        verdict = await _verdict(block, request, places, selection, reason, self._patience_seconds)
         if isinstance(verdict, Keep) or not request.own_tools or self._settings.search == "off":
             return verdict
         return replace(verdict, offers=(self._find(block, selection),))
@@ -255,7 +257,8 @@ class ToolsStage:
             return None
         calls = calls_after(request.messages, turns)
         fits = [favoured(fit, block.names, lessons.priors) for fit in fits]
-        talk = 0 if by_words or not self._may_send_none(block, request) else await self._talk(questions, fits)
+        may_send_none = self._may_send_none(block, request)
+        talk = await self._talk(questions, fits, by_words=by_words) if may_send_none else 0
         heard = [
             Turn(fit=fit, calls=tuple(map(block.named, called)), talk=place < talk)
             for place, (fit, called) in enumerate(zip(fits, calls, strict=True))
@@ -268,8 +271,10 @@ class ToolsStage:
         asks = request.own_tools and self._settings.search != "off" and request.tool_choice in (None, "auto")
         return asks and not self._searched(request) and block.tokens >= TALK_TOKENS
 
-    async def _talk(self, questions: Sequence[str], fits: Sequence[Fit]) -> int:
-        """How many of *questions*, from the first on, are surely plain conversation."""
+    async def _talk(self, questions: Sequence[str], fits: Sequence[Fit], *, by_words: bool) -> int:
+        """How many of *questions*, from the first on, are surely plain conversation, or tell words alone nothing."""
+        if by_words:
+            return sum(1 for _ in takewhile(lambda fit: not fit.words.any(), fits))
         idle = sum(1 for _ in takewhile(lambda fit: not asks_for_a_tool(fit), fits))
         if self._make_intents is None or not idle:
             return 0
@@ -365,11 +370,16 @@ def level_for(settings: ToolsSettings, name: str, count: int) -> SchemaLevel:
 
 
 async def _verdict(
-    block: Block, request: ChatRequest, places: Sequence[int], selection: Selection, reason: str
+    block: Block,
+    request: ChatRequest,
+    places: Sequence[int],
+    selection: Selection,
+    reason: str,
+    patience_seconds: float | None,
 ) -> Keep | Change:
     """Change to the tools at *places*, each as short as it can be said; Keep where that is what came in."""
     detail = _detail(block, len(places), selection.epoch)
-    said = await _off_loop(lambda: {place: block.said(place) for place in places}, when=not block.has_said(places))
+    said = await _said(block, places, patience_seconds)
     shorter = {place: tool for place, tool in said.items() if tool is not block.tools[place]}
     if len(places) == len(block.tools) and not shorter:
         return Keep("kept", detail=detail)
@@ -390,6 +400,17 @@ async def _deferring(block: Block, request: ChatRequest, selection: Selection) -
     search = (request.provider_search,) if request.provider_search is not None else ()
     sent = request.with_(tools=(*tools, *search), left_out_tools=request.left_out_tools | left_out)
     return Change(sent, "deferred", detail=_detail(block, len(selection.tools)))
+
+
+async def _said(block: Block, places: Sequence[int], patience_seconds: float | None) -> Mapping[int, Tool]:
+    """The tools at *places* as they're to be sent: as they came, where that isn't known in time."""
+    try:
+        async with asyncio.timeout(patience_seconds):
+            return await _off_loop(
+                lambda: {place: block.said(place) for place in places}, when=not block.has_said(places)
+            )
+    except TimeoutError:
+        return {place: block.tools[place] for place in places}
 
 
 def _detail(block: Block, after: int, epoch: int = 0) -> Detail:

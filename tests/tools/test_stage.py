@@ -225,6 +225,15 @@ async def test_without_vectors_in_time_words_choose(make_stage: Any, sent: Any, 
     assert verdict.request.tools == after.tools
 
 
+async def test_schemas_that_take_too_long_are_sent_as_they_came(make_stage: Any, sent: Any, catalogue: Any) -> None:
+    """The choice holds on a machine that is too busy to shorten them."""
+    hurried = make_stage(Loading(), patience_seconds=0.0)
+    after, names = await sent(hurried, ask(catalogue, "Book a flight to Rome"))
+    assert "book_flight" in names
+    assert len(names) <= 6
+    assert all(any(tool is original for original in catalogue) for tool in after.tools)
+
+
 async def test_a_choice_by_words_is_not_remembered(make_stage: Any, catalogue: Any) -> None:
     """Once vectors can be had, the same stage chooses as one that always had them."""
 
@@ -409,6 +418,16 @@ async def test_plain_conversation_gets_no_tools_but_may_ask(talking: Any, catalo
     assert "as soon as there's something to do" in offer.tool["function"]["description"]
     found = await offer.answer(Asked(original=verdict.request, sent=verdict.request, arguments={"query": "weather"}))
     assert "get_weather" in found.text
+
+
+async def test_words_that_no_tool_has_choose_none(make_stage: Any, catalogue: Any) -> None:
+    """Without vectors in time nothing speaks for one tool before another; the model may ask."""
+    verdict = await make_stage(Loading())(ask(catalogue, "Hello there!", own_tools=True))
+    assert verdict.reason == "selected_by_words"
+    assert verdict.request.tools == ()
+    assert verdict.offers
+    later = await make_stage(Loading())(ask(catalogue, *HELLO, "Refund the payment", own_tools=True))
+    assert "refund_payment" in names_of(later.request.tools)
 
 
 async def test_the_first_question_after_it_chooses_once(talking: Any, catalogue: Any) -> None:
