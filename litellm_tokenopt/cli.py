@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import shutil
 import sys
@@ -379,12 +380,20 @@ def _warmup(options: argparse.Namespace) -> int:
 def _classify(options: argparse.Namespace) -> int:
     """Say which kind of task a text is about, as JSON: {"category", "confidence", "all"}; with -, an object a line."""
     if options.text != "-":
-        asyncio.run(_print_intents(options.settings, [[options.text]]))
+        asyncio.run(_print_intents(options.settings, [[options.text.encode(errors="replace").decode()]]))
         return OK
-    lines = map(str.strip, sys.stdin)
-    batches = iter(lambda: list(islice(lines, CLASSIFIED_AT_ONCE)), [])
+    lines = _typed_lines()
+    at_once = 1 if sys.stdin.isatty() else CLASSIFIED_AT_ONCE
+    batches = iter(lambda: list(islice(lines, at_once)), [])
     asyncio.run(_print_intents(options.settings, batches))
     return OK
+
+
+def _typed_lines() -> Iterator[str]:
+    """The lines of standard input; bytes that aren't UTF-8 are read as unknown characters."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    return map(str.strip, sys.stdin)
 
 
 async def _print_intents(path: str | None, batches: Iterable[Sequence[str]]) -> None:

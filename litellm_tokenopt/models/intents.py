@@ -1,38 +1,24 @@
-"""Which kinds of tasks a text is about: trained classifiers over its vector and its words.
+"""Which kinds of tasks a text is about: a trained network over its vector and its words.
 
-A category that no classifier knows is told by how close the text comes to the category's description and examples.
+A category that the network doesn't know is told by how close the text comes to its description and examples.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..lexical import terms
-from ..taxonomy import Taxonomy
+from ..taxonomy import Taxonomy, read_taxonomy
 from .base import Embedder
-from .logistic import WEIGHTS_FOLDER, load_logistic
+from .intent_network import WEIGHTS, IntentNetwork, buckets, load_network
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .logistic import Logistic
-
     Matrix = NDArray[np.float64]
-
-WEIGHTS = WEIGHTS_FOLDER / "intents.json"
-NEARNESS = ".nearness"
-"""Name of the classifier that tells from a text's similarity with the closest example whether it is of its category."""
-
-BUCKETS = 4_096
-"""Words are counted by a hash of so many values."""
-
-WORDS_WEIGHT = 1.0
-"""Length of the part of a text's features that its words give; that of its vector is 1."""
 
 MAX_CHARS = 2_000
 """Longer texts are read from both their ends."""
@@ -61,7 +47,6 @@ class IntentModel:
     def __init__(self, embedder: Embedder, taxonomy: Taxonomy) -> None:
         self._embedder = embedder
         self._taxonomy = taxonomy
-        self._examples = [(name, text) for name, kind in taxonomy.categories.items() for text in kind.texts]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,36 +62,32 @@ class IntentModel:
         """The same as numbers, shape (texts, categories). Raises `ModelUnavailable`."""
         import numpy as np
 
-        heads = self._heads
+        network = self._network
         shown = [shortened(text) for text in texts]
         vectors = await self._embedder.embed(shown)
-        examples = await self._embedder.embed([text for _, text in self._examples])
-        cosines = np.asarray(vectors @ examples.T, np.float64)
-        near = heads[NEARNESS].probabilities(cosines.reshape(-1, 1)).reshape(cosines.shape)
-        told = features(shown, vectors)
-        columns = []
-        for name in self.names:
-            own = near[:, [at for at, (category, _) in enumerate(self._examples) if category == name]].max(axis=1)
-            columns.append(np.maximum(own, heads[name].probabilities(told)) if name in heads else own)
-        return np.stack(columns, axis=1)
+        chances = network.probabilities(vectors, [buckets(text) for text in shown])
+        told = dict(zip(network.names, chances.T, strict=True))
+        for name, own in self._own_examples.items():
+            examples = await self._embedder.embed(own)
+            closest = np.asarray((vectors @ examples.T).max(axis=1), np.float64)
+            near = network.near.probabilities(closest.reshape(-1, 1))
+            told[name] = np.maximum(near, told[name]) if name in told else near
+        nothing = np.zeros(len(shown))
+        return np.stack([told.get(name, nothing) for name in self.names], axis=1)
 
     @cached_property
-    def _heads(self) -> dict[str, Logistic]:
-        return load_logistic(WEIGHTS, self._embedder.name)
+    def _own_examples(self) -> dict[str, list[str]]:
+        """Of each category what the network wasn't taught: all of a new one, and what was added to a known one."""
+        packaged = {text for kind in read_taxonomy().categories.values() for text in kind.texts}
+        kinds = self._taxonomy.categories.items()
+        own = {name: [text for text in kind.texts if text not in packaged] for name, kind in kinds}
+        return {name: texts for name, texts in own.items() if texts}
+
+    @cached_property
+    def _network(self) -> IntentNetwork:
+        return load_network(WEIGHTS, self._embedder.name)
 
 
 def shortened(text: str) -> str:
     """*text*, or its two ends where it is very long."""
     return text if len(text) <= MAX_CHARS else f"{text[: MAX_CHARS // 2]} {text[-MAX_CHARS // 2 :]}"
-
-
-def features(texts: Sequence[str], vectors: NDArray[np.float32]) -> Matrix:
-    """What the classifiers are shown, shape (texts, dimensions + `BUCKETS`): the vector, then which words there are."""
-    import numpy as np
-
-    words = np.zeros((len(texts), BUCKETS))
-    for row, text in enumerate(texts):
-        buckets = {zlib.crc32(word.encode()) % BUCKETS for word in terms(text)}
-        if buckets:
-            words[row, sorted(buckets)] = WORDS_WEIGHT / len(buckets) ** 0.5
-    return np.hstack([vectors.astype(np.float64), words])

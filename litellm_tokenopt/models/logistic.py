@@ -51,11 +51,16 @@ def load_logistic(path: Path, embedder_name: str) -> dict[str, Logistic]:
         format_, embedder = kept["format"], str(kept["embedder"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelUnavailable(f"{path.name} can't be read: {error}") from error
-    if format_ != FORMAT:
-        raise ModelUnavailable(f"{path.name} has format {format_}, not {FORMAT}")
+    check_trained_for(path, format_, FORMAT, embedder, embedder_name)
+    return heads
+
+
+def check_trained_for(path: Path, format_: object, wanted: int, embedder: str, embedder_name: str) -> None:
+    """Raise `ModelUnavailable` unless weights of *format_*, trained on *embedder*, fit the one that is used."""
+    if format_ != wanted:
+        raise ModelUnavailable(f"{path.name} has format {format_}, not {wanted}")
     if embedder_name != embedder and not embedder_name.startswith(f"{embedder}-"):
         raise ModelUnavailable(f"{path.name} was trained on {embedder}, not on {embedder_name}")
-    return heads
 
 
 def save_logistic(path: Path, heads: dict[str, Logistic], *, embedder: str, data_sha256: str) -> None:

@@ -1,7 +1,9 @@
-"""Trains the classifiers of intents: ``python -m litellm_tokenopt.models.training.intents``, about 5 minutes.
+"""Trains the network of intents: ``python -m litellm_tokenopt.models.training.intents``, about 15 minutes.
 
-What is printed is measured on families of tasks that the classifiers were fitted without, by class; ``--report``
-prints it and writes nothing. Needs the packaged embedder, and scikit-learn, which comes with sentence-transformers.
+What is printed is measured, by class, on families of tasks that the network was fitted without, and on the queries in
+``data/intents_heldout.jsonl``, which were never trained on. ``--report`` prints it and writes nothing; ``--heldout``
+only measures the packaged network on the held-out queries. Needs the packaged embedder, and torch and scikit-learn,
+which come with sentence-transformers.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ import hashlib
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ...settings import EmbedderSettings
@@ -23,23 +26,36 @@ from ...taxonomy import Taxonomy, read_taxonomy
 from .. import minilm
 from ..base import Embedder
 from ..build import build_embedder
-from ..intents import NEARNESS, WEIGHTS, features
-from ..logistic import Logistic, save_logistic
-from .intent_texts import PHRASES, WRITTEN, Text, training_texts
+from ..intent_network import BUCKETS, WEIGHTS, IntentNetwork, Layers, buckets, calibrated, odds, save_network
+from ..intents import IntentModel
+from ..logistic import Logistic
+from .intent_report import Told, print_report
+from .intent_texts import DATA, PHRASES, WRITTEN, Text, read_written, training_texts
+
+HELDOUT = DATA / "intents_heldout.jsonl"
 
 FOLDS = 5
-PENALTY = 1 / 3
-"""Of large weights (scikit-learn's 1/C)."""
+NETWORKS = 3
+"""So many are trained from different seeds, and joined to one."""
+
+UNITS = 256
+ROUNDS = 30
+BATCH = 256
+RATE, WORDS_RATE = 3e-3, 4e-2
+DECAY = 1e-3
+SCALE = 5.0
+"""Vectors are as long when they are shown to the network: it learns faster."""
 
 Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """Features, shape (rows, features), the names of intents, and which each row is of, shape (rows, intents)."""
+    """Texts with their vectors and words, and which intents each is of, shape (rows, intents)."""
 
     texts: Sequence[Text]
-    features: Matrix
+    vectors: NDArray[np.float32]
+    words: Sequence[Sequence[int]]
     names: Sequence[str]
     labels: NDArray[np.bool_]
 
@@ -51,42 +67,116 @@ class Examples:
         place = {family: n % FOLDS for n, family in enumerate(families)}
         return np.array([place[text.family] for text in self.texts])
 
+    def rows(self, which: NDArray[np.int64]) -> Examples:
+        """Some of them, by their places."""
+        return replace(
+            self, texts=[self.texts[at] for at in which], words=[self.words[at] for at in which],
+            vectors=self.vectors[which], labels=self.labels[which],
+        )  # fmt: skip
+
 
 async def examples(embedder: Embedder, texts: Sequence[Text], taxonomy: Taxonomy) -> Examples:
-    """*texts* as the classifiers are shown them."""
+    """*texts* as the network is shown them."""
     vectors = await embedder.embed([text.text for text in texts])
     names = list(taxonomy.categories)
     labels = np.array([[name in text.intents for name in names] for text in texts])
-    return Examples(texts, features([text.text for text in texts], vectors), names, labels)
+    return Examples(texts, vectors, [buckets(text.text) for text in texts], names, labels)
 
 
-def fit(told: Matrix, labels: NDArray[np.bool_], penalty: float = PENALTY) -> Logistic:
-    """The classifier of one intent."""
-    from scipy.sparse import csr_matrix
-    from sklearn.linear_model import LogisticRegression
+class Network(torch.nn.Module):
+    """What becomes `Layers`, with parts left out at random while it learns."""
 
-    model = LogisticRegression(C=1 / penalty, max_iter=500).fit(csr_matrix(told), labels)
-    return Logistic(model.coef_[0].astype(np.float64), float(model.intercept_[0]))
+    def __init__(self, dimensions: int, intents: int) -> None:
+        super().__init__()
+        self.hidden = torch.nn.Linear(dimensions, UNITS)
+        self.out = torch.nn.Linear(UNITS, intents)
+        self.words = torch.nn.EmbeddingBag(BUCKETS, intents, mode="sum")
+        torch.nn.init.zeros_(self.words.weight)
+
+    def forward(self, vectors: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Tensor:
+        inner = torch.relu(self.hidden(torch.nn.functional.dropout(vectors * SCALE, 0.1, self.training)))
+        told = self.out(torch.nn.functional.dropout(inner, 0.5, self.training))
+        flat = torch.tensor([word for row in words for word in row], dtype=torch.long)
+        starts = torch.tensor([0, *np.cumsum([len(row) for row in words])[:-1]], dtype=torch.long)
+        weights = torch.tensor([len(row) ** -0.5 for row in words for _ in row])
+        kept = torch.nn.functional.dropout(weights, 0.35, self.training)
+        return torch.as_tensor(told + self.words(flat, starts, per_sample_weights=kept))
+
+    def layers(self) -> Layers:
+        hidden, bias, out, out_bias, words = (
+            weights.detach().numpy().astype(np.float32)
+            for weights in (
+                self.hidden.weight * SCALE, self.hidden.bias, self.out.weight, self.out.bias, self.words.weight,
+            )
+        )  # fmt: skip
+        return Layers(hidden=hidden.T, hidden_bias=bias, out=out.T, out_bias=out_bias, words=words)
+
+
+def fit(kept: Examples, seed: int = 0) -> Layers:
+    """A network that learnt *kept*."""
+    torch.set_num_threads(1)  # so small a network only waits for further ones
+    torch.manual_seed(seed)
+    order = np.random.default_rng(seed)
+    network = Network(kept.vectors.shape[1], len(kept.names))
+    groups: list[dict[str, Any]] = [
+        {"params": [*network.hidden.parameters(), *network.out.parameters()]},
+        {"params": network.words.parameters(), "lr": WORDS_RATE},
+    ]
+    learning = torch.optim.AdamW(groups, lr=RATE, weight_decay=DECAY)
+    slowing = torch.optim.lr_scheduler.CosineAnnealingLR(learning, ROUNDS * -(-len(kept.texts) // BATCH))
+    for _ in range(ROUNDS):
+        places = order.permutation(len(kept.texts))
+        for start in range(0, len(places), BATCH):
+            loss = _loss(network, kept.rows(places[start : start + BATCH]))
+            learning.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            learning.step()
+            slowing.step()
+    return network.eval().layers()
+
+
+def _loss(network: Network, kept: Examples) -> torch.Tensor:
+    """Which intent it is of all (of several, each counts its part), and of each by itself whether it is one."""
+    told = network(torch.from_numpy(kept.vectors.astype(np.float32)), kept.words)
+    labels = torch.from_numpy(kept.labels.astype(np.float32))
+    parts = labels / labels.sum(dim=1, keepdim=True)
+    best = -(parts * torch.log_softmax(told, dim=1)).sum(dim=1)
+    each = torch.nn.functional.binary_cross_entropy_with_logits(told, labels, reduction="none").sum(dim=1)
+    return (best + each / 2).mean()
+
+
+def joined(networks: Sequence[Layers]) -> Layers:
+    """One whose sums are the mean of theirs."""
+    count = len(networks)
+    return Layers(
+        hidden=np.hstack([each.hidden for each in networks]),
+        hidden_bias=np.hstack([each.hidden_bias for each in networks]),
+        out=np.vstack([each.out / np.float32(count) for each in networks]),
+        out_bias=np.mean([each.out_bias for each in networks], axis=0),
+        words=np.mean([each.words for each in networks], axis=0),
+    )
 
 
 def unseen(kept: Examples) -> Matrix:
-    """For each row the classifiers' sums, shape (rows, intents), from ones that were fitted without its family."""
+    """For each row the sums, shape (rows, intents), of a network that was fitted without its family."""
     sums = np.zeros(kept.labels.shape)
     for fold in range(FOLDS):
-        held = kept.folds == fold
-        for column in range(len(kept.names)):
-            head = fit(kept.features[~held], kept.labels[~held, column])
-            sums[held, column] = kept.features[held] @ head.weights + head.bias
+        held = kept.rows(np.flatnonzero(kept.folds == fold))
+        layers = fit(kept.rows(np.flatnonzero(kept.folds != fold)))
+        sums[kept.folds == fold] = layers.sums(held.vectors, held.words)
     return sums
 
 
-def calibration(sums: Matrix, labels: NDArray[np.bool_]) -> Logistic:
-    """Makes probabilities of sums (Platt, 1999): one slope and one bias for all intents."""
-    return fit(sums.reshape(-1, 1), labels.reshape(-1), penalty=1e-6)
+def calibration(sums: Matrix, labels: NDArray[np.bool_]) -> Matrix:
+    """Makes probabilities of sums: weights that all intents share, and a bias for each, shape (intents, 3)."""
+    from sklearn.linear_model import LogisticRegression
 
-
-def calibrated(head: Logistic, by: Logistic) -> Logistic:
-    return Logistic(head.weights * by.weights[0], head.bias * float(by.weights[0]) + by.bias)
+    rows, intents = labels.shape
+    shared = np.stack([sums.reshape(-1), odds(sums).reshape(-1)], axis=1)
+    own = np.tile(np.eye(intents), (rows, 1))
+    model = LogisticRegression(C=1.0, max_iter=500).fit(np.hstack([shared, own]), labels.reshape(-1))
+    weights, bias = model.coef_[0], float(model.intercept_[0])
+    return np.array([[weights[0], weights[1], weights[2 + intent] + bias] for intent in range(intents)])
 
 
 def nearness(kept: Examples, size: int = 5) -> Logistic:
@@ -94,8 +184,9 @@ def nearness(kept: Examples, size: int = 5) -> Logistic:
 
     A family stands for a category that a user adds with a few examples.
     """
+    from sklearn.linear_model import LogisticRegression
+
     chance = random.Random(0)
-    vectors = kept.features[:, : minilm.DIMENSIONS]
     families = np.array([text.family for text in kept.texts])
     written = [family for family in sorted(set(families)) if (families == family).sum() >= 3 * size]
     rows, labels = [], []
@@ -105,56 +196,68 @@ def nearness(kept: Examples, size: int = 5) -> Logistic:
         intents = kept.texts[inside[0]].intents
         outside = [n for n, text in enumerate(kept.texts) if not set(text.intents) & set(intents)]
         for group, label in ((sorted(set(inside) - set(shown)), True), (chance.sample(outside, 300), False)):
-            rows += (vectors[group] @ vectors[shown].T).max(axis=1).tolist()
+            rows += (kept.vectors[group] @ kept.vectors[shown].T).max(axis=1).tolist()
             labels += [label] * len(group)
-    return fit(np.array(rows).reshape(-1, 1), np.array(labels), penalty=1e-3)
+    model = LogisticRegression(C=1e3, max_iter=500).fit(np.array(rows).reshape(-1, 1), np.array(labels))
+    return Logistic(model.coef_[0].astype(np.float64), float(model.intercept_[0]))
 
 
-def report(kept: Examples, sums: Matrix, by: Logistic) -> None:
-    """Print how often the likeliest intent is one of a row's, for each class and kind of text."""
-    chance = by.probabilities(sums.reshape(-1, 1)).reshape(sums.shape)
-    best = sums.argmax(axis=1)
-    right = kept.labels[np.arange(len(best)), best]
-    kinds = {
-        "written": [text.family.count("/") == 1 and text.kind == "request" for text in kept.texts],
-        "made": [text.family.count("/") == 2 for text in kept.texts],
-        "two tasks": [text.family.startswith(("pair", "mixed")) for text in kept.texts],
-        "tools": [text.kind == "tool" for text in kept.texts],
-    }
+def told_unseen(kept: Examples, sums: Matrix, by: Matrix) -> dict[str, Told]:
+    """What is measured on families of their own, for each kind of text."""
     first = np.array([text.intents[0] for text in kept.texts])
-    print(f"{'':20}" + "".join(f"{kind:>11}" for kind in kinds))
-    for name in (*kept.names, ""):
-        shares = [right[np.array(of) & ((first == name) | (not name))] for of in kinds.values()]
-        print(f"{name or 'all':20}" + "".join(f"{_mean(share):>11}" for share in shares))
-    confidence = chance.max(axis=1)
-    for least in (0.3, 0.5, 0.7, 0.9):
-        sure = confidence >= least
-        print(f"confidence ≥ {least}: {sure.mean():.2f} of the texts, right {right[sure].mean():.3f}")
+    told = Told(kept.names, calibrated(sums, by), kept.labels, first)
+    kinds = {
+        "requests written one by one": [is_written(text) and text.kind == "request" for text in kept.texts],
+        "requests for two things": [text.family.startswith(("pair", "mixed")) for text in kept.texts],
+        "descriptions of tools": [text.kind == "tool" for text in kept.texts],
+    }
+    return {kind: told.of(np.array(rows)) for kind, rows in kinds.items()}
 
 
-def _mean(values: NDArray[Any]) -> str:
-    return f"{values.mean():.3f}" if len(values) else "-"
+def is_written(text: Text) -> bool:
+    """Whether *text* was not put together from phrases."""
+    return text.family.count("/") == 1 and not text.family.startswith("pair")
 
 
-async def _run(write: bool) -> None:
-    kept = await examples(build_embedder(EmbedderSettings()), training_texts(), read_taxonomy())
-    print(f"{len(kept.texts)} texts")
+async def measure_heldout(embedder: Embedder, taxonomy: Taxonomy) -> None:
+    """Print how the packaged network does on the held-out queries, as users meet it."""
+    texts = read_written(HELDOUT)
+    chances = await IntentModel(embedder, taxonomy).probabilities([text.text for text in texts])
+    names = list(taxonomy.categories)
+    labels = np.array([[name in text.intents for name in names] for text in texts])
+    print_report("held-out queries", Told(names, chances, labels, np.array([text.intents[0] for text in texts])))
+
+
+async def _train(embedder: Embedder, taxonomy: Taxonomy, write: bool) -> None:
+    kept = await examples(embedder, training_texts(), taxonomy)
     sums = unseen(kept)
-    by = calibration(sums, kept.labels)
-    report(kept, sums, by)
+    plain = np.array([is_written(text) for text in kept.texts])
+    by = calibration(sums[plain], kept.labels[plain])
+    for kind, told in told_unseen(kept, sums, by).items():
+        print_report(f"unseen families: {kind}", told)
     if not write:
         return
-    heads = {name: calibrated(fit(kept.features, kept.labels[:, column]), by) for column, name in enumerate(kept.names)}
+    layers = joined([fit(kept, seed) for seed in range(NETWORKS)])
+    network = IntentNetwork(names=tuple(kept.names), layers=layers, calibration=by, near=nearness(kept))
     data = hashlib.sha256(WRITTEN.read_bytes() + PHRASES.read_bytes()).hexdigest()
-    save_logistic(WEIGHTS, {**heads, NEARNESS: nearness(kept)}, embedder=minilm.NAME, data_sha256=data)
+    save_network(WEIGHTS, network, embedder=minilm.NAME, data_sha256=data)
     print(f"written: {WEIGHTS}")
+
+
+async def _run(train: bool, write: bool) -> None:
+    embedder, taxonomy = build_embedder(EmbedderSettings()), read_taxonomy()
+    if train:
+        await _train(embedder, taxonomy, write)
+    await measure_heldout(embedder, taxonomy)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Train, report, and write the weights."""
     parser = argparse.ArgumentParser(prog="litellm_tokenopt.models.training.intents", description=__doc__)
     parser.add_argument("--report", action="store_true", help="write no weights")
-    asyncio.run(_run(not parser.parse_args(arguments).report))
+    parser.add_argument("--heldout", action="store_true", help="train nothing, measure the packaged weights")
+    options = parser.parse_args(arguments)
+    asyncio.run(_run(not options.heldout, not options.report))
     return 0
 
 
