@@ -71,10 +71,10 @@ class _Basket:
     def cost(self, section: int, blocks: Iterable[int]) -> int:
         """Tokens of *blocks*, their heads and the headings above them, as far as these aren't there."""
         headings = sum(self._around(i) for i in self._new_headings(section))
-        return headings + sum(self.outline.profiles[section].blocks[b].tokens for b in self._new(section, blocks))
+        return headings + sum(self.outline.profiles[section].blocks[b].tokens for b in self.missing_of(section, blocks))
 
     def add(self, section: int, blocks: Iterable[int]) -> None:
-        blocks = self._new(section, blocks)
+        blocks = self.missing_of(section, blocks)
         self.room -= self.cost(section, blocks)
         self.shown.update(self.outline.paths[section])
         self.picked.update((section, b) for b in blocks)
@@ -94,11 +94,11 @@ class _Basket:
                 said.add(group)
         return found
 
-    def _new(self, section: int, blocks: Iterable[int]) -> list[int]:
+    def missing_of(self, section: int, blocks: Iterable[int]) -> set[int]:
         """*blocks* with their heads, those that are there already aside."""
         found = self.outline.profiles[section]
         heads = {head for b in blocks for head in found.heads(b) if (section, head) not in self.standing.barred}
-        return sorted(b for b in heads.union(blocks) if (section, b) not in self.picked)
+        return {b for b in heads.union(blocks) if (section, b) not in self.picked}
 
     def _around(self, section: int) -> int:
         """Tokens of a heading, or of a tag and the one that closes it."""
@@ -269,12 +269,15 @@ def _best_blocks(
     """Those of *candidates* that share the most telling words with *query*, in at most *room* tokens."""
     blocks = basket.outline.profiles[section].blocks
     scores = bm25(query, [blocks[b].terms for b in candidates])
-    chosen: list[int] = []
+    chosen: set[int] = set()
+    room -= basket.cost(section, ())
     for n in sorted(range(len(candidates)), key=lambda n: (-scores[n], n)):
-        more = [*chosen, candidates[n]]
-        if basket.cost(section, more) <= room:
-            chosen = more
-    return chosen
+        more = basket.missing_of(section, [candidates[n]]).difference(chosen)
+        tokens = sum(blocks[b].tokens for b in more)
+        if tokens <= room:
+            chosen |= more
+            room -= tokens
+    return sorted(chosen)
 
 
 def _clearly_needed(one: Relevance, best: Relevance) -> bool:
