@@ -47,7 +47,7 @@ SIMILAR_SHARE = 0.5
 PATIENCE_SHARE = 0.5
 """Of a request's time budget, what may be spent on waiting for a model that is being loaded."""
 
-RANKING_SHARE = 0.25
+RANKING_SHARE = 0.35
 """Of a request's time budget, what may be spent on tools' vectors (then words alone choose), and as much on schemas."""
 
 HostedEmbed = Callable[[list[str]], Awaitable[list[list[float]]]]
