@@ -6,6 +6,7 @@ turn, which brings the whole conversation again, comes to the same decisions and
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from ..tokens import MESSAGE_OVERHEAD, count_message
 from .cutting import LINE_TOKENS, Cut, Item, cut, lines
 from .importance import LAST_MESSAGES, Importance, importance
 from .marks import RECALL_HEAD, Marks
-from .ranking import Index, spread
+from .ranking import Index, Query, spread
 from .thinning import kept_shares, thin
 from .units import Level, Unit, add, open_unit, part_of, superseded, tail_start, takes
 from .weighing import REPEAT_WEIGHT
@@ -114,6 +115,7 @@ class Fold:
         self._weighed: list[Importance] = []
         self._index = Index()
         self._costs: list[int] = []
+        self._owners: list[int] = []
         self._hidden: frozenset[int] = frozenset()
         self._tokens = self._tokens_in = self._grown = 0
         self._threshold = settings.budget_tokens * settings.high_water
@@ -143,6 +145,7 @@ class Fold:
         else:
             unit = open_unit(part)
             self._units.append(unit)
+        self._owners += [len(self._units) - 1] * len(part.numbers)
         self.items.append(place)
         self._messages.append(message)
         self._count(part.tokens)
@@ -164,9 +167,12 @@ class Fold:
             self._step(text, self._settings.keep_last_turns - 1)
         if self._tokens <= self._ripe and not self._hidden:
             return
-        need = self._need(text)
-        budget, keep = self._settings.budget_tokens, self._settings.keep_last_turns - 1
         full = self._tokens > self._threshold
+        query = self._index.query(text)
+        if not full and not self._is_clear(query):
+            return
+        need = self._need(query)
+        budget, keep = self._settings.budget_tokens, self._settings.keep_last_turns - 1
         long = self._tokens_in > budget * self._settings.high_water
         ripe = long and need.asks and self._tokens > (self._ripe if need.far else (budget + self._threshold) / 2)
         if full or (ripe and self._grown > REGROWTH_SHARE * budget):
@@ -183,7 +189,7 @@ class Fold:
             return
         before = self.tally.epochs
         threshold = self._threshold
-        self._epoch(self._need(self._question), self._settings.keep_last_turns, REST_SHARE)
+        self._epoch(self._need(self._index.query(self._question)), self._settings.keep_last_turns, REST_SHARE)
         if self.tally.epochs == before:
             self._threshold, self._round_threshold = threshold, self._threshold
 
@@ -193,13 +199,16 @@ class Fold:
         budget = self._settings.budget_tokens
         return budget - min(RECALL_TOKENS, budget // 4)
 
-    def _need(self, text: str) -> Need:
-        query, rarity = self._index.query(text), self._index.rarity()
+    def _is_clear(self, query: Query) -> bool:
+        """Whether there is enough to look for."""
+        enough = QUESTION_RARITY if query.asks else STATEMENT_RARITY
+        return query.mass > 0 and query.mass >= enough * self._index.rarity()
+
+    def _need(self, query: Query) -> Need:
+        rarity, clear = self._index.rarity(), self._is_clear(query)
         own = self._index.scores(query)
         around = spread(own)
         most, most_around = max(own, default=0.0) or 1.0, max(around, default=0.0) or 1.0
-        enough = QUESTION_RARITY if query.asks else STATEMENT_RARITY
-        clear = query.mass > 0 and query.mass >= enough * rarity
         shared = zip(around, own, strict=True)
         return Need(
             related=[(a / most_around + OWN_SHARE * b / most) / (1 + OWN_SHARE) for a, b in shared],
@@ -257,7 +266,7 @@ class Fold:
         found = thin(
             self.items, self._units[:start], [one.level for one in weighed],
             kept_shares(self._steps, self._terms.recallable),
-            scores=self._scores(self._need(text), weighed), costs=self._costs, marks=self._marks,
+            scores=self._scores(self._need(self._index.query(text)), weighed), costs=self._costs, marks=self._marks,
         )  # fmt: skip
         behind = sum(self._item_tokens(item) for item in found.items[found.first :])
         could_save = CARRIED_SHARE * self._new_results
@@ -350,15 +359,18 @@ class Fold:
     def _bring_back(self, need: Need, room: int) -> None:
         """Of the passages that fit the question best, *room* tokens in all, say those again that are left out."""
         chosen: set[int] = set()
-        for number in sorted(range(len(self._costs)), key=need.related.__getitem__, reverse=True):
+        best = [(-related, number) for number, related in enumerate(need.related) if related]
+        heapq.heapify(best)
+        while best:
+            number = heapq.heappop(best)[1]
             room -= self._costs[number] + LINE_TOKENS
-            if room < 0 or not need.related[number]:
+            if room < 0:
                 break
             if number in self._hidden:
                 chosen.add(number)
         if not chosen:
             return
-        units = [unit for unit in self._units if any(n in chosen for part in unit.parts for n in part.numbers)]
+        units = [self._units[at] for at in sorted({self._owners[number] for number in chosen})]
         message = {"role": "user", "content": "\n".join((RECALL_HEAD, *lines(units, chosen, self._marks)))}
         tokens = count_message(message)
         if self._tokens + tokens + MESSAGE_OVERHEAD > self._tokens_in:

@@ -11,6 +11,7 @@ import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from ..lexical import terms
 
@@ -92,11 +93,7 @@ def spread(scores: Sequence[float]) -> list[float]:
 
 
 def _decay(scores: Iterable[float]) -> list[float]:
-    passed, result = 0.0, []
-    for score in scores:
-        passed = passed * NEIGHBOUR + score
-        result.append(passed)
-    return result
+    return list(accumulate(scores, lambda passed, score: passed * NEIGHBOUR + score))
 
 
 def _ends(text: str) -> str:
