@@ -33,6 +33,11 @@ class Memo(Generic[K, V]):
             self._entries.move_to_end(key)
             return self._entries[key]
 
+    def values(self) -> list[V]:
+        """All that is remembered, as of now."""
+        with self._lock:
+            return list(self._entries.values())
+
     def put(self, key: K, value: V) -> None:
         with self._lock:
             self._entries[key] = value

@@ -112,6 +112,7 @@ class TokenOptimizer:
             if parts.pool.enabled:
                 self.recorder.watch_redis(lambda: parts.pool.answering)
             self.recorder.watch_cache(lambda: parts.cache.learner.known)
+            self.recorder.watch_memory(lambda: parts.context_bytes)
         return self._parts
 
     async def before(
@@ -324,6 +325,14 @@ class _Parts:
     @cached_property
     def _all_modules(self) -> str:
         return joined(read_modules(self._modules))
+
+    @property
+    def context_bytes(self) -> int:
+        """About so many bytes are held of conversations that go on."""
+        from .context.stage import ContextStage
+
+        stages = {stage for pipeline in self.pipelines.values() for stage in pipeline.stages}
+        return sum(stage.memory_bytes for stage in stages if isinstance(stage, ContextStage))
 
     def assembled(self, request: ChatRequest) -> ChatRequest:
         """*request* with all modules where a system message has their placeholder, for the prompt's stage to choose."""

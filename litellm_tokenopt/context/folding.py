@@ -126,6 +126,11 @@ class Fold:
         self._step_carried = 0.0
         self._new_results = 0
 
+    @property
+    def tokens_in(self) -> int:
+        """Tokens of the messages that were taken."""
+        return self._tokens_in
+
     def advance(self, body: Sequence[Message]) -> None:
         """Take the messages of *body* that come after those already taken."""
         for place in range(self.taken, len(body)):

@@ -25,6 +25,9 @@ from .units import Level
 
 CHARS_A_TOKEN = 4
 
+FOLD_BYTES = 60
+"""What a fold holds for each token that it has taken: its words, passages and costs (measured with tracemalloc)."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
@@ -49,6 +52,11 @@ class ContextStage:
         self._rates = rates
         self._decisions: Memo[str, _Decision] = Memo(max_entries=1_000)
         self._folds: Memo[str, Fold] = Memo(max_entries=32)
+
+    @property
+    def memory_bytes(self) -> int:
+        """About so many bytes are held of conversations that go on. From any thread."""
+        return FOLD_BYTES * sum(fold.tokens_in for fold in self._folds.values())
 
     async def __call__(self, request: ChatRequest) -> Verdict:
         """Keep short conversations and those that the stage has already shortened; else change the messages."""

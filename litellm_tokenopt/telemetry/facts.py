@@ -9,6 +9,7 @@ from ..pipeline import Outcome, Step
 from ..stage import Answer, Change
 
 CACHE_STAGE = "cache"
+CONTEXT_STAGE = "context"
 ERROR_PREFIX = "error:"
 
 VerdictWord: TypeAlias = Literal["keep", "change", "answer"]

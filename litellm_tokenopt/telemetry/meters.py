@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
 
+from ..own import tools_of
 from ..pipeline import Outcome, Step
+from ..request import tool_name
 from . import facts, names
 
 if TYPE_CHECKING:
@@ -39,10 +41,16 @@ class Capped:
 class Meters:
     """The instruments of one meter; see `names.METRICS`.
 
-    *redis_up* and *checks* are asked at each export; None: not known.
+    *redis_up*, *checks* and *memory* (bytes) are asked at each export; None: not known.
     """
 
-    def __init__(self, meter: Meter, redis_up: Callable[[], bool | None], checks: Callable[[], Tally | None]) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        redis_up: Callable[[], bool | None],
+        checks: Callable[[], Tally | None],
+        memory: Callable[[], int | None],
+    ) -> None:
         self._requests = _counter(meter, names.REQUESTS)
         self._before = _counter(meter, names.BEFORE)
         self._after = _counter(meter, names.AFTER)
@@ -60,17 +68,24 @@ class Meters:
         self._saved_output = _counter(meter, names.SAVED_OUTPUT)
         self._errors = _counter(meter, names.ERRORS)
         self._asked = _counter(meter, names.ASKED)
+        self._offered = _counter(meter, names.OFFERED)
         self._tools = _counter(meter, names.TOOLS)
         self._request_tokens = _histogram(meter, names.REQUEST_TOKENS)
         self._duration = _histogram(meter, names.DURATION)
         self._stage_duration = _histogram(meter, names.STAGE_DURATION)
         self._compressions = _counter(meter, names.COMPRESSIONS)
         self._kept = _histogram(meter, names.KEPT)
+        self._context_tokens = _histogram(meter, names.CONTEXT_TOKENS)
+        self._context_requests = _counter(meter, names.CONTEXT_REQUESTS)
+        self._context_levels = _counter(meter, names.CONTEXT_LEVELS)
+        self._context_messages = _counter(meter, names.CONTEXT_MESSAGES)
         self._redis_up = redis_up
         self._checks = checks
+        self._memory = memory
         _gauge(meter, names.REDIS_UP, self._observe_redis)
         _gauge(meter, names.WRONG_RATE, self._observe_wrong_rate)
         _gauge(meter, names.TIGHTENING, self._observe_tightening)
+        _gauge(meter, names.CONTEXT_MEMORY, self._observe_memory)
         self._model = Capped(MAX_MODELS)
         self._reason = Capped(MAX_REASONS)
         self._tool = Capped(MAX_TOOLS)
@@ -88,6 +103,8 @@ class Meters:
         self._duration.record(outcome.seconds, shared)
         for step in outcome.steps:
             self._record_step(step, shared)
+        for tool in tools_of(outcome.offers):
+            self._offered.add(1, {**shared, names.TOOL: self._reason(tool_name(tool) or "")})
         self._record_cache(outcome, shared)
         self._record_savings(outcome, shared)
         if error is not None:
@@ -143,6 +160,10 @@ class Meters:
         known = self._checks()
         return [] if known is None else [Observation(known.tightening)]
 
+    def _observe_memory(self, _: CallbackOptions) -> Iterable[Observation]:
+        known = self._memory()
+        return [] if known is None else [Observation(known)]
+
     def _record_step(self, step: Step, shared: dict[str, str]) -> None:
         attributes = {**shared, names.STAGE: step.stage}
         self._stage_before.add(step.tokens_before, attributes)
@@ -150,6 +171,8 @@ class Meters:
         self._stage_saved.add(max(0, step.tokens_saved), attributes)
         self._stage_duration.record(step.seconds, {names.STAGE: step.stage, names.VERDICT: facts.verdict_word(step)})
         self._record_compression(step, shared)
+        if step.stage == facts.CONTEXT_STAGE:
+            self._record_context(step, shared)
         error = facts.error_type(step)
         if error is not None:
             self.record_error(step.stage, error)
@@ -162,6 +185,19 @@ class Meters:
                 self._compressions.add(int(count), {**shared, names.OUTCOME: outcome})
         if (kept := detail.get("kept_facts")) is not None:
             self._kept.record(float(kept), shared)
+
+    def _record_context(self, step: Step, shared: dict[str, str]) -> None:
+        """What `context.stage` tells of a request's conversation."""
+        detail = step.verdict.detail
+        self._context_tokens.record(step.tokens_before, {**shared, names.POINT: "before"})
+        self._context_tokens.record(step.tokens_after, {**shared, names.POINT: "after"})
+        self._context_requests.add(1, {**shared, names.REASON: self._reason(step.verdict.reason)})
+        for outcome, key in (("cut", "messages_cut"), ("condensed", "condensed"), ("recalled", "recalled")):
+            if count := detail.get(key):
+                self._context_messages.add(int(count), {**shared, names.OUTCOME: outcome})
+        if step.verdict.reason == "cut":
+            for level in ("critical", "important", "background"):
+                self._context_levels.add(int(detail.get(level, 0)), {**shared, names.LEVEL: level})
 
     def _record_savings(self, outcome: Outcome, shared: dict[str, str]) -> None:
         saved = outcome.savings

@@ -39,6 +39,7 @@ TOOL: Final = "gen_ai.tool.name"
 USE: Final = "tokenopt.tool.use"
 CHECK: Final = "tokenopt.check"
 BOUND: Final = "tokenopt.bound"
+LEVEL: Final = "tokenopt.level"
 
 METRIC_ATTRIBUTES: Final = frozenset(
     {
@@ -57,6 +58,7 @@ METRIC_ATTRIBUTES: Final = frozenset(
         USE,
         CHECK,
         BOUND,
+        LEVEL,
     }
 )
 """Every attribute that a metric may carry."""
@@ -125,6 +127,9 @@ ERRORS: Final = Metric("tokenopt.errors", "counter", "{error}", "Errors that req
 ASKED: Final = Metric(
     "tokenopt.asked", "counter", "{call}", "Calls by which the model asked for what was left out, by tool."
 )
+OFFERED: Final = Metric(
+    "tokenopt.offered", "counter", "{request}", "Requests whose model may ask for what was left out, by tool."
+)
 TOOLS: Final = Metric(
     "tokenopt.tools",
     "counter",
@@ -150,10 +155,39 @@ KEPT: Final = Metric(
     "Least share of facts that a passage of a request kept.",
     SHARE_BUCKETS,
 )
+CONTEXT_TOKENS: Final = Metric(
+    "tokenopt.context.tokens",
+    "histogram",
+    "{token}",
+    "Input tokens of one request before and after its conversation is shortened.",
+    TOKEN_BUCKETS,
+)
+CONTEXT_REQUESTS: Final = Metric(
+    "tokenopt.context.requests",
+    "counter",
+    "{request}",
+    "Requests by what becomes of their conversation; each that is cut begins an epoch.",
+)
+CONTEXT_LEVELS: Final = Metric(
+    "tokenopt.context.levels",
+    "counter",
+    "{message}",
+    "Messages by their level (critical, important, background), once for each epoch.",
+)
+CONTEXT_MESSAGES: Final = Metric(
+    "tokenopt.context.messages",
+    "counter",
+    "{message}",
+    "Messages of requests that are cut, or condensed, and passages that are brought back.",
+)
+CONTEXT_MEMORY: Final = Metric(
+    "tokenopt.context.memory", "gauge", "By", "About so much memory holds conversations that go on."
+)
 REDIS_UP: Final = Metric("tokenopt.redis.up", "gauge", "", "1 while Redis answers, 0 while it is left alone.")
 
 METRICS: Final = (
     REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, CACHE_STORES,
     SHADOW_CHECKS, SECOND_OPINIONS, CHECK_TOKENS, WRONG_RATE, TIGHTENING, SAVED_COST, SAVED_TIME, SAVED_OUTPUT, ERRORS,
-    ASKED, TOOLS, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP, COMPRESSIONS, KEPT,
+    ASKED, OFFERED, TOOLS, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP, COMPRESSIONS, KEPT, CONTEXT_TOKENS,
+    CONTEXT_REQUESTS, CONTEXT_LEVELS, CONTEXT_MESSAGES, CONTEXT_MEMORY,
 )  # fmt: skip

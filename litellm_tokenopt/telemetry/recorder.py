@@ -58,6 +58,7 @@ class Recorder:
         self._meter_provider = meter_provider
         self._redis_up: Callable[[], bool] | None = None
         self._checks: Callable[[], Tally] | None = None
+        self._memory: Callable[[], int] | None = None
         self._own: Providers | None = None
         self._sinks: _Sinks | None = None
         self._lock = threading.Lock()
@@ -117,6 +118,10 @@ class Recorder:
         """Have *checks* asked at each export of metrics, from any thread; it must not wait for anything."""
         self._checks = checks
 
+    def watch_memory(self, held: Callable[[], int]) -> None:
+        """Have *held* asked for bytes at each export of metrics, from any thread; it must not wait for anything."""
+        self._memory = held
+
     def record_asked(self, tools: Iterable[str]) -> None:
         """Count calls of our own *tools*, by which the model asked for what had been left out."""
         if not self._enabled:
@@ -161,7 +166,8 @@ class Recorder:
                 meter_provider = self._own.meter_provider if self._own else self._meter_provider
                 tracer = trace.get_tracer(names.SCOPE, _version(), tracer_provider)
                 meter = metrics.get_meter(names.SCOPE, _version(), meter_provider)
-                self._sinks = _Sinks(tracer, Meters(meter, _weakly(self._ask_redis), _weakly(self._ask_cache)))
+                asked = (_weakly(self._ask_redis), _weakly(self._ask_cache), _weakly(self._ask_memory))
+                self._sinks = _Sinks(tracer, Meters(meter, *asked))
             return self._sinks
 
     def _open_own(self) -> Providers | None:
@@ -179,6 +185,9 @@ class Recorder:
 
     def _ask_cache(self) -> Tally | None:
         return self._checks() if self._checks is not None else None
+
+    def _ask_memory(self) -> int | None:
+        return self._memory() if self._memory is not None else None
 
     def _count(self, record: Callable[[Meters], None]) -> None:
         if not self._enabled:

@@ -21,7 +21,7 @@ COMPOSE = yaml.safe_load((CONFIG / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 RULES = [r for g in yaml.safe_load((CONFIG / "alerts.yaml").read_text())["groups"] for r in g["rules"]]
 
-UNITS = {"s": "_seconds", "": ""}
+UNITS = {"s": "_seconds", "By": "_bytes", "": ""}
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 OWN_LABELS = {"le", "job", "instance"}
 """Labels that Prometheus and the collector add."""

@@ -259,6 +259,17 @@ async def test_the_reason_tells_an_epoch_from_its_later_turns(stage: ContextStag
     assert reasons.count("stable") > reasons.count("cut")
 
 
+async def test_it_tells_what_it_holds(stage: ContextStage) -> None:
+    """Bytes for each conversation that goes on, once and not for each turn; short ones hold nothing."""
+    await send(stage, session(2))
+    assert stage.memory_bytes == 0
+    await send(stage, session(20))
+    held = stage.memory_bytes
+    assert held > 20 * count_messages(session(20))
+    await send(stage, session(21))
+    assert held < stage.memory_bytes < 1.2 * held
+
+
 async def test_one_conversation_at_once_from_many_requests(stage: ContextStage) -> None:
     """Requests of one session at the same time don't disturb each other."""
     messages = session(40)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from litellm_tokenopt.cache.tally import Tally, checked
+from litellm_tokenopt.context.recall import RecallMessages
 from litellm_tokenopt.savings import Savings
 from litellm_tokenopt.telemetry import names
 from litellm_tokenopt.telemetry.meters import Capped
@@ -161,13 +162,43 @@ async def test_compressions_and_sides_are_counted(recording: Any, decide: Any, s
     assert value(recording, "tokenopt.requests", tokenopt__arm="tried") == 1
 
 
+async def test_conversations_are_counted(recording: Any, decide: Any, stages: Any) -> None:
+    """Sizes, what was done, and who may ask back are counted for each request; levels where an epoch begins."""
+    known = {"messages_cut": 7, "recalled": 1, "critical": 3, "important": 2, "background": 6}
+    cut = replace(await decide(stages.shortens("context", "cut", **known)), offers=(RecallMessages(),))
+    for outcome in (cut, await decide(stages.shortens("context", "stable", condensed=4, **known))):
+        record(recording, outcome)
+    levels = {a["tokenopt.level"]: n for a, n in recording.points("tokenopt.context.levels")}
+    assert levels == {"critical": 3, "important": 2, "background": 6}
+    done = {a["tokenopt.outcome"]: n for a, n in recording.points("tokenopt.context.messages")}
+    assert done == {"cut": 14, "condensed": 4, "recalled": 2}
+    reasons = {a["tokenopt.reason"]: n for a, n in recording.points("tokenopt.context.requests")}
+    assert reasons == {"cut": 1, "stable": 1}
+    assert value(recording, "tokenopt.context.tokens", tokenopt__point="before").sum == 2 * cut.tokens_before
+    assert value(recording, "tokenopt.context.tokens", tokenopt__point="after").sum == 2 * cut.tokens_after
+    assert value(recording, "tokenopt.offered", gen_ai__tool__name="tokenopt_recall") == 1
+
+
+async def test_memory_is_told_at_each_export(recording: Any, decide: Any) -> None:
+    """What conversations hold is asked for when metrics are read; before it's watched nothing is said."""
+    held = [0]
+    record(recording, await decide())
+    assert recording.points("tokenopt.context.memory") == []
+    recording.recorder.watch_memory(lambda: held[0])
+    held[0] = 4_096
+    assert recording.points("tokenopt.context.memory") == [({}, 4_096)]
+
+
 async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: Any, stages: Any) -> None:
     """Every metric and attribute that is recorded is listed in names.py, with its unit and description."""
     recording.recorder.watch_redis(lambda: True)
+    recording.recorder.watch_memory(lambda: 4_096)
     outcome = await decide(stages.keeps("cache", "miss"), stages.fails("tools", ValueError()))
     record(recording, outcome)
     record(recording, with_savings(outcome))
     record(recording, replace(await decide(stages.shortens("prompt", squeezed=1, kept_facts=0.9)), arm="tried"))
+    cut = await decide(stages.shortens("context", "cut", messages_cut=2, recalled=1, critical=3))
+    record(recording, replace(cut, offers=(RecallMessages(),)))
     recording.recorder.record_stores(outcome, ("stored",))
     recording.recorder.record_asked(["tokenopt_find_tools"])
     recording.recorder.record_tools([("get_weather", "called")])
