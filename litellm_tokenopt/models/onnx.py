@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TOKENS_PER_JOB = 512
-WIDTH_STEP = 4
 OFF_LOOP_CHARS = 8_000
 """Longer texts are read into tokens in a thread: more than about 3 ms of work."""
 # No tokenizer needs to read more of a text that is cut to its first tokens; words of natural text are far shorter.
@@ -48,19 +47,13 @@ class Graph:
         return [self._ids(text) for text in texts]
 
     def vectors(self, tokens: Sequence[Tokens]) -> NDArray[np.float32]:
-        """Unit vectors of texts of one `width`, shape (texts, dimensions).
+        """Unit vectors of texts of as many tokens, shape (texts, dimensions).
 
-        A vector has the same bits whatever stands beside it: each text is as wide as its own length says, and each
-        row is quantised by itself.
+        A vector has the same bits whatever stands beside it: nothing is padded, and each row is quantised by itself.
         """
         import numpy as np
 
-        ids = np.zeros((len(tokens), width(tokens[0])), np.int64)
-        mask = np.zeros_like(ids)
-        for row, found in enumerate(tokens):
-            ids[row, : len(found)] = found
-            mask[row, : len(found)] = 1
-        vectors: NDArray[np.float32] = self.session.run(["vector"], {"input_ids": ids, "attention_mask": mask})[0]
+        vectors: NDArray[np.float32] = self.session.run(["vector"], {"input_ids": np.array(tokens, np.int64)})[0]
         return vectors
 
     def states(self, text: str) -> NDArray[np.float32]:
@@ -70,8 +63,7 @@ class Graph:
 
         options = onnxruntime.RunOptions()
         options.only_execute_path_to_fetches = True
-        ids = np.array([self._ids(text)], np.int64)
-        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        inputs = {"input_ids": np.array([self._ids(text)], np.int64)}
         states: NDArray[np.float32] = self.session.run(["states"], inputs, options)[0][0]
         return states
 
@@ -86,11 +78,6 @@ class Graph:
         readable = text[: self.max_characters].encode("utf-8", "replace").decode()
         ids: Tokens = self.tokenizer.encode(readable).ids
         return ids
-
-
-def width(tokens: Tokens) -> int:
-    """How wide a text is served, in tokens."""
-    return -(-len(tokens) // WIDTH_STEP) * WIDTH_STEP
 
 
 def load_graph(folder: Path) -> Graph:
@@ -212,10 +199,10 @@ class OnnxEmbedder:
 
 
 def jobs_of(tokens: Sequence[Tokens]) -> list[list[int]]:
-    """Rows to embed together, of one width: the widest first, so that the threads end at about the same time."""
-    order = sorted(range(len(tokens)), key=lambda row: -width(tokens[row]))
+    """Rows to embed together, of one length: the longest first, so that the threads end at about the same time."""
+    order = sorted(range(len(tokens)), key=lambda row: -len(tokens[row]))
     jobs = []
-    for wide, group in groupby(order, key=lambda row: width(tokens[row])):
-        rows, most = list(group), max(1, TOKENS_PER_JOB // wide)
+    for length, group in groupby(order, key=lambda row: len(tokens[row])):
+        rows, most = list(group), max(1, TOKENS_PER_JOB // length)
         jobs += [rows[start : start + most] for start in range(0, len(rows), most)]
     return jobs

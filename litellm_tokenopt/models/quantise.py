@@ -6,37 +6,42 @@ on the texts beside it. Exact rewritings of each linear layer come first: *smoot
 logarithms) from the activations into the weights (SmoothQuant, https://arxiv.org/abs/2211.10438); *row scaling* moves
 each token's row into [-1, 1], and undoes that behind the product. So one fixed scale suits every row.
 
+A short text's time is that of the many small operations around the products: so a layer's queries, keys and values are
+one product, and what ONNX Runtime has one operation for (`MatMulIntegerToFloat`, `MultiHeadAttention`) is written so.
+
 Imports torch: for the exporting process alone.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-import onnx
 import torch
-from onnx import helper, numpy_helper
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from .pair_input import INPUTS, pair_inputs
 
+M = TypeVar("M", bound=nn.Module)
+
 TINY = 1e-5
 WEIGHT_LEVELS = 64
 """Signed weights of 7 bits: 8 overflow the 16-bit sums of CPUs without VNNI, and vectors would differ by machine."""
-ROW_SCALE, ROW_ZERO = np.float32(1 / 127), np.uint8(128)
-"""How a row in [-1, 1] is written in 8 bits."""
+ROW_LEVELS = 127
+UNEVEN = 1.5
+"""How much further an input goes to one side than to the other for its rows to be centred."""
+EMBEDDING_LEVELS = 127
+MANY_ROWS = 10_000
+"""Tables of so many embeddings are kept in 8 bits."""
 CALIBRATION_TEXTS = 64
 CALIBRATION_TOKENS = 32
 
 
 class SentenceVector(nn.Module):
-    """The whole sentence-transformers model: ids and mask of shape (texts, tokens) in, unit vectors out.
+    """The whole sentence-transformers model: ids of shape (texts, tokens) in, none of them padding, unit vectors out.
 
     Its second output are the tokens' states after two thirds of the layers, for heads that are trained on them.
     """
@@ -44,12 +49,14 @@ class SentenceVector(nn.Module):
     def __init__(self, model: nn.Sequential) -> None:
         super().__init__()
         self.model = model
+        fold_token_types(model)
+        fuse_attention(model)
         layers = next(module for module in model.modules() if isinstance(module, nn.ModuleList))
         layers[len(layers) * 2 // 3 - 1].register_forward_hook(self._keep)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, input_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Shapes (texts, dimensions) and (texts, tokens, dimensions)."""
-        features = {"input_ids": input_ids, "attention_mask": attention_mask}
+        features = {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
         for part in self.model:
             features = _pooled(features) if _takes_means(part) else part(features)
         return nn.functional.normalize(features["sentence_embedding"], dim=1), self._states
@@ -70,46 +77,130 @@ def _pooled(features: dict[str, Tensor]) -> dict[str, Tensor]:
     return features | {"sentence_embedding": (sums / mask.sum(-1, keepdim=True))[:, 0]}
 
 
-class BalancedLinear(nn.Module):
-    """A linear layer's equal whose product is between well-scaled matrices, the weights rounded already."""
+class FusedAttention(nn.Module):
+    """A BERT layer's self-attention over all tokens, with one product for queries, keys and values."""
 
-    def __init__(self, linear: nn.Linear, balance: Tensor) -> None:
+    def __init__(self, attention: Any) -> None:
         super().__init__()
+        parts = (attention.query, attention.key, attention.value)
+        self.heads = attention.num_attention_heads
+        self.sizes = [part.out_features for part in parts]
+        self.product = nn.Linear(parts[0].in_features, sum(self.sizes), bias=False)
+        self.product.weight = nn.Parameter(torch.cat([part.weight for part in parts]))
+        self.bias = nn.Parameter(torch.cat([part.bias for part in parts]))
+
+    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, None]:
+        """Shape (texts, tokens, dimensions), and no weights."""
+        queries, keys, values = self.product(hidden_states).split(self.sizes, -1)
+        found: Tensor = _Attention.apply(queries, keys, values, self.bias, self.heads)  # type: ignore[no-untyped-call]
+        return found, None
+
+
+class _Attention(torch.autograd.Function):
+    """Multi-head attention; ONNX Runtime's own in the graph."""
+
+    @staticmethod
+    def forward(_ctx: Any, queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor, heads: int) -> Tensor:
+        parts = (part + b for part, b in zip((queries, keys, values), bias.chunk(3), strict=True))
+        q, k, v = (part.reshape(*part.shape[:2], heads, -1).transpose(1, 2) for part in parts)
+        scores = q @ k.transpose(2, 3) * q.shape[-1] ** -0.5
+        found: Tensor = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
+        return found
+
+    @staticmethod
+    def symbolic(graph: Any, queries: Any, keys: Any, values: Any, bias: Any, heads: int) -> Any:
+        inputs = (queries, keys, values, bias)
+        return graph.op("com.microsoft::MultiHeadAttention", *inputs, num_heads_i=heads).setType(_sized(bias, 3, 3))
+
+
+class BalancedLinear(nn.Module):
+    """A linear layer's equal, up to rounding, whose product is between matrices of 8 bits.
+
+    *lowest* and *highest* are the extremes of each channel of its input. Where those are uneven, as behind a GELU,
+    rows are centred too.
+    """
+
+    def __init__(self, linear: nn.Linear, lowest: Tensor, highest: Tensor) -> None:
+        super().__init__()
+        balance = _balance(torch.maximum(-lowest, highest), linear.weight)
+        weight = (linear.weight.detach() * balance).T
+        steps = (weight.abs().amax(0) / WEIGHT_LEVELS).clamp(min=torch.finfo().tiny)
         self.shrink = nn.Parameter(1 / balance)
-        self.weight = nn.Parameter(_rounded((linear.weight.detach() * balance).T))
-        self.sums = nn.Parameter(self.weight.detach().sum(0))
+        self.weight = nn.Parameter(torch.round(weight / steps).to(torch.int8).contiguous(), requires_grad=False)
+        self.steps = nn.Parameter(steps)
+        self.sums = nn.Parameter(self.weight.float().sum(0) * steps)
         self.bias = linear.bias
+        low, high = sorted((-float((lowest / balance).amin()), float((highest / balance).amax())))
+        self.uneven = high > UNEVEN * low
 
     def forward(self, rows: Tensor) -> Tensor:
         balanced = rows * self.shrink
-        low, high = balanced.amin(-1, keepdim=True), balanced.amax(-1, keepdim=True)
-        middle, half = (high + low) / 2, ((high - low) / 2).clamp(min=TINY)
-        product = torch.matmul((balanced - middle) / half, self.weight) * half + middle * self.sums
+        product = self._centred(balanced) if self.uneven else self._product(balanced, balanced.abs())
         return product if self.bias is None else product + self.bias
 
+    def _centred(self, rows: Tensor) -> Tensor:
+        middle = (rows.amax(-1, keepdim=True) + rows.amin(-1, keepdim=True)) / 2
+        centred = rows - middle
+        return self._product(centred, centred) + middle * self.sums
 
-def _rounded(weight: Tensor) -> Tensor:
-    """*weight* (inputs, outputs) in as many levels as its 8-bit form has, so that sums over it are the served ones."""
-    step = (weight.abs().amax(0) / WEIGHT_LEVELS).clamp(min=torch.finfo().tiny)
-    return (torch.round(weight / step) * step).contiguous()
+    def _product(self, rows: Tensor, sizes: Tensor) -> Tensor:
+        size = sizes.amax(-1, keepdim=True).clamp(min=TINY)
+        product: Tensor = _Product.apply(rows / size, self.weight, self.steps, rows.dim())  # type: ignore[no-untyped-call]
+        return product * size
+
+
+class _Product(torch.autograd.Function):
+    """*rows* in [-1, 1] and whole numbers *weight*, multiplied in 8 bits; a column's numbers are in its *steps*."""
+
+    @staticmethod
+    def forward(_ctx: Any, rows: Tensor, weight: Tensor, steps: Tensor, _dimensions: int) -> Tensor:
+        return torch.round(rows * ROW_LEVELS) @ weight.float() * (steps / ROW_LEVELS)
+
+    @staticmethod
+    def symbolic(graph: Any, rows: Any, weight: Any, steps: Any, dimensions: int) -> Any:
+        step = graph.op("Constant", value_t=torch.tensor(1 / ROW_LEVELS))
+        zero = graph.op("Constant", value_t=torch.tensor(128, dtype=torch.uint8))
+        levels = graph.op("QuantizeLinear", rows, step, zero)
+        product = graph.op("com.microsoft::MatMulIntegerToFloat", levels, weight, step, steps, zero)
+        return product.setType(_sized(steps, dimensions))
+
+
+def _sized(like: Any, dimensions: int, parts: int = 1) -> Any:
+    """The type of an array of so many *dimensions*, the last as long as *like*, or one of its *parts*, is."""
+    return like.type().with_sizes([None] * (dimensions - 1) + [like.type().sizes()[0] // parts])
+
+
+class SmallEmbedding(nn.Module):
+    """A table of embeddings in 8 bits, with a scale each."""
+
+    def __init__(self, table: nn.Embedding) -> None:
+        super().__init__()
+        weight = table.weight.detach()
+        steps = (weight.abs().amax(1, keepdim=True) / EMBEDDING_LEVELS).clamp(min=torch.finfo().tiny)
+        self.weight = nn.Parameter(torch.round(weight / steps).to(torch.int8), requires_grad=False)
+        self.steps = nn.Parameter(steps)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return nn.functional.embedding(ids, self.weight).float() * nn.functional.embedding(ids, self.steps)
 
 
 def write_graph(model: Any, path: Path) -> None:
     """Write *model* (a `SentenceTransformer` with eager attention), quantised, to *path*. Changes the model."""
     with torch.inference_mode():
         vector = SentenceVector(model).eval()
-        balance_layers(vector, [(text, torch.ones_like(text)) for text in calibration_ids(model.tokenizer)])
-        example = torch.tensor([[1, 2, 3], [1, 2, 0]]), torch.tensor([[1, 1, 1], [1, 1, 0]])
-        _export(vector, example, path, ["input_ids", "attention_mask"], ["vector", "states"], ("texts", "tokens"))
+        balance_layers(vector, [(text,) for text in calibration_ids(model.tokenizer)])
+        example = (torch.tensor([[1, 2, 3], [3, 2, 1]]),)
+        _export(vector, example, path, ["input_ids"], ["vector", "states"], ("texts", "tokens"))
 
 
 def write_pair_graph(module: nn.Module, tokenizer: Any, path: Path) -> None:
-    """Write the pair model *module*, quantised, to *path*. Changes the module."""
+    """Write the pair model *module*, quantised, to *path*, for pairs of one width. Changes the module."""
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
     texts = [text[0, 1:-1].tolist() for text in calibration_ids(tokenizer)]
     pairs = [pair_inputs([pair], first, last) for pair in pairwise(texts)]
     inputs = [tuple(torch.from_numpy(arrays[name]) for name in INPUTS) for arrays in pairs]
     with torch.inference_mode():
+        fuse_attention(module)
         balance_layers(module, inputs)
         _export(module, inputs[0], path, list(INPUTS), ["logit"], ("pairs", "tokens"))
 
@@ -122,41 +213,54 @@ def _export(
     outputs: list[str],
     axes: tuple[str, str],
 ) -> None:
-    wide = path.with_suffix(".float.onnx")
+    _replace(module, nn.Embedding, lambda table: SmallEmbedding(table) if table.num_embeddings >= MANY_ROWS else table)
     torch.onnx.export(
         module,
         example,
-        str(wide),
+        str(path),
         dynamo=False,
         opset_version=17,
+        custom_opsets={"com.microsoft": 1},
         input_names=inputs,
         output_names=outputs,
         dynamic_axes={name: dict(enumerate(axes)) for name in inputs},
     )
-    quantize_dynamic(onnx.load(str(wide)), path, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
-    wide.unlink()
-    _fix_scales(path)
 
 
-def _fix_scales(path: Path) -> None:
-    """Give all rows of the graph in *path* one scale, in place of one that depends on what else is there."""
-    model = onnx.load(str(path))
-    graph = model.graph
-    for name, number in (("scale", ROW_SCALE), ("zero", ROW_ZERO)):
-        graph.initializer.append(numpy_helper.from_array(np.array(number), name))
-    fixed: dict[str, str] = {}
-    nodes = []
-    for node in graph.node:
-        if node.op_type == "DynamicQuantizeLinear":
-            quantised, scale, zero = node.output
-            fixed |= {scale: "scale", zero: "zero"}
-            node = helper.make_node("QuantizeLinear", [node.input[0], "scale", "zero"], [quantised], name=node.name)
-        nodes.append(node)
-    for node in nodes:
-        node.input[:] = [fixed.get(name, name) for name in node.input]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    onnx.save(model, str(path))
+def fold_token_types(model: nn.Module) -> None:
+    """Add the first token type's embedding, which all tokens have, to those of the positions."""
+    for module in model.modules():
+        types, positions = (getattr(module, f"{kind}_embeddings", None) for kind in ("token_type", "position"))
+        if isinstance(types, nn.Embedding) and isinstance(positions, nn.Embedding):
+            positions.weight.add_(types.weight[0])
+            module.token_type_embeddings = Nothing()
+
+
+class Nothing(nn.Module):
+    """In the place of embeddings that are part of others."""
+
+    def forward(self, _ids: Tensor) -> Tensor:
+        return torch.zeros(())
+
+
+def fuse_attention(model: nn.Module) -> None:
+    """Put a `FusedAttention` into the place of each self-attention of BERT's kind."""
+    _replace(model, nn.Module, lambda module: FusedAttention(module) if _is_berts(module) else module)
+
+
+def _is_berts(module: Any) -> bool:
+    parts = [getattr(module, name, None) for name in ("query", "key", "value")]
+    plain = getattr(module, "position_embedding_type", None) in (None, "absolute")
+    square = all(isinstance(part, nn.Linear) and part.bias is not None for part in parts)
+    return type(module).__name__.endswith("SelfAttention") and plain and square
+
+
+def _replace(model: nn.Module, kind: type[M], other: Callable[[M], nn.Module]) -> None:
+    """Put *other*'s result into the place of each module of *kind* in *model*."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, kind):
+                setattr(parent, name, other(child))
 
 
 def calibration_ids(tokenizer: Any) -> list[Tensor]:
@@ -170,28 +274,28 @@ def calibration_ids(tokenizer: Any) -> list[Tensor]:
 
 def balance_layers(model: nn.Module, inputs: Sequence[tuple[Tensor, ...]]) -> None:
     """Put a `BalancedLinear` into the place of each linear layer that *inputs* of the model pass through."""
-    largest = _largest_inputs(model, inputs)
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.Linear) and child in largest:
-                setattr(parent, name, BalancedLinear(child, _balance(largest[child], child.weight)))
+    extremes = _extremes(model, inputs)
+    _replace(model, nn.Linear, lambda layer: BalancedLinear(layer, *extremes[layer]) if layer in extremes else layer)
 
 
-def _largest_inputs(model: nn.Module, examples: Sequence[tuple[Tensor, ...]]) -> dict[nn.Linear, Tensor]:
-    """The largest absolute value of each input channel, by layer."""
-    largest: dict[nn.Linear, Tensor] = {}
+def _extremes(model: nn.Module, examples: Sequence[tuple[Tensor, ...]]) -> dict[nn.Linear, tuple[Tensor, Tensor]]:
+    """Each input channel's lowest and highest value, by layer."""
+    found: dict[nn.Linear, tuple[Tensor, Tensor]] = {}
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(layer, nn.Linear)
-        seen = inputs[0].abs().flatten(0, -2).amax(0)
-        largest[layer] = torch.maximum(largest[layer], seen) if layer in largest else seen
+        rows = inputs[0].flatten(0, -2)
+        lowest, highest = rows.amin(0), rows.amax(0)
+        if layer in found:
+            lowest, highest = torch.minimum(found[layer][0], lowest), torch.maximum(found[layer][1], highest)
+        found[layer] = lowest, highest
 
     hooks = [m.register_forward_pre_hook(note) for m in model.modules() if isinstance(m, nn.Linear)]
     for example in examples:
         model(*example)
     for hook in hooks:
         hook.remove()
-    return largest
+    return found
 
 
 def _balance(largest_input: Tensor, weight: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from litellm_tokenopt.models.onnx import TOKENS_PER_JOB, jobs_of, width
+from litellm_tokenopt.models.onnx import TOKENS_PER_JOB, jobs_of
 
 ODD_TEXTS = ("", " ", "\n\t", "\x00", "\ud800", "🙂" * 300, "a" * 100_000, "word " * 20_000, "मुझे 图书馆", "e\u0301")
 
@@ -69,14 +69,14 @@ async def test_calls_at_once_get_their_own_rows(minilm, sentences):
 @given(st.lists(st.lists(st.just(1), min_size=2, max_size=256), max_size=40))
 @settings(max_examples=30)
 def test_jobs_cover_each_row_once(tokens):
-    """Widest first, none lost, none twice, one width a job, and no job that holds others up for long."""
+    """Longest first, none lost, none twice, one length a job, and no job that holds others up for long."""
     jobs = jobs_of(tokens)
     rows = [row for job in jobs for row in job]
     assert sorted(rows) == list(range(len(tokens)))
-    widths = [width(tokens[row]) for row in rows]
-    assert widths == sorted(widths, reverse=True)
-    assert all(len({width(tokens[row]) for row in job}) == 1 for job in jobs)
-    assert all(sum(width(tokens[row]) for row in job) <= TOKENS_PER_JOB for job in jobs)
+    lengths = [len(tokens[row]) for row in rows]
+    assert lengths == sorted(lengths, reverse=True)
+    assert all(len({len(tokens[row]) for row in job}) == 1 for job in jobs)
+    assert all(sum(len(tokens[row]) for row in job) <= TOKENS_PER_JOB for job in jobs)
 
 
 def test_the_loop_stays_free(minilm, sentences):
