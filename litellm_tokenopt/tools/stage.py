@@ -50,8 +50,11 @@ MANY_TOOLS = 10
 CONVERSATION = "conversation"
 """The category of texts that need no tool."""
 
-SURE_TALK, SURE_NOT = 0.9, 0.2
-"""How likely a text must be of that category at least, and of every other one at most, to get no tool."""
+SURE_TALK, SURE_NOT = 0.97, 0.2
+"""How likely a text must be of that category at least, and of every other one at most, to get no tool.
+
+Greetings, thanks and jokes are above; a question about the world, which some search could answer, mostly isn't.
+"""
 
 TALK_TOKENS = 1_000
 """A smaller block is chosen from for plain conversation too."""
