@@ -15,7 +15,19 @@ from typing import Any, TypeAlias
 
 from .caller import HEADER_OPTIONS, headers_of, own_metadata, tenant_of
 from .own import is_own
-from .request import DEFERRED, ChatRequest, Controls, Message, PromptControls, Surface, Tool, is_deferred, tool_name
+from .request import (
+    DEFERRED,
+    ChatRequest,
+    Controls,
+    Message,
+    PromptControls,
+    Surface,
+    Tool,
+    is_deferred,
+    is_system,
+    text_of,
+    tool_name,
+)
 
 Kwargs: TypeAlias = Mapping[str, Any]
 Native: TypeAlias = dict[str, Any]
@@ -84,7 +96,7 @@ def border_of(kwargs: Kwargs, surface: Surface) -> Border | None:
         surface=surface,
         tenant=tenant_of(kwargs, metadata, surface),
         metadata=own_metadata(metadata, surface),
-        controls=_controls(kwargs, metadata),
+        controls=_controls(kwargs, metadata, messages),
         options=_options(kwargs, metadata),
     )
     # Inner objects are kept alive by `request`, so their ids stay theirs for as long as the border lives.
@@ -382,7 +394,7 @@ def _text(value: Any) -> str | None:
     return str(value) if value not in (None, "") else None
 
 
-def _controls(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Controls:
+def _controls(kwargs: Kwargs, metadata: Mapping[str, Any], messages: Sequence[Message]) -> Controls:
     own = metadata.get("tokenopt")
     own = own if isinstance(own, Mapping) else {}
     asked = kwargs.get("cache")
@@ -400,6 +412,7 @@ def _controls(kwargs: Kwargs, metadata: Mapping[str, Any]) -> Controls:
         max_age_seconds=_seconds(age),
         tags=_tags(own.get("tags")),
         prompt=_prompt_controls(own.get("prompt")),
+        pinned=_pinned(own.get("pin"), messages),
     )
 
 
@@ -413,6 +426,25 @@ def _prompt_controls(given: Any) -> PromptControls:
         budget_tokens=budget if whole else None,
         always_include=_tags(own.get("always_include")),
     )
+
+
+def _pinned(given: Any, messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages that a caller pins: by their index in the request, or by a text that they hold."""
+    pins = given if isinstance(given, (list, tuple)) else ()
+    indexes = {pin for pin in pins if isinstance(pin, int) and not isinstance(pin, bool)}
+    texts = _tags(pins)
+    if not indexes and not texts:
+        return ()
+    return tuple(
+        message
+        for place, message in enumerate(messages)
+        if not is_system(message) and (message.get(AT, (place,))[0] in indexes or _holds(message, texts))
+    )
+
+
+def _holds(message: Message, texts: Iterable[str]) -> bool:
+    said = text_of(message.get("content"))
+    return any(text in said for text in texts)
 
 
 def _tags(given: Any) -> tuple[str, ...]:

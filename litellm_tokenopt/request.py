@@ -52,7 +52,8 @@ class Controls:
     """What the caller asked of this one request: LiteLLM's `cache={…}` and `metadata={"tokenopt": {…}}`.
 
     `mocked`: LiteLLM is to make the answer up (``mock_response`` and its like). `tags` are written on the answer if
-    it's cached; answers are found and removed by them.
+    it's cached; answers are found and removed by them. `pinned` are those of the request's messages, the very objects,
+    that are to stay as they are however long the conversation grows.
     """
 
     bypass: bool = False
@@ -65,6 +66,7 @@ class Controls:
     max_age_seconds: float | None = None
     tags: tuple[str, ...] = ()
     prompt: PromptControls = PromptControls()
+    pinned: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

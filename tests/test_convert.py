@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -218,6 +219,30 @@ def test_tenants_are_told_apart():
         ]
     }
     assert len(tenants) == 7
+
+
+ROLES = ("system", "user", "assistant", "user")
+
+
+@pytest.mark.parametrize(
+    ("pins", "places"),
+    [
+        ([2], [2]),
+        ([0, -1, 99, True, 1.5, None], []),
+        (["4711"], [1, 3]),
+        ([3, "4711", "4711", " "], [1, 3]),
+        ("4711", []),
+        ({"2": True}, []),
+        (None, []),
+    ],
+)
+def test_pins_name_messages(pins: Any, places: list[int]) -> None:
+    """By index or by what they hold; system prompts need none, and what isn't understood pins nothing."""
+    texts = ("Be kind.", "Order 4711, please.", "Which colour?", "Blue, for 4711.")
+    messages = [{"role": role, "content": text} for role, text in zip(ROLES, texts, strict=True)]
+    border = border_of({"model": "m", "messages": messages, "metadata": {"tokenopt": {"pin": pins}}}, "chat")
+    assert border is not None
+    assert [messages.index(one) for one in border.request.controls.pinned] == places
 
 
 def test_controls_are_litellms_own():

@@ -6,7 +6,7 @@ What a message becomes depends on it and the call that it answers alone, so it s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..memo import Memo
@@ -26,10 +26,14 @@ _FILE = re.compile(r"\"[^\"\n]*(?:[\w-]\.[A-Za-z]\w{0,7}|/)\"|\"(?:path|file\w*)
 _texts: Memo[str, str] = Memo(max_entries=4_000)
 
 
-def condensed(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """*messages* with long tool results in fewer tokens; all others are the very objects that came in."""
+def condensed(messages: Sequence[Message], pinned: Collection[int] = ()) -> tuple[Message, ...]:
+    """*messages* with long tool results in fewer tokens, but at the *pinned* places; all others are the very objects
+    that came in."""
     arguments = {call_id: text for message in messages for call_id, _, text in tool_calls(message)}
-    return tuple(_message(message) if _may(message, arguments) else message for message in messages)
+    return tuple(
+        _message(message) if place not in pinned and _may(message, arguments) else message
+        for place, message in enumerate(messages)
+    )
 
 
 def new_chars(messages: Sequence[Message]) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..request import Message, text_of
@@ -110,6 +110,7 @@ class Fold:
         self._settings = settings
         self._marks = terms.marks
         self._terms = terms
+        self._pinned: set[int] = set()
         self._units: list[Unit] = []
         self._messages: list[Message] = []
         self._weighed: list[Importance] = []
@@ -131,8 +132,9 @@ class Fold:
         """Tokens of the messages that were taken."""
         return self._tokens_in
 
-    def advance(self, body: Sequence[Message]) -> None:
-        """Take the messages of *body* that come after those already taken."""
+    def advance(self, body: Sequence[Message], pinned: Collection[int] = ()) -> None:
+        """Take the messages of *body* that come after those already taken; those at *pinned* stay as they are."""
+        self._pinned.update(place for place in pinned if self.taken <= place < len(body))
         for place in range(self.taken, len(body)):
             self._take(body[place], place)
         self.taken = max(self.taken, len(body))
@@ -150,6 +152,7 @@ class Fold:
         else:
             unit = open_unit(part)
             self._units.append(unit)
+        unit.fixed = unit.fixed or place in self._pinned
         self._owners += [len(self._units) - 1] * len(part.numbers)
         self.items.append(place)
         self._messages.append(message)
@@ -303,7 +306,8 @@ class Fold:
         """How much each message matters, by place; older ones as the epoch before has found."""
         known = max(0, len(self._weighed) - LAST_MESSAGES)
         start = max(0, known - LOOKED_BACK)
-        self._weighed[known:] = importance(self._messages[start:], self._question, known - start)
+        pinned = [place - start for place in self._pinned]
+        self._weighed[known:] = importance(self._messages[start:], self._question, known - start, pinned)
         return self._weighed
 
     def _begin_anew(self, found: Cut) -> None:

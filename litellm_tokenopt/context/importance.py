@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -71,9 +71,14 @@ class Importance:
     rule: str = ""
 
 
-def importance(messages: Sequence[Message], question: str | None = None, start: int = 0) -> tuple[Importance, ...]:
-    """How much each of *messages* from *start* on matters for *question* (None: the last that a user asks)."""
-    rules = certain(messages)
+def importance(
+    messages: Sequence[Message], question: str | None = None, start: int = 0, pinned: Collection[int] = ()
+) -> tuple[Importance, ...]:
+    """How much each of *messages* from *start* on matters for *question* (None: the last that a user asks).
+
+    Those at the places *pinned* are critical, as the caller says so.
+    """
+    rules = ["pinned" if place in pinned else rule for place, rule in enumerate(certain(messages))]
     open_ones = [index for index in range(start, len(messages)) if not rules[index]]
     found = {}
     if open_ones:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -66,15 +66,16 @@ class ContextStage:
         came = request.messages[front:]
         if any(map(is_own, came)):
             return Keep("kept")
-        body = await self._condensed(came)
+        pinned = places_of(came, request.controls.pinned)
+        body = await self._condensed(came, pinned)
         texts = [message_text(message) for message in body]
         terms = self._terms(request, request.messages[:front])
-        keys = prefix_digests(body, texts, repr(terms))
+        keys = prefix_digests(body, texts, repr(terms), pinned)
         known = self._known(keys)
         if sum(map(len, texts[known:])) > OFF_LOOP_CHARS:
-            decision = await asyncio.to_thread(self._decide, body, keys, known, terms)
+            decision = await asyncio.to_thread(self._decide, body, keys, known, terms, pinned)
         else:
-            decision = self._decide(body, keys, known, terms)
+            decision = self._decide(body, keys, known, terms, pinned)
         shorter = sum(ours is not theirs for ours, theirs in zip(body, came, strict=True))
         detail = {**decision.detail, "condensed": shorter} if shorter else decision.detail
         if not decision.detail.get("epochs"):
@@ -91,12 +92,12 @@ class ContextStage:
         recallable = may_recall(request)
         return Terms(marks, self._rates(request.model), recallable, _about(front) if recallable else 0)
 
-    async def _condensed(self, body: tuple[Message, ...]) -> tuple[Message, ...]:
+    async def _condensed(self, body: tuple[Message, ...], pinned: frozenset[int]) -> tuple[Message, ...]:
         if not self._settings.condense_results:
             return body
         if new_chars(body) > OFF_LOOP_CHARS:
-            return await asyncio.to_thread(condensed, body)
-        return condensed(body)
+            return await asyncio.to_thread(condensed, body, pinned)
+        return condensed(body, pinned)
 
     @property
     def _least(self) -> float:
@@ -107,22 +108,26 @@ class ContextStage:
         """How many messages of a conversation have been decided on before."""
         return next((n for n in range(len(keys), 0, -1) if keys[n - 1] in self._folds), 0)
 
-    def _decide(self, body: Sequence[Message], keys: Sequence[str], known: int, terms: Terms) -> _Decision:
+    def _decide(
+        self, body: Sequence[Message], keys: Sequence[str], known: int, terms: Terms, pinned: frozenset[int]
+    ) -> _Decision:
         decided = self._decisions.get(keys[-1]) if keys else None
         if decided is None:
-            decided = self._fold(body, keys, known, terms)
+            decided = self._fold(body, keys, known, terms, pinned)
             if keys:
                 self._decisions.put(keys[-1], decided)
         return decided
 
-    def _fold(self, body: Sequence[Message], keys: Sequence[str], known: int, terms: Terms) -> _Decision:
+    def _fold(
+        self, body: Sequence[Message], keys: Sequence[str], known: int, terms: Terms, pinned: frozenset[int]
+    ) -> _Decision:
         if not known and count_messages(body) <= self._least:
             return _Decision((), False, {})
         fold = (self._folds.pop(keys[known - 1]) if known else None) or Fold(self._settings, terms)
         last = max((n for n, message in enumerate(body) if message.get("role") in ("user", "tool")), default=0)
-        fold.advance(body[:last])
+        fold.advance(body[:last], pinned)
         epochs = fold.tally.epochs
-        fold.advance(body)
+        fold.advance(body, pinned)
         self._folds.put(keys[-1], fold)
         return _Decision(tuple(fold.items), fold.tally.epochs > epochs, _detail(fold))
 
@@ -139,15 +144,24 @@ def _detail(fold: Fold) -> Detail:
     return {"epochs": tally.epochs, "messages_cut": tally.messages_cut, "recalled": tally.recalled, **levels}
 
 
-def prefix_digests(messages: Sequence[Message], texts: Sequence[str], seed: str = "") -> tuple[str, ...]:
+def places_of(messages: Sequence[Message], some: Sequence[Message]) -> frozenset[int]:
+    """Where the very objects *some* stand among *messages*."""
+    wanted = set(map(id, some))
+    return frozenset(place for place, message in enumerate(messages) if id(message) in wanted) if some else frozenset()
+
+
+def prefix_digests(
+    messages: Sequence[Message], texts: Sequence[str], seed: str = "", pinned: Collection[int] = ()
+) -> tuple[str, ...]:
     """A digest of the conversation up to each of its messages, given with their `message_text`.
 
-    Another *seed*, other digests.
+    Another *seed*, other digests; and others from the first place on where another message is *pinned*.
     """
     hasher = hashlib.blake2b(seed.encode(), digest_size=16)
     digests = []
-    for message, written in zip(messages, texts, strict=True):
-        text = f"{message.get('role')}\0{written}".encode("utf-8", "surrogatepass")
+    for place, (message, written) in enumerate(zip(messages, texts, strict=True)):
+        mark = "pinned " if place in pinned else ""
+        text = f"{mark}{message.get('role')}\0{written}".encode("utf-8", "surrogatepass")
         hasher.update(len(text).to_bytes(8, "little"))
         hasher.update(text)
         digests.append(hasher.hexdigest())

@@ -59,7 +59,7 @@ class Part:
 class Unit:
     """A message, or a message with tool calls and all their results.
 
-    `fixed` units are never changed: media, thinking, the caller's own cache marks, forms that we don't know.
+    `fixed` units are never changed: media, thinking, the caller's own cache marks and pins, forms that we don't know.
     """
 
     parts: list[Part]

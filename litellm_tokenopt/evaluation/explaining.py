@@ -11,6 +11,7 @@ from ..context.cutting import ARGUMENTS_CHARS
 from ..context.importance import Importance, importance
 from ..context.kinds import read
 from ..context.marks import is_own
+from ..context.stage import places_of
 from ..convert import AT, SYSTEM_AT
 from ..pipeline import Outcome
 from ..request import Message, is_system, text_of, tool_calls
@@ -51,10 +52,11 @@ class Line:
 def explain(outcome: Outcome) -> list[Line]:
     """What became of each message of `outcome.original`, in order."""
     messages = outcome.original.messages
+    pinned = places_of(messages, outcome.original.controls.pinned)
+    weighed = importance(messages, pinned=pinned)
     sent = _Sent(outcome)
     lines = [
-        _line(place, message, weighed, sent)
-        for place, (message, weighed) in enumerate(zip(messages, importance(messages), strict=True))
+        _line(place, message, found, sent) for place, (message, found) in enumerate(zip(messages, weighed, strict=True))
     ]
     return list(_joined(lines))
 

@@ -14,7 +14,7 @@ import pytest
 from litellm_tokenopt.context.marks import DIGEST_HEAD, RECALL_HEAD
 from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.own import may_offer
-from litellm_tokenopt.request import ChatRequest, text_of
+from litellm_tokenopt.request import ChatRequest, Controls, text_of
 from litellm_tokenopt.savings import CacheRates
 from litellm_tokenopt.settings import ContextSettings
 from litellm_tokenopt.stage import Change, Keep, Verdict
@@ -291,3 +291,37 @@ async def test_a_later_turn_is_quick() -> None:
         messages += turn(f"new boots {number}", 200 + number)
         await send(stage, messages[:-3])
     assert (time.process_time() - cold) / 10 < (cold - begun) / 3
+
+
+async def test_what_is_pinned_stays_as_it_is() -> None:
+    """However long the conversation grows, and with its call: critical, neither condensed nor shortened."""
+    on = ContextStage(ContextSettings(budget_tokens=1_500, steps=(1_000, 1_200, 1_400)), NotAsked(), without_cache)
+    messages = [*session(20), {"role": "user", "content": "Thanks, go on."}]
+    plain = (await send(on, messages))[1]
+    pinned = (messages[6], messages[11])
+    for _ in range(2):  # also for a stage that knows the conversation without its pins
+        request = ChatRequest(model="gpt-4o", messages=tuple(messages), controls=Controls(pinned=pinned))
+        verdict = await on(request)
+        assert isinstance(verdict, Change)
+        sent = verdict.request.messages
+        assert all(any(one is message for message in sent) for one in (*pinned, messages[5]))
+        assert not any(one is message for one in (*pinned, messages[5]) for message in plain)
+        assert count_messages(sent) < count_messages(messages)
+
+
+async def test_pins_keep_the_prefix_stable() -> None:
+    """Between epochs a turn is a prefix of the next; a pin of the newest message changes nothing before it."""
+    on = ContextStage(ContextSettings(budget_tokens=1_500, condense_results=False), NotAsked())
+    messages = session(24)
+    before: tuple[Mapping[str, Any], ...] = ()
+    cuts = 0
+    for end in (end for end in range(1, len(messages)) if messages[end - 1]["role"] in ("user", "tool")):
+        body = tuple(messages[:end])
+        controls = Controls(pinned=tuple(m for m in body if "SLE-01" in text_of(m.get("content"))) + body[80:81])
+        verdict = await on(ChatRequest(model="gpt-4o", messages=body, controls=controls))
+        sent = verdict.request.messages if isinstance(verdict, Change) else body
+        assert verdict.reason == "cut" or sent[: len(before)] == before
+        assert end < 7 or any(message is messages[6] for message in sent)
+        cuts += verdict.reason == "cut"
+        before = sent
+    assert cuts > 2

@@ -138,6 +138,24 @@ def test_explain_tells_of_each_message(
     assert page.count("<tr") > len(messages)
 
 
+@pytest.mark.parametrize(
+    "body", [chat_rounds(), messages_rounds(), responses_rounds()], ids=["chat", "messages", "responses"]
+)
+def test_explain_tells_what_is_pinned(
+    body: dict[str, Any], tmp_path: Path, settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In every API: by index, as the table has it, or by a text that a message holds; it's sent as it came."""
+    own = {"tokenopt": {"pin": [4, "in week 12."]}}
+    found = explained({**body, "litellm_metadata": own}, tmp_path, settings_file, capsys)
+    pinned = [one for one in found["messages"] if one["why"] == "pinned"]
+    assert len(pinned) == 2
+    assert pinned[0]["index"] == 4
+    assert all(one["level"] == "critical" and one["action"] == "kept" for one in pinned)
+    sent = json.dumps(found["sent"])
+    assert json.dumps(ROUNDS[12][2])[1:-1] in sent
+    assert json.dumps(ROUNDS[11][2])[1:-1] not in sent
+
+
 def test_explain_tells_of_short_conversations(
     tmp_path: Path, settings_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
