@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ..lexical import terms
 from ..memo import Memo
 from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
 from ..request import Message, has_cache_control, is_system, last_question, text_of, tool_calls, user_turns
-from .kinds import kind_of
-from .passages import PASSAGE_CHARS, Kind
+from .passages import PASSAGE_CHARS
 from .units import Level, is_untouchable, states_constraint
 from .weighing import says_error
 
@@ -39,11 +39,17 @@ LAST_MESSAGES = 6
 CONSTRAINT_CHARS = 2_000
 """A user's longer text is a document, whose every "must" is no instruction."""
 
-MOST_USED, LEAST_USED = 0.6, 0.4
+MOST_USED, LEAST_USED = 0.95, 0.6
 """From which chance on a message is critical, and important."""
 
-LATELY = 8
-"""So many messages at the end tell what the model is using."""
+MARGIN = 1e-3
+"""What can't reach a level is so far from the chance that it takes."""
+
+USUALLY = (0.35, 0.2)
+"""The share of messages of which anything is used, and of which ids or numbers are, where few are there to tell."""
+
+DRAWN = 2.0
+"""So many messages that are used as usual are counted to those of each sort."""
 
 LEAST_WORDS = 3
 """So many rare words of a message that are said again make it used."""
@@ -57,8 +63,9 @@ _WRITES = re.compile(
     r"post|put|patch|refund|return|exchange|transfer|deploy|restart|save|insert|move|rename|close|assign|notify|issue)",
     re.IGNORECASE,
 )
+Sort: TypeAlias = tuple[str, bool, str]
+
 _marks: Memo[str, frozenset[str]] = Memo(max_entries=20_000)
-_kinds: Memo[str, Kind] = Memo(max_entries=20_000)
 _words: Memo[str, frozenset[str]] = Memo(max_entries=20_000)
 
 
@@ -96,10 +103,21 @@ def judged(some: float, much: float) -> Importance:
     return Importance(level, round((min(some, 1.0) + min(much, 1.0)) / 2, 4))
 
 
-def chances(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For each row of `features`: how likely something of it is used, and how likely its ids or numbers are."""
+def chances(found: Weighable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For each message: how likely something of it is used, and how likely its ids or numbers are.
+
+    What has been used is as likely as its level demands, at least; what can't be is less so.
+    """
     heads = _heads()
-    return heads["some"].probabilities(rows), heads["much"].probabilities(rows)
+    return (
+        _bounded(heads["some"].probabilities(found.rows), found, Level.IMPORTANT, LEAST_USED),
+        _bounded(heads["much"].probabilities(found.rows), found, Level.CRITICAL, MOST_USED),
+    )
+
+
+def _bounded(chance: NDArray[np.float64], found: Weighable, level: Level, bound: float) -> NDArray[np.float64]:
+    surely, never = found.least >= level, found.most < level
+    return chance.clip(bound * surely, 1 - (1 - bound + MARGIN) * never)
 
 
 @lru_cache(maxsize=1)
@@ -164,10 +182,6 @@ def _found_marks(text: str) -> Iterable[str]:
             yield mark.lower()
 
 
-def _kind(text: str) -> Kind:
-    return _kinds.get_or(text, lambda: kind_of(text))
-
-
 def words_of(text: str) -> frozenset[str]:
     """The terms of *text* of four letters or more, as stems."""
     return _words.get_or(text, lambda: frozenset(term for term in terms(text) if len(term) >= 4))
@@ -201,103 +215,123 @@ class Reading:
         self.rare_marks = [marks - common for marks in self.marks]
         self.rare_words = [words - common_words for words in self.words]
 
+    def most(self, place: int) -> Level:
+        """The highest level that a message can come to: an id of its own is critical, rare words are important."""
+        if self.own[place]:
+            return Level.CRITICAL
+        some = self.rare_marks[place] or len(self.rare_words[place]) >= LEAST_WORDS
+        return Level.IMPORTANT if some else Level.BACKGROUND
+
 
 def _all_of(found: Sequence[frozenset[str]], places: Iterable[int]) -> frozenset[str]:
     return frozenset[str]().union(*(found[place] for place in places))
 
 
+class Weighable(NamedTuple):
+    """Messages to be told apart: their `rows` of features, shape (messages, features), and the level that each has at
+    `least`, by what the model has used of it already, and at `most`, by what there is to be used, shape (messages,)."""
+
+    rows: NDArray[np.float64]
+    least: NDArray[np.int64]
+    most: NDArray[np.int64]
+
+
 def features(
     messages: Sequence[Message], rules: Sequence[str], places: Sequence[int], question: str | None = None
-) -> NDArray[np.float64]:
-    """What tells how much the messages at *places* matter, shape (places, features), as numbers of about one size."""
+) -> Weighable:
+    """What tells how much the messages at *places* matter, as numbers of about one size."""
     import numpy as np
 
     told = _Features(messages, rules, question)
-    return np.array([told.row(place) for place in places], np.float64)
-
-
-class _Uses(NamedTuple):
-    """How many of a message's own marks, rare marks and rare words the model has used since; whether it has used such
-    a rare mark lately, and ever."""
-
-    own: int
-    marks: int
-    words: int
-    lately: bool
-    ever: bool
+    return Weighable(
+        np.array([told.row(place) for place in places], np.float64),
+        np.array([told.least[place] for place in places], np.int64),
+        np.array([told.reading.most(place) for place in places], np.int64),
+    )
 
 
 class _Features:
     def __init__(self, messages: Sequence[Message], rules: Sequence[str], question: str | None) -> None:
         asked = last_question(messages) if question is None else question
         self._messages = messages
-        self._reading = reading = Reading(messages, rules)
-        self._question = words_of(asked), marks_of(asked)
+        self.reading = reading = Reading(messages, rules)
+        self._question = words_of(asked)
         latest = range(max(0, len(messages) - 3), len(messages))
         self._latest = _all_of(reading.words, latest), _all_of(reading.marks, latest)
         self._turn = _turns(messages)
-        self._calls = {id_: (name, arguments) for message in messages for id_, name, arguments in tool_calls(message)}
-        self._used = self._uses()
+        self._answers = list(accumulate(float(message.get("role") == "assistant") for message in messages))
+        self._calls = {id_: name for message in messages for id_, name, _ in tool_calls(message)}
+        self._results = {str(m.get("tool_call_id")): i for i, m in enumerate(messages) if m.get("role") == "tool"}
+        self._words_used = [0] * len(messages)
+        self.least = self._used()
+        self._sorts = [self._sort(index) for index in range(len(messages))]
+        self._held = Counter(key for sort in self._sorts for key in sort)
+        self._used_of = [self._count(level) for level in (Level.IMPORTANT, Level.CRITICAL)]
 
-    def _uses(self) -> list[_Uses]:
-        reading, count = self._reading, len(self._messages)
-        models = [index for index in range(count) if self._messages[index].get("role") == "assistant"]
-        ever = _all_of(reading.marks, (index for index in models if index))
-        lately = _all_of(reading.marks, (index for index in models if index >= count - LATELY))
+    def _used(self) -> list[Level]:
+        """Of each message the level that it has by what the model has used of it since."""
+        reading, found = self.reading, list[Level]()
         marks: set[str] = set()
         words: set[str] = set()
-        found: list[_Uses] = []
-        for index in range(count - 1, -1, -1):
-            rare = reading.rare_marks[index]
-            own, rarely = len(reading.own[index] & marks), len(rare & marks)
-            recent = count <= LATELY or not lately.isdisjoint(rare)
-            found.append(_Uses(own, rarely, len(reading.rare_words[index] & words), recent, not ever.isdisjoint(rare)))
+        for index in range(len(self._messages) - 1, -1, -1):
+            self._words_used[index] = worded = len(reading.rare_words[index] & words)
+            own = not marks.isdisjoint(reading.own[index])
+            some = worded >= LEAST_WORDS or not marks.isdisjoint(reading.rare_marks[index])
+            found.append(Level.CRITICAL if own else Level.IMPORTANT if some else Level.BACKGROUND)
             if self._messages[index].get("role") == "assistant":
                 marks |= reading.marks[index]
                 words |= reading.words[index]
         return found[::-1]
 
-    def row(self, index: int) -> list[float]:
-        message, reading, count = self._messages[index], self._reading, len(self._messages)
-        text, role, calls = reading.texts[index], str(message.get("role")), float(bool(message.get("tool_calls")))
-        uses, rare = self._used[index], reading.rare_marks[index]
-        own, rarely, worded = (
-            math.log1p(len(found)) for found in (reading.own[index], rare, reading.rare_words[index])
+    def _fails(self, index: int) -> bool:
+        text = self.reading.texts[index]
+        return self._messages[index].get("role") == "tool" and len(text) < SHORT_CHARS and says_error(text)
+
+    def _sort(self, index: int) -> tuple[Sort, Sort]:
+        """What messages are like the one at *index*: those with its role, and of these those of its tool."""
+        message = self._messages[index]
+        role = str(message.get("role")), bool(message.get("tool_calls"))
+        return (*role, ""), (*role, f"of {self._tool(message)}")
+
+    def _count(self, level: Level) -> Counter[Sort]:
+        """How many messages of each sort have been used to *level*."""
+        return Counter(
+            key for sort, least in zip(self._sorts, self.least, strict=True) if least >= level for key in sort
         )
-        asked = self._share(reading.words[index] & self._question[0])
-        near = self._share(reading.words[index] & self._latest[0])
-        now = math.log1p(len(rare & self._latest[1]))
-        result, user = float(role == "tool"), float(role == "user")
-        kind = _kind(text_of(message.get("content"))) if result else "prose"
-        age = (count - index) / 10
-        aged = math.log1p(age)
+
+    def _usually(self, index: int, head: int) -> float:
+        """The share of messages like the one at *index* that have been used, drawn to the usual where they are few."""
+        share = USUALLY[head]
+        used, itself = self._used_of[head], self.least[index] > head
+        for sort in self._sorts[index]:
+            share = (used[sort] - itself + DRAWN * share) / (self._held[sort] - 1 + DRAWN)
+        return share
+
+    def row(self, index: int) -> list[float]:
+        message, reading, count = self._messages[index], self.reading, len(self._messages)
+        text, role, calls = reading.texts[index], message.get("role"), bool(message.get("tool_calls"))
+        rare, age = reading.rare_marks[index], (count - index) / 10
+        failed = any(self._fails(self._results[id_]) for id_, _, _ in tool_calls(message) if id_ in self._results)
         turns = self._turn[-1] - self._turn[index]
-        this_turn, unused = float(not turns), float(not (uses.own or uses.words or uses.ever))
         return [
-            user, calls, result, float(role == "assistant" and not calls),
-            min(age, 6) / 3, aged, min(turns, 8) / 4, this_turn, index / count,
-            math.log1p(len(text)) / 5, float(bool(result) and len(text) < SHORT_CHARS and says_error(text)),
-            float(index in reading.again), float(_WRITES.search(self._tool(message)) is not None),
-            float(kind == "json"), float(kind in ("log", "shell")), float(kind == "code"),
-            own, float(not own), rarely, float(not rare), worded, float(len(reading.rare_words[index]) < 2),
-            math.log1p(uses.own), float(uses.own > 0), float(uses.lately),
-            math.log1p(uses.marks), float(uses.marks > 0), math.log1p(uses.words), float(uses.words >= LEAST_WORDS),
-            now, math.log1p(len(rare & self._question[1])), math.log1p(len(reading.own[index] & self._latest[1])),
-            asked, near, float("?" in text), float(asked > 0),
-            result * own, result * asked, result * this_turn, calls * own, this_turn * own, asked * own,
-            unused * own, unused * aged, unused * asked, unused * this_turn, near * own, aged * own, aged * asked,
-            calls * asked, calls * near, user * asked, aged * rarely, min(len(text), 4_000) / 1_000 * asked,
-            result * rarely, result * worded, own**2 / 4, calls * rarely, calls * now,
+            role == "user", calls, role == "tool", role == "assistant" and not calls,
+            min(age, 6) / 3, math.log1p(age), math.log1p(self._answers[-1] - self._answers[index]),
+            min(turns, 8) / 4, not turns, math.log1p(count) / 5,
+            self._fails(index), failed, index in reading.again, _WRITES.search(self._tool(message)) is not None,
+            math.log1p(len(text)) / 5, math.log1p(len(reading.own[index])), math.log1p(len(rare)),
+            math.log1p(len(reading.rare_words[index])), min(self._words_used[index] / LEAST_WORDS, 1),
+            self._share(reading.words[index] & self._question), self._share(reading.words[index] & self._latest[0]),
+            math.log1p(len(rare & self._latest[1])), self._usually(index, 0), self._usually(index, 1),
         ]  # fmt: skip
 
     def _tool(self, message: Message) -> str:
         """The tool that a message calls, or whose result it is."""
         call = self._calls.get(str(message.get("tool_call_id") or ""))
-        return call[0] if call else next((name for _, name, _ in tool_calls(message)), "")
+        return call or next((name for _, name, _ in tool_calls(message)), "")
 
     def _share(self, shared: Iterable[str]) -> float:
         """How much of what makes the question peculiar is in *shared*, 0 to about 2."""
-        held, count = self._reading.held_words, len(self._messages)
+        held, count = self.reading.held_words, len(self._messages)
         return min(2.0, sum(sorted(math.log(1 + count / held[word]) if held[word] else 0.0 for word in shared)) / 6)
 
 

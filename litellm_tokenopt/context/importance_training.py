@@ -13,43 +13,59 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models.logistic import Logistic, save_logistic
-from ..models.training.trajectories import trajectories
+from ..models.training.trajectories import coding, data, operations, research, support, trajectories
+from ..models.training.wanderings import as_text, wanderings
 from ..request import Message, canonical, digest
-from .importance import LEAST_WORDS, NAME, WEIGHTS, Reading, certain, features, last_uses, marks_of, said, words_of
+from .importance import (
+    LEAST_WORDS,
+    NAME,
+    WEIGHTS,
+    Reading,
+    Weighable,
+    certain,
+    features,
+    last_uses,
+    marks_of,
+    said,
+    words_of,
+)  # fmt: skip
 from .units import Level
 
 LEAST_MESSAGES = 10
-LATER_TURNS = 8
-"""What the model says in so many turns is what is used of what it has read."""
-
 CUT_EVERY = 3
-SEEDS = range(400)
-UNSEEN_SEEDS = range(10_000, 10_100)
+WORLDS, TRADED = range(300), range(36)
+"""Seeds of what is trained on: mostly invented worlds, so that no trade's habits are learnt."""
+
+UNSEEN_SEEDS = range(10_000, 10_040)
+LEARNT, UNLEARNT = (support, coding, research), (data, operations)
 EXAMPLES = Path(__file__).parents[2] / "examples" / "agent" / "sessions"
 PENALTY = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Messages that no rule decides: their features, shape (rows, features), and levels, shape (rows,)."""
+    """Messages that no rule decides, and their levels, shape (messages,)."""
 
-    features: NDArray[np.float64]
+    messages: Weighable
     levels: NDArray[np.int64]
 
 
 def labelled(conversations: Iterable[Sequence[Message]]) -> Labelled:
     """The messages before each cut of *conversations*."""
-    found = [one for messages in conversations for one in _cuts(messages)]
-    return Labelled(np.vstack([rows for rows, _ in found]), np.concatenate([levels for _, levels in found]))
+    cuts = [one for messages in conversations for one in _cuts(messages)]
+    rows, least, most = zip(*(found for found, _ in cuts), strict=True)
+    found = Weighable(np.vstack(rows), np.concatenate(least), np.concatenate(most))
+    return Labelled(found, np.concatenate([levels for _, levels in cuts]))
 
 
-def _cuts(messages: Sequence[Message]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+def _cuts(messages: Sequence[Message]) -> Iterator[tuple[Weighable, NDArray[np.int64]]]:
     turns = [n for n, message in enumerate(messages) if message.get("role") == "assistant" and n >= LEAST_MESSAGES]
     for cut in turns[::CUT_EVERY]:
         before = messages[:cut]
@@ -102,11 +118,13 @@ def fit(rows: NDArray[np.float64], labels: NDArray[np.bool_]) -> Logistic:
 
 
 def heads(data: Labelled) -> dict[str, Logistic]:
-    """What tells whether anything of a message is used, and whether its ids or numbers are."""
-    return {
-        "some": fit(data.features, data.levels >= Level.IMPORTANT),
-        "much": fit(data.features, data.levels == Level.CRITICAL),
-    }
+    """What tells whether anything of a message is used, and whether its ids or numbers are; learnt where it's open."""
+    return {"some": _head(data, Level.IMPORTANT), "much": _head(data, Level.CRITICAL)}
+
+
+def _head(data: Labelled, level: Level) -> Logistic:
+    still_open = (data.messages.least < level) & (data.messages.most >= level)
+    return fit(data.messages.rows[still_open], data.levels[still_open] >= level)
 
 
 def read(paths: Iterable[Path]) -> Iterator[Sequence[Message]]:
@@ -138,18 +156,30 @@ def _turn(turn: Mapping[str, Any]) -> Iterator[Message]:
     yield {"role": "assistant", "content": turn["answer"]}
 
 
-def generated(seeds: Sequence[int]) -> Iterator[Sequence[Message]]:
-    return (row["messages"] for row in trajectories(seeds))
+def generated() -> Iterator[Sequence[Message]]:
+    """What is trained on without files, but for the examples."""
+    yield from (row["messages"] for row in wanderings(WORLDS))
+    yield from (row["messages"] for row in trajectories(TRADED, LEARNT))
+
+
+def unseen(seeds: Sequence[int] = UNSEEN_SEEDS) -> dict[str, list[Sequence[Message]]]:
+    """Conversations that are not trained on: of other worlds, of other trades, and of these as text without tools."""
+    traded = [row["messages"] for row in trajectories(seeds, UNLEARNT)]
+    return {
+        "other worlds": [row["messages"] for row in wanderings(seeds)],
+        "other trades": list[Sequence[Message]](traded),
+        "other trades, as text": [as_text(messages, Random(n)) for n, messages in enumerate(traded)],
+    }
 
 
 def main(arguments: Sequence[str]) -> int:
     files = [Path(name) for name in arguments]
-    conversations = list(read(files)) if files else [*generated(SEEDS), *examples()]
-    data = labelled(conversations)
+    conversations = list(read(files)) if files else [*generated(), *examples()]
+    messages = labelled(conversations)
     found = digest(canonical(conversations))
-    save_logistic(WEIGHTS, heads(data), embedder=NAME, data_sha256=found)
-    counts = ", ".join(f"{level.name.lower()} {int((data.levels == level).sum())}" for level in Level)
-    print(f"{len(conversations)} conversations, {len(data.levels)} messages: {counts}; written to {WEIGHTS}")
+    save_logistic(WEIGHTS, heads(messages), embedder=NAME, data_sha256=found)
+    counts = ", ".join(f"{level.name.lower()} {int((messages.levels == level).sum())}" for level in Level)
+    print(f"{len(conversations)} conversations, {len(messages.levels)} messages: {counts}; written to {WEIGHTS}")
     return 0
 
 

@@ -2,7 +2,8 @@
 
 Each file holds finished conversations ({"messages": [...]} a line). They are cut at some of the model's turns; the
 level of each message before a cut is compared with what all turns behind it used (`context.importance_training.used`).
-Messages that a rule decides aren't counted. Without files: conversations that were generated, but not trained on.
+Messages that a rule decides aren't counted. Without files: generated conversations of worlds and trades that were not
+trained on. `least` is the lowest recall of any level in any file or family.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..context.importance import chances, judged
-from ..context.importance_training import UNSEEN_SEEDS, Labelled, generated, labelled, read
+from ..context.importance_training import Labelled, labelled, read, unseen
 from ..context.units import Level
 from ..request import Message
 
@@ -38,7 +39,7 @@ def scores(conversations: Iterable[Sequence[Message]]) -> dict[str, Score]:
 
 
 def compare(data: Labelled) -> dict[str, Score]:
-    some, much = chances(data.features)
+    some, much = chances(data.messages)
     told = np.array([judged(float(a), float(b)).level for a, b in zip(some, much, strict=True)])
     return {level.name.lower(): _score(data.levels == level, told == level) for level in reversed(Level)}
 
@@ -54,17 +55,19 @@ def _score(are: Any, told: Any) -> Score:
 
 
 def main(arguments: Sequence[str]) -> int:
-    conversations = read(map(Path, arguments)) if arguments else generated(UNSEEN_SEEDS)
-    found = scores(conversations)
-    for name, score in found.items():
-        print(
-            f"{name:<10} {score.messages:>7} messages  recall {score.recall:.3f}  precision {score.precision:.3f}  "
-            f"accuracy {score.accuracy:.3f}"
-        )
-    least = min(score.recall for score in found.values())
-    print(
-        json.dumps({"measure": "importance", **{name: score.recall for name, score in found.items()}, "least": least})
-    )
+    families = {name: list(read([Path(name)])) for name in arguments} or unseen()
+    families = {"all": [one for family in families.values() for one in family], **families}
+    found = {name: scores(conversations) for name, conversations in families.items()}
+    for name, levels in found.items():
+        print(f"{name}, {len(families[name])} conversations")
+        for level, score in levels.items():
+            print(
+                f"  {level:<10} {score.messages:>7} messages  recall {score.recall:.3f}  "
+                f"precision {score.precision:.3f}  accuracy {score.accuracy:.3f}"
+            )
+    recalls = {level: score.recall for level, score in found["all"].items()}
+    least = min(score.recall for levels in found.values() for score in levels.values())
+    print(json.dumps({"measure": "importance", **recalls, "least": least}))
     return 0
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from support.conversations import build, pieces
 
-from litellm_tokenopt.context.importance import certain, importance
-from litellm_tokenopt.context.importance_training import UNSEEN_SEEDS, examples, generated
+from litellm_tokenopt.context.importance import certain, features, importance
+from litellm_tokenopt.context.importance_training import UNSEEN_SEEDS, examples, unseen
 from litellm_tokenopt.context.units import Level
 from litellm_tokenopt.evaluation.importance import scores
 from litellm_tokenopt.request import has_cache_control, is_system
@@ -106,7 +106,19 @@ def test_every_prefix_of_a_session_has_levels(end: int) -> None:
     assert importance([]) == ()
 
 
-def test_unseen_conversations_are_told_apart() -> None:
-    """At least four of five messages of each level, in conversations of seeds that were not trained on."""
-    found = scores(generated(UNSEEN_SEEDS[:15]))
+@pytest.mark.parametrize("family", unseen(range(0)))
+def test_unseen_conversations_are_told_apart(family: str) -> None:
+    """At least four of five messages of each level, in worlds and trades that were not trained on."""
+    found = scores(unseen(UNSEEN_SEEDS[:24])[family])
     assert all(score.recall >= 0.8 for score in found.values()), found
+
+
+def test_what_has_been_used_is_never_background() -> None:
+    """And what has nothing that could be used never matters; both are facts, and no guess."""
+    for session in examples():
+        rules = certain(session)
+        found = features(session, rules, range(len(session)))
+        levels = [one.level for one in importance(session)]
+        unruled = [place for place, rule in enumerate(rules) if not rule]
+        assert all(found.least[place] <= levels[place] <= found.most[place] for place in unruled)
+        assert {Level(found.least[place]) for place in unruled} == set(Level)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 Body: TypeAlias = dict[str, Any]
+Trade: TypeAlias = Callable[[random.Random], list[Body]]
 
 FIRST = (
     "Ana Ben Chloe Dmitri Elif Farid Greta Hugo Ines Jonas Keiko Liam Mara Nils Olga Pavel Rosa Samir Tessa Umar"
@@ -537,13 +538,13 @@ def _incident_episode(talk: Talk, services: list[str], guilty: str, seen: list[B
         seen.append(known)
 
 
-TRADES: tuple[Callable[[random.Random], list[Body]], ...] = (support, coding, data, research, operations)
+TRADES: tuple[Trade, ...] = (support, coding, data, research, operations)
 
 
-def trajectories(seeds: Sequence[int]) -> Iterator[Body]:
+def trajectories(seeds: Sequence[int], trades: Sequence[Trade] = TRADES) -> Iterator[Body]:
     """One finished conversation for each seed: {"id", "messages"}, the same for the same seed."""
     for seed in seeds:
-        trade = TRADES[seed % len(TRADES)]
+        trade = trades[seed % len(trades)]
         yield {"id": f"{trade.__name__}-{seed}", "messages": trade(random.Random(seed))}
 
 
