@@ -304,14 +304,14 @@ class _Parts:
         self.flights = build_flights(settings, self.pool)
         seconds = settings.time_budget_seconds * SIMILAR_SHARE
         answering = CacheStage(self.cache, self.flights, self.beside.looks, similar_seconds=seconds)
-        learning = _learning(settings, self.pool, recorder)
+        self.learning = _learning(settings, self.pool, recorder)
         self.compressors: list[GuardedCompressor] = []
 
         def pipeline(chosen: Settings) -> Pipeline:
             compressor = build_compressor(chosen.prompt, self.embedder, lambda: build_importance(chosen.embedder))
             self.compressors.append(compressor)
             return Pipeline(
-                _stages(chosen, answering, self.embedder, compressor, learning, rates),
+                _stages(chosen, answering, self.embedder, compressor, self.learning, rates),
                 counter=RequestCounter,
                 budget_seconds=chosen.time_budget_seconds,
             )

@@ -80,7 +80,7 @@ class Installation:
 
 def keep_slot(plugin: Plugin) -> None:
     """Put our delivery into ``litellm.cache``, in front of a cache that an operator has set (perhaps since)."""
-    if not plugin.settings.cache.enabled or isinstance(litellm.cache, DeliveryCache):
+    if not plugin.awaits_replies or isinstance(litellm.cache, DeliveryCache):
         return
     with _lock:
         if not plugin.portal.closed and not isinstance(litellm.cache, DeliveryCache):

@@ -69,6 +69,13 @@ class Plugin:
         self._asks_provider = "provider" in (settings.tools.search, settings.tried().tools.search)
         self._say = Sayings(logger)
 
+    @property
+    def awaits_replies(self) -> bool:
+        """Whether anything is done with the model's replies: they are stored, or the use of tools is counted."""
+        if self.settings.cache.enabled:
+            return True
+        return self.settings.tools.enabled and self.optimizer.parts.learning is not None
+
     def warm(self) -> None:
         """Begin to load, in the background, what the first request would wait for."""
         self.portal.submit(self._warm())

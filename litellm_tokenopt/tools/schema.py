@@ -119,13 +119,21 @@ def _nested(schema: Any, depth: int = 0) -> Iterator[Schema]:
 def _strip(schema: Schema, told: str, wording: Wording) -> Schema:
     """*schema* without what says nothing, and with its descriptions shortened."""
     inner = told if wording.knows_context else ""
-    bare = _name_arguments(_map(schema, lambda one: _strip_one(one, inner, wording)), told, wording)
+    counted = any("unevaluatedProperties" in one for one in _nested(schema))
+    bare = _name_arguments(_map(schema, lambda one: _strip_one(one, inner, wording, counted)), told, wording)
     return _without(_without(bare, "title"), "" if _needs_dialect(schema) else "$schema")
 
 
-def _strip_one(schema: Schema, told: str, wording: Wording) -> Schema:
-    """One schema without its empty annotations; the schemas in it are done already."""
-    kept = {key: value for key, value in schema.items() if not _says_nothing(key, value)}
+def _strip_one(schema: Schema, told: str, wording: Wording, counted: bool) -> Schema:
+    """One schema without its empty annotations; the schemas in it are done already.
+
+    *counted*: ``additionalProperties`` that allow all still say something, to ``unevaluatedProperties``.
+    """
+    kept = {
+        key: value
+        for key, value in schema.items()
+        if not _says_nothing(key, value) or (counted and key == "additionalProperties")
+    }
     description = kept.get("description")
     if isinstance(description, str):
         kept["description"] = wording.unnamed(description, _facts(kept)) or description

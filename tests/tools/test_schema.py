@@ -127,6 +127,20 @@ def test_forms_that_move_nothing() -> None:
         assert compress_schema(schema) == schema
 
 
+@pytest.mark.parametrize("level", ["lossless", "light", "strong", "bare"])
+@pytest.mark.parametrize("allowing", [True, {}])
+def test_what_allows_all_stays_where_others_count_on_it(allowing: Any, level: Any, make_tool: Any) -> None:
+    """To ``unevaluatedProperties`` a property that was allowed explicitly is one that was evaluated."""
+    open_part = {"properties": {"b": {"type": "string"}}, "additionalProperties": allowing}
+    schema = {**obj(a={"type": "integer", "title": "A"}), "allOf": [open_part], "unevaluatedProperties": False}
+    tool = make_tool("save", "Save it.")
+    tool["function"]["parameters"] = schema
+    short = compress_tool(tool, level)["function"]["parameters"]
+    for arguments in ({"a": 1}, {"c": 1}, {"a": "x"}):
+        assert Draft202012Validator(short).is_valid(arguments) == Draft202012Validator(schema).is_valid(arguments)
+    assert "title" not in json.dumps(short)
+
+
 def test_versions_of_json_schema_that_differ_are_still_named() -> None:
     """``$schema`` stays where a keyword's meaning hangs on it."""
     schema = {"$schema": "http://json-schema.org/draft-07/schema#",
