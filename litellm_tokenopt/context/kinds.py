@@ -18,8 +18,7 @@ LEAST_JSON_CHARS = 200
 
 _FENCE = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n.*?(?:^[ \t]*\1[ \t]*(?:\n|\Z)|\Z)", re.MULTILINE | re.DOTALL)
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-# From a line's start alone: tried from within, a long line (JSON has them) would be read once for each character.
-_OVERWRITTEN = re.compile(r"(?<![^\r\n])[^\r\n]*\r+(?=[^\r\n])")
+_OVERWRITES = re.compile(r"\r[^\r\n]")
 
 _WEIGHING: Mapping[Kind, Callable[[Sequence[str]], Iterator[Weighed]]] = {
     "log": weighing.weigh_log,
@@ -55,12 +54,18 @@ def condense(text: str) -> str:
 
     Idempotent. What a program or a person may need verbatim (code, logs, prose) stays as it is.
     """
-    if "\x1b" in text or _OVERWRITTEN.search(text):
-        return _OVERWRITTEN.sub("", _ESCAPE.sub("", text))
+    if "\x1b" in text or _OVERWRITES.search(text):
+        return "\n".join(map(_last_shown, _ESCAPE.sub("", text).split("\n")))
     try:
         return records.condense(text) if len(text) >= LEAST_JSON_CHARS and records.is_json(text) else text
     except RecursionError:
         return text
+
+
+def _last_shown(line: str) -> str:
+    """What a terminal shows of a line that was written over and over; returns at its end stay."""
+    written = line.rstrip("\r")
+    return line[written.rfind("\r") + 1 :]
 
 
 def read(text: str) -> Document:

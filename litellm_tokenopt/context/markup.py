@@ -17,7 +17,6 @@ _BLOCKS = frozenset(
 )
 _HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
-_BREAKS = re.compile(r"\s*\n\s*")
 LEAST_TAGS = 8
 LEAST_SHARE = 0.15
 """Of a page's characters, at least this share is tags."""
@@ -81,4 +80,5 @@ class _Reader(HTMLParser):
             self._pieces.append(_SPACES.sub(" ", data))
 
     def text(self) -> str:
-        return _BREAKS.sub("\n", "".join(self._pieces)).strip()
+        lines = (line.strip() for line in "".join(self._pieces).split("\n"))
+        return "\n".join(filter(None, lines))

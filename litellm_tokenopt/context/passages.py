@@ -17,7 +17,8 @@ PASSAGE_CHARS = 320
 Form: TypeAlias = Literal["text", "fence", "list", "dict", "string"]
 Kind: TypeAlias = Literal["json", "log", "code", "diff", "markup", "shell", "prose"]
 
-_SENTENCE = re.compile(r".+?(?:[.!?…]+[\"')\]]*\s+|[\u3002\uff01\uff1f]+\s*|\Z)", re.DOTALL)
+# Stops are tried from the first of a run alone: a line of dots would else be read once for each dot.
+_SENTENCE = re.compile(r".+?(?:(?<![.!?…])[.!?…]++[\"')\]]*+\s+|[\u3002\uff01\uff1f]+\s*|\Z)", re.DOTALL)
 _CHUNK = re.compile(rf".{{1,{PASSAGE_CHARS}}}(?:\s+|\Z)|.{{1,{PASSAGE_CHARS}}}", re.DOTALL)
 
 

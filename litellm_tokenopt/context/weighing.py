@@ -21,6 +21,9 @@ PADDING_WEIGHT = -0.2
 REPEAT_WEIGHT = -0.6
 BLOB_WEIGHT = -2.0
 
+LOOKED_AT_CHARS = 400
+"""Of a longer line its two ends tell what it is: some of the patterns below take time with a line's square."""
+
 _ERROR = re.compile(
     r"\b(?:errors?|errno|fail(?:ed|ure|ures|ing)?|exceptions?|fatal|panic(?:ked)?|critical|traceback|denied|refused|"
     r"timed? ?out|segfault|abort(?:ed)?|unauthori[sz]ed|forbidden|not found|cannot|exit (?:code|status) [1-9]\d*)\b"
@@ -33,7 +36,7 @@ _NO_ERROR = re.compile(
 )
 _BLOB = re.compile(r"[A-Za-z0-9+/=_-]{160,}")
 _VARYING = re.compile(
-    r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]*\d[0-9a-f]{7,}\b|\d+(?:[.:,/-]\d+)*|\"[^\"]*\"|'[^']*'",
+    r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27,}|\b(?=[a-f]*\d)[0-9a-f]{8,}+\b|\d+(?:[.:,/-]\d+)*|\"[^\"]*\"|'[^']*'",
     re.IGNORECASE,
 )
 _DEFINITION = re.compile(
@@ -62,7 +65,7 @@ _LOG_LINE = re.compile(
 _CODE_LINE = re.compile(
     r"[;{}]\s*$|^\s*(?:import|from|return|if|else|elif|for|while|try|except|catch|with|raise|throw|await|yield|switch|"
     r"case|use|using|#include|package|end|let|const|var|val|self\.|this\.)\b|^\s*(?://|#|/\*|\*)|\w\(.*\)\s*[:;{]?\s*$"
-    r"|^\s*[\w.\[\]\"']+\s*(?::\s*[\w\[\], |.]+)?\s*[-+*/|&]?=\s*\S|^\s*[\])}]"
+    r"|^\s*[\w.\[\]\"']+\s*(?::\s*+[\w\[\], |.]*+)?\s*[-+*/|&]?=\s*\S|^\s*[\])}]"
 )
 
 
@@ -99,13 +102,13 @@ def weigh_log(lines: Sequence[str]) -> Iterator[Weighed]:
 def weigh_shell(lines: Sequence[str]) -> Iterator[Weighed]:
     """A terminal's output: as a log, and the commands themselves."""
     for line, weight in weigh_log(lines):
-        yield line, max(weight, HEAD_WEIGHT) if _PROMPT.match(line) else weight
+        yield line, max(weight, HEAD_WEIGHT) if _PROMPT.match(_ends(line)) else weight
 
 
 def weigh_code(lines: Sequence[str]) -> Iterator[Weighed]:
     """Source code: signatures first."""
     for line in lines:
-        yield line, HEAD_WEIGHT if _DEFINITION.match(line) else BLOB_WEIGHT if is_blob(line) else 0.0
+        yield line, HEAD_WEIGHT if _DEFINITION.match(_ends(line)) else BLOB_WEIGHT if is_blob(line) else 0.0
 
 
 def weigh_diff(lines: Sequence[str]) -> Iterator[Weighed]:
@@ -117,7 +120,7 @@ def weigh_diff(lines: Sequence[str]) -> Iterator[Weighed]:
 
 def looks_like_code(lines: Sequence[str]) -> bool:
     """Whether most lines are a program's."""
-    written = [line.rstrip() for line in lines if line.strip()]
+    written = [_ends(line.rstrip()) for line in lines if line.strip()]
     if len(written) < 5:
         return False
     marks = sum(_is_code(line) for line in written)
@@ -142,7 +145,7 @@ def looks_like_diff(lines: Sequence[str]) -> bool:
 def looks_like_shell(lines: Sequence[str]) -> bool:
     """Whether it's a terminal's output: prompts with commands, or many lines of one template."""
     written = [line for line in lines if line.strip()]
-    if any(map(_PROMPT.match, written)):
+    if any(map(_PROMPT.match, map(_ends, written))):
         return True
     templates = {_VARYING.sub("#", line.strip()) for line in written}
     return len(written) >= 12 and len(templates) <= 0.5 * len(written)
@@ -150,3 +153,8 @@ def looks_like_shell(lines: Sequence[str]) -> bool:
 
 def _is_code(line: str) -> bool:
     return _CODE_LINE.search(line) is not None or _DEFINITION.match(line) is not None
+
+
+def _ends(line: str) -> str:
+    half = LOOKED_AT_CHARS // 2
+    return line if len(line) <= LOOKED_AT_CHARS else f"{line[:half]} {line[-half:]}"
