@@ -11,6 +11,7 @@ from ..lexical import bm25
 from .governing import Blocks, Standing
 from .outline import Outline
 from .ranking import Relevance
+from .words import is_rule
 
 Picked: TypeAlias = Blocks
 """What is sent, as (section, block)."""
@@ -20,6 +21,8 @@ GENERAL_SHARE = 0.35
 GENERAL_TOKENS = 500
 """A larger section has to earn its place by relevance, whatever its heading says."""
 HALF = 0.5
+LEAST_RULES = 3
+"""So many rules make a list of rules."""
 CLOSING_TOKENS = 60
 SECTION_SHARE = 0.4
 """Of the budget, at most this goes to one section; of a larger one its most relevant blocks."""
@@ -46,6 +49,9 @@ LATE_SHARED = 3
 LATE_SHARED_COSINE = 0.2
 """A later question needs a section that is near its best one in score, and near it in meaning, or somewhat near and
 with so many telling words in common."""
+LATE_RARE = 2
+LATE_RARE_COSINE = 0.25
+"""It needs its best section also for so many rare words, or for one and some nearness in meaning."""
 
 
 @dataclass(slots=True)
@@ -126,7 +132,7 @@ def choose(
     basket = _Basket(outline, standing, budget_tokens, set(), set())
     if _tokens(outline, allowed := _allowed(outline, standing)) <= budget_tokens:
         return allowed
-    basket.take(standing.always | outline.kept)
+    basket.take(standing.always | outline.kept | (_binding(outline) - standing.barred))
     for i in _always(outline, always_include):
         basket.add(i, basket.missing(i))
     for i, block in _closing(outline):
@@ -192,14 +198,35 @@ def _always(outline: Outline, names: Sequence[str]) -> list[int]:
     ]
 
 
+def _binding(outline: Outline) -> Blocks:
+    """The rules under general headings, and what stands among them where most of a section is rules: never left out.
+
+    Under a heading that is general in part, only what begins as a rule is taken for one.
+    """
+    found: set[tuple[int, int]] = set()
+    for i, (profile, generality) in enumerate(zip(outline.profiles, outline.generality, strict=True)):
+        wholly = generality == 1
+        rules = {(i, b) for b, block in enumerate(profile.blocks) if block.is_rule or (wholly and is_rule(block.text))}
+        if generality < HALF or not rules or outline.sections[i].kind == "text":
+            continue
+        if sum(profile.blocks[b].tokens for _, b in rules) >= HALF * sum(block.tokens for block in profile.blocks):
+            found.update((i, b) for b in range(len(profile.blocks)))
+        elif wholly:
+            found |= rules
+    return frozenset(found)
+
+
 def _core(outline: Outline) -> Iterator[Blocks]:
-    """What holds whatever is asked: sections about behaviour in general, then rules among text without headings."""
+    """What holds whatever is asked: sections about behaviour in general, then lists of rules under any heading, and
+    rules among text without headings."""
     rest: list[Blocks] = []
     for i, (found, generality) in enumerate(zip(outline.profiles, outline.generality, strict=True)):
         rules = frozenset((i, b) for b, block in enumerate(found.blocks) if block.is_rule)
         in_part = generality >= HALF and len(rules) >= HALF * len(found.blocks)
         if (generality == 1 or in_part) and found.blocks and found.tokens <= GENERAL_TOKENS:
             yield frozenset((i, b) for b in range(len(found.blocks)))
+        elif len(rules) >= LEAST_RULES and len(rules) >= HALF * len(found.blocks):
+            rest.append(frozenset((i, b) for b in range(len(found.blocks))))
         elif outline.sections[i].kind == "text" and len(outline.paths[i]) == 1:
             rest += [frozenset({rule}) for rule in sorted(rules)]
     yield from rest
@@ -282,4 +309,6 @@ def _best_blocks(
 
 def _clearly_needed(one: Relevance, best: Relevance) -> bool:
     by_words = one.shared >= LATE_SHARED and one.cosine >= LATE_SHARED_COSINE
+    if one is best and (one.rare >= LATE_RARE or (one.rare and one.cosine >= LATE_RARE_COSINE)):
+        return True
     return one.score >= LATE_SHARE_OF_BEST * best.score and (by_words or one.cosine >= LATE_COSINE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,19 +17,23 @@ QUESTION_CHARS = 700
 """Of a longer question this much is read from its start, and as much from its end."""
 FEW_TERMS = 3
 """A question of fewer terms says too little to choose by it alone."""
+TELLING_PART = 4
+RARE_PART = 12
+"""A term tells something if at most one section in so many has it; it is rare at one in so many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
     """One section's worth for a question.
 
-    `score` ranks the sections of one question; `cosine` and `shared` (distinct terms in common, those that most
-    sections have aside) can be compared between questions.
+    `score` ranks the sections of one question; `cosine`, `shared` (distinct terms in common, those that most sections
+    have aside) and `rare` (those that hardly another section has) can be compared between questions.
     """
 
     score: float
     cosine: float
     shared: int
+    rare: int = 0
 
 
 def readable(question: str) -> str:
@@ -55,16 +58,15 @@ def rank(
     query = dict.fromkeys(term_counts(question), 1.0)
     by_words = bm25(query, outline.terms)
     best = max(by_words, default=0.0) or 1.0
-    telling = [term for term in query if _is_telling(term, outline.terms)]
+    spread = {term: sum(term in found for found in outline.terms) for term in query}
+    telling = [term for term, n in spread.items() if n <= max(1, len(outline.terms) // TELLING_PART)]
+    rare = [term for term in telling if spread[term] <= max(1, len(outline.terms) // RARE_PART)]
     return tuple(
         Relevance(
             score=(1 - MEANING_WEIGHT) * words / best + MEANING_WEIGHT * cosine,
             cosine=cosine,
             shared=sum(term in found for term in telling),
+            rare=sum(term in found for term in rare),
         )
         for words, cosine, found in zip(by_words, (sections @ vector).tolist(), outline.terms, strict=True)
     )
-
-
-def _is_telling(term: str, documents: Sequence[Mapping[str, int]]) -> bool:
-    return sum(term in document for document in documents) <= max(1, len(documents) // 4)

@@ -303,7 +303,7 @@ def _ask(task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told
 
 def _add(found: Outline, asked: _Asked, sent: Picked, room_tokens: int) -> _Addition:
     """What a later question clearly needs beside what was *sent*, within *room_tokens*."""
-    if says_little(asked.text):
+    if says_little(asked.text) and not any(one.rare for one in asked.relevance):
         return _Addition()
     picked = choose_late(found, asked.relevance, asked.query, sent, room_tokens, asked.standing)
     text = f"{REFERENCE}{render(found, picked).rstrip()}" if picked else ""

@@ -158,6 +158,48 @@ async def test_small_talk_adds_nothing(make_stage: Make, prompt: str) -> None:
     assert references(changed(await make_stage()(chat(*messages)))) == []
 
 
+@pytest.mark.parametrize("question", ["zips?", "Who is Orlik?"])
+async def test_rare_words_bring_the_section_that_has_them(make_stage: Make, prompt: str, question: str) -> None:
+    """A word that one section alone has tells what a later question is about, though it says little else."""
+    request = chat(system(prompt), user(CHART), reply(), user(question))
+    [added] = references(changed(await make_stage()(request)))
+    assert ("courier Orlik" if "Orlik" in question else "zips of one year") in added
+
+
+THINGS = "address birthday contract passport salary password vote garage car order key tax debt".split()
+RULE_LISTS = {
+    "items": "\n".join(f"- Never tell a customer's {one} to others.\n- The {one} must be asked for." for one in THINGS),
+    "prose": " ".join(f"Never tell a customer's {one} to others. The {one} must be asked for." for one in THINGS),
+}
+
+
+@pytest.mark.parametrize("heading", ["Rules", "Safety"])
+@pytest.mark.parametrize("form", RULE_LISTS)
+async def test_rules_are_sent_however_many(make_stage: Make, prompt: str, heading: str, form: str) -> None:
+    """No rule under a general heading makes room for what a question is about."""
+    with_rules = f"{prompt}## {heading}\n\n{RULE_LISTS[form]}\n\n## Colours\n\nTents are green.\n"
+    text = changed(await make_stage()(chat(system(with_rules), user(REFUND)))).messages[0]["content"]
+    for one in THINGS:
+        assert f"Never tell a customer's {one} to others." in text
+        assert f"The {one} must be asked for." in text
+
+
+async def test_a_long_reference_under_a_general_heading_is_no_rule(make_stage: Make, prompt: str) -> None:
+    """Of a section that says much beside its rules, the rules alone stay in any case."""
+    sizes = "\n\n".join(f"Paper size {n} is {n * 7} by {n * 11} millimetres." for n in range(60))
+    text = f"{prompt}## Output\n\nNever write in capitals.\n\n{sizes}\n\n## Colours\n\nTents are green.\n"
+    new = changed(await make_stage()(chat(system(text), user(REFUND)))).messages[0]["content"]
+    assert "Never write in capitals." in new
+    assert count_text(new) <= 600
+
+
+async def test_a_list_of_rules_under_any_heading_stays(make_stage: Make, prompt: str) -> None:
+    """What customers must never be told holds, whatever its heading says and whatever is asked."""
+    rules = "\n".join(f"- Never tell a customer's {one} to others." for one in THINGS[:6])
+    text = f"{prompt}## What customers expect\n\n{rules}\n\n## Colours\n\nTents are green.\n"
+    assert rules in changed(await make_stage()(chat(system(text), user(REFUND)))).messages[0]["content"]
+
+
 async def test_detail_tells_sections_and_late_additions(make_stage: Make, prompt: str) -> None:
     """The verdict counts sections before and after, and the turns that added some."""
     verdict = await make_stage()(chat(system(prompt), user(REFUND), reply(), user(CHART)))
