@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
+    from .asking import AskModel
+    from .background import Background
     from .cache.build import Listeners
-    from .cache.judge import AskModel
     from .cache.manager import SemanticCacheManager
     from .cache.stage import CacheStage
     from .cache.verifier import Verifier
+    from .context.summaries import Summaries
     from .models.base import Embedder
     from .prompt.guarded import GuardedCompressor
     from .redis.pool import RedisPool
@@ -50,6 +52,9 @@ PATIENCE_SHARE = 0.5
 RANKING_SHARE = 0.35
 """Of a request's time budget, what may be spent on tools' vectors (then words alone choose), and as much on schemas."""
 
+SUMMARY_SECONDS = 7 * 24 * 3600
+"""How long summaries are shared, and which of them a session's cut used: a session that pauses longer is cut anew."""
+
 HostedEmbed = Callable[[list[str]], Awaitable[list[list[float]]]]
 
 
@@ -58,8 +63,9 @@ class TokenOptimizer:
 
     Use it as an async context manager, or call `aclose` at the end; it belongs to the event loop that uses it
     first. *embed* is asked for vectors where ``embedder.backend`` is ``litellm``; *ask* sends messages to the model
-    that ``cache.judge_model`` names, which judges nothing without it; *price* tells what a model's tokens cost,
-    *rates* what its provider takes for the use of a prompt cache.
+    that ``cache.judge_model`` names, which judges nothing without it; *summaries* gives what sends messages to a model
+    by its name, that of ``context.summary_model`` (without it nothing is summarised); *price* tells what a model's
+    tokens cost, *rates* what its provider takes for the use of a prompt cache.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class TokenOptimizer:
         *,
         embed: HostedEmbed | None = None,
         ask: AskModel | None = None,
+        summaries: Callable[[str], AskModel] | None = None,
         price: Price | None = None,
         rates: Rates = usual_rates,
         recorder: Recorder | None = None,
@@ -76,6 +83,7 @@ class TokenOptimizer:
         self.recorder = recorder or Recorder(self.settings.telemetry)
         self._embed = embed
         self._ask = ask
+        self._summaries = summaries
         self._price = price or _no_price
         self._rates = rates
         self._parts: _Parts | None = None
@@ -108,7 +116,9 @@ class TokenOptimizer:
     def parts(self) -> _Parts:
         """Stages, stores and models; made at first use, with no I/O."""
         if self._parts is None:
-            parts = self._parts = _Parts(self.settings, self._embed, self._ask, self._rates, self.recorder)
+            parts = self._parts = _Parts(
+                self.settings, self._embed, self._ask, self._summaries, self._rates, self.recorder
+            )  # fmt: skip
             if parts.pool.enabled:
                 self.recorder.watch_redis(lambda: parts.pool.answering)
             self.recorder.watch_cache(lambda: parts.cache.learner.known)
@@ -270,12 +280,14 @@ class _Parts:
         settings: Settings,
         embed: HostedEmbed | None,
         ask: AskModel | None,
+        summaries: Callable[[str], AskModel] | None,
         rates: Rates,
         recorder: Recorder,
     ) -> None:
         # Before any thread of ours: numpy that two threads import at once may be lost to the process.
         import numpy  # noqa: F401
 
+        from .background import Background
         from .cache.build import Beside, Listeners, build_flights, build_verifier
         from .cache.stage import CacheStage
         from .models.build import build_embedder, build_importance
@@ -306,12 +318,18 @@ class _Parts:
         answering = CacheStage(self.cache, self.flights, self.beside.looks, similar_seconds=seconds)
         self.learning = _learning(settings, self.pool, recorder)
         self.compressors: list[GuardedCompressor] = []
+        self.summarising = Background(
+            settings.context.summaries_per_minute, lambda error: recorder.record_failure("summary", error)
+        )
+
+        def summarised(chosen: Settings) -> Summaries | None:
+            return _summaries(chosen, summaries, self.summarising, self.pool, recorder)
 
         def pipeline(chosen: Settings) -> Pipeline:
             compressor = build_compressor(chosen.prompt, self.embedder, lambda: build_importance(chosen.embedder))
             self.compressors.append(compressor)
             return Pipeline(
-                _stages(chosen, answering, self.embedder, compressor, self.learning, rates),
+                _stages(chosen, answering, self.embedder, compressor, self.learning, rates, summarised(chosen)),
                 counter=RequestCounter,
                 budget_seconds=chosen.time_budget_seconds,
             )
@@ -344,6 +362,7 @@ class _Parts:
         """Let go of connections, models and threads."""
         self.cache.close()
         await self.beside.aclose()
+        await self.summarising.aclose()
         if self.flights is not None:
             await self.flights.aclose()
         await asyncio.to_thread(self._close_models)
@@ -386,6 +405,32 @@ def _learning(settings: Settings, pool: RedisPool, recorder: Recorder) -> Learni
     )
 
 
+def _summaries(
+    settings: Settings,
+    asking: Callable[[str], AskModel] | None,
+    calls: Background,
+    pool: RedisPool,
+    recorder: Recorder,
+) -> Summaries | None:
+    """A model's summaries; None where none is named, and where what is decided isn't sent."""
+    from .context.summaries import Summaries
+    from .redis.texts import RedisTexts
+
+    model = settings.context.summary_model
+    if model is None or asking is None or settings.mode != "on":
+        return None
+    begin = f"{settings.redis.prefix}:summary:"
+    return Summaries(
+        model,
+        asking(model),
+        calls,
+        budget_tokens=settings.context.budget_tokens,
+        shared=RedisTexts(pool, begin, SUMMARY_SECONDS) if pool.enabled else None,
+        told=recorder.record_summary,
+        spent=recorder.record_summary_tokens,
+    )
+
+
 def _stages(
     settings: Settings,
     cache: CacheStage,
@@ -393,6 +438,7 @@ def _stages(
     compressor: GuardedCompressor,
     learning: Learning | None,
     rates: Rates,
+    summaries: Summaries | None,
 ) -> list[Stage]:
     from .context.stage import ContextStage
     from .models.intents import IntentModel
@@ -413,7 +459,7 @@ def _stages(
         choosing = PromptStage(settings.prompt, embedder, intents)
         stages.append(Squeezing(choosing, compressor, settings.prompt.ratios.model_dump()))
     if settings.context.enabled:
-        stages.append(ContextStage(settings.context, embedder, rates))
+        stages.append(ContextStage(settings.context, embedder, rates, summaries))
     return stages
 
 

@@ -348,6 +348,13 @@ class ContextSettings(_Section):
         description="Say long results of tools in fewer tokens as they come: JSON without white space, like rows as "
         "tables, a terminal's final screen. Results of calls that name a file stay as they are.",
     )
+    summary_model: str | None = Field(
+        None,
+        description="A model (LiteLLM's name, or one of the proxy's list) that is asked, in the background, to "
+        "summarise what was left out; from the next cut on its summaries stand before what is quoted. Unset, or where "
+        "it fails: quotations alone.",
+    )
+    summaries_per_minute: Count = Field(60, description="At most so many background calls of it, per process.")
 
 
 class TelemetrySettings(_Section):

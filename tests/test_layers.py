@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "litellm_tokenopt"
 LAYERS = [
-    {"addresses", "errors", "memo", "saying"},
+    {"addresses", "asking", "background", "errors", "memo", "saying"},
     {"modules", "taxonomy"},
     {"settings", "request"},
     {"caller", "own"},

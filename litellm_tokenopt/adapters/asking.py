@@ -1,4 +1,4 @@
-"""Asking models through LiteLLM beside the requests: a hit's own question once more, and the judge."""
+"""Asking models through LiteLLM beside the requests: a hit's own question once more, the judge, and summaries."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 import litellm
 
-from ..cache.judge import AskModel, Said
+from ..asking import AskModel, Said
 from ..convert import metadata_key
 from ..request import Surface
 from ..settings import CacheSettings
 
 CALL_SECONDS = 120.0
 JUDGE_MAX_TOKENS = 256
+SUMMARY_MAX_TOKENS = 1_024
 TAG = "tokenopt:{}"
-"""Marks our own calls in LiteLLM's logs and spend: ``tokenopt:shadow``, ``tokenopt:judge``."""
+"""Marks our own calls in LiteLLM's logs and spend: ``tokenopt:shadow``, ``tokenopt:judge``, ``tokenopt:summary``."""
 
 # What belongs to the call that was answered, to its stream, or to its event loop.
 _OF_THE_CALL = frozenset(
@@ -74,14 +75,19 @@ def _read(value: Any, name: str) -> Any:
 
 def litellm_judge(settings: CacheSettings) -> AskModel | None:
     """The model that the settings name as judge, if they name one; through the proxy's router where that knows it."""
-    model = settings.judge_model
-    if model is None:
-        return None
+    return None if settings.judge_model is None else _asker(settings.judge_model, "judge", JUDGE_MAX_TOKENS)
 
+
+def litellm_summaries(model: str) -> AskModel:
+    """*model*, to be asked for summaries; through the proxy's router where that knows it."""
+    return _asker(model, "summary", SUMMARY_MAX_TOKENS)
+
+
+def _asker(model: str, kind: str, max_tokens: int) -> AskModel:
     async def ask(messages: Sequence[Mapping[str, str]]) -> Said:
         response = await _completion(model)(
-            model=model, messages=[dict(message) for message in messages], temperature=0, max_tokens=JUDGE_MAX_TOKENS,
-            drop_params=True, timeout=CALL_SECONDS, cache=_NO_CACHE, metadata=marked("judge", {}),
+            model=model, messages=[dict(message) for message in messages], temperature=0, max_tokens=max_tokens,
+            drop_params=True, timeout=CALL_SECONDS, cache=_NO_CACHE, metadata=marked(kind, {}),
         )  # fmt: skip
         return Said(str(response.choices[0].message.content or ""), tokens_of(response))
 

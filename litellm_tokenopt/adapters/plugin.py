@@ -31,7 +31,7 @@ from ..rounds import is_decided, name_of
 from ..saying import Sayings
 from ..settings import Settings
 from ..telemetry.summary import summary
-from .asking import ask_again, litellm_judge, tokens_of
+from .asking import ask_again, litellm_judge, litellm_summaries, tokens_of
 from .calls import Call, Calls
 from .later import import_now
 from .portal import Portal, PortalClosed
@@ -61,6 +61,7 @@ class Plugin:
             settings,
             embed=_litellm_embed(settings),
             ask=litellm_judge(settings.cache),
+            summaries=litellm_summaries,
             price=list_price,
             rates=cache_rates,
         )

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..asking import AskModel
+from ..background import Background
 from ..models.base import Embedder
 from ..models.build import build_pair_model
 from ..models.pairs import calibration
@@ -13,9 +15,8 @@ from ..redis.locks import RedisLocks
 from ..redis.pool import RedisPool
 from ..settings import CacheSettings, Settings
 from .agreement import AnswerComparer
-from .background import Background
 from .flights import Flights
-from .judge import AskModel, Judge
+from .judge import Judge
 from .learner import Learner, Tell
 from .memory import MemoryAnswerStore
 from .packing import Packer

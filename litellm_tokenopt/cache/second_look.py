@@ -9,10 +9,10 @@ from functools import partial
 from itertools import count
 from typing import TypeAlias
 
+from ..background import Background
 from ..request import Reply, digest
 from ..settings import CacheSettings
 from .agreement import AnswerComparer
-from .background import Background
 from .cacheable import reply_refusal
 from .evidence import Outcome, Pair
 from .judge import Judge

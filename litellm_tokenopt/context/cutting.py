@@ -6,7 +6,7 @@ stay in place with their results shortened, the oldest of them go into the diges
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -31,18 +31,43 @@ DIGEST_TOKENS = 30
 CONSTRAINT_SHARE = 0.05
 TASK_SHARE = 0.2
 ROUNDS_SHARE = 0.4
+SUMMARIES_SHARE = 0.5
 ARGUMENTS_CHARS = 240
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What a model says of the messages from place `first` to `last`, in so many tokens."""
+
+    first: int
+    last: int
+    text: str
+    tokens: int
+
+
+Summarise: TypeAlias = Callable[[Sequence[int], float], Sequence[Summary]]
+"""The summaries that stand for some of the units with these numbers, which all go into digests, in so many tokens."""
+
+
+def no_summaries(_: Sequence[int], __: float) -> Sequence[Summary]:
+    """Nothing is summarised."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
-    """What an epoch leaves: the items, their tokens, and the passages that are not in them."""
+    """What an epoch leaves: the items, their tokens, and the passages that are not in them.
+
+    `digested` are the numbers of the units that are in digests, `summaries` how many summaries these hold.
+    """
 
     items: tuple[Item, ...]
     tokens: int
     hidden: frozenset[int]
     messages_cut: int
     levels: tuple[int, ...]
+    digested: tuple[int, ...]
+    summaries: int
 
 
 def cut(
@@ -54,18 +79,24 @@ def cut(
     costs: Sequence[int],
     budget_tokens: int,
     marks: Marks,
+    summarise: Summarise = no_summaries,
 ) -> Cut:
     """*units* in about *budget_tokens*: those of *whole* as they are, of the others the best passages by *scores*.
 
-    *scores* and *costs* (tokens) are by passage number. What must stay may exceed the budget.
+    *scores* and *costs* (tokens) are by passage number. What must stay may exceed the budget. Where there are summaries
+    of what goes into a digest they come first, and passages in the room that they leave.
     """
     plan = _Plan(units, whole, costs, budget_tokens)
+    summaries = summarise(plan.digested, SUMMARIES_SHARE * plan.left)
+    plan.left -= sum(summary.tokens for summary in summaries)
     plan.fill(scores)
-    items = tuple(_items(plan, marks))
+    items = tuple(_items(plan, marks, summaries))
     tokens = sum(_item_tokens(item, plan.parts) for item in items)
     shown = {item for item in items if isinstance(item, int)}
     counts = tuple(sum(level is wanted for level in levels) for wanted in Level)
-    return Cut(items, tokens, frozenset(plan.hidden(shown)), len(plan.parts) - len(shown), counts)
+    digested = tuple(number for number in plan.digested if units[number].parts[0].place not in shown)
+    hidden = frozenset(plan.hidden(shown))
+    return Cut(items, tokens, hidden, len(plan.parts) - len(shown), counts, digested, len(summaries))
 
 
 class _Plan:
@@ -140,19 +171,24 @@ class _Plan:
         self.kept.add(number)
         self.left -= cost
 
+    @property
+    def digested(self) -> list[int]:
+        """Numbers of the units that are neither whole nor in their place."""
+        return [n for n in range(len(self.units)) if not self.whole[n] and n not in self.in_place]
+
     def hidden(self, shown: set[int]) -> Iterator[int]:
         for part in self.parts.values():
             if part.place not in shown:
                 yield from (number for number in part.numbers if number not in self.kept)
 
 
-def _items(plan: _Plan, marks: Marks) -> Iterator[Item]:
+def _items(plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[Item]:
     for digested, group in groupby(
         range(len(plan.units)), lambda index: not plan.whole[index] and index not in plan.in_place
     ):
         units = [(index, plan.units[index]) for index in group]
         if digested:
-            yield from _digest_or_whole([unit for _, unit in units], plan.kept, marks)
+            yield from _digest_or_whole([unit for _, unit in units], plan.kept, marks, summaries)
             continue
         for index, unit in units:
             if plan.whole[index]:
@@ -161,10 +197,12 @@ def _items(plan: _Plan, marks: Marks) -> Iterator[Item]:
                 yield from _round(unit, plan.kept, marks)
 
 
-def _digest_or_whole(units: Sequence[Unit], kept: set[int], marks: Marks) -> Iterator[Item]:
+def _digest_or_whole(
+    units: Sequence[Unit], kept: set[int], marks: Marks, summaries: Sequence[Summary]
+) -> Iterator[Item]:
     """One message for *units*; they themselves where that wouldn't be smaller."""
     tokens = sum(unit.tokens for unit in units)
-    digest = {"role": "user", "content": "\n".join((DIGEST_HEAD, *lines(units, kept, marks)))}
+    digest = {"role": "user", "content": "\n".join((DIGEST_HEAD, *lines(units, kept, marks, summaries)))}
     if tokens <= SMALL_TOKENS or count_message(digest) >= tokens:
         for unit in units:
             yield from unit.places
@@ -195,16 +233,25 @@ def _left_out_of(marks: Marks, part: Part, left: Gap) -> str:
     return marks.left_out(part.place, part.tokens_of(left.chars), left.count, left.what)
 
 
-def lines(units: Iterable[Unit], kept: set[int], marks: Marks) -> Iterator[str]:
-    """The kept passages of *units* in their order, each with who said it, and a mark for every gap."""
+def lines(units: Iterable[Unit], kept: set[int], marks: Marks, summaries: Sequence[Summary] = ()) -> Iterator[str]:
+    """The kept passages of *units* in their order, each with who said it, and a mark for every gap.
+
+    Of what is summarised comes the summary first.
+    """
+    begins = {summary.first: summary for summary in summaries}
+    told = {place for summary in summaries for place in range(summary.first, summary.last + 1)}
     missing: list[int] = []
     speaker = ""
     for unit in units:
         named = unit.calls and any(number in kept for part in unit.parts for number in part.numbers)
         for part in unit.parts:
+            if part.place in begins:
+                yield from [marks.gap(missing[0], missing[-1])] if missing else []
+                yield marks.summary(part.place, begins[part.place].last, begins[part.place].text)
+                missing, speaker = [], ""
             numbers = _kept_of(part, kept)
             if not numbers and not (named and part is unit.parts[0]):
-                missing += [part.place] if part.numbers else []
+                missing += [part.place] if part.numbers and part.place not in told else []
                 continue
             if missing:
                 yield marks.gap(missing[0], missing[-1])

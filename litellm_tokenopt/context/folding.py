@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..request import Message, text_of
@@ -19,6 +19,7 @@ from .cutting import LINE_TOKENS, Cut, Item, cut, lines
 from .importance import LAST_MESSAGES, Importance, importance
 from .marks import RECALL_HEAD, Marks
 from .ranking import Index, Query, spread
+from .spans import Spans
 from .thinning import kept_shares, thin
 from .units import Level, Unit, add, open_unit, part_of, superseded, tail_start, takes
 from .weighing import REPEAT_WEIGHT
@@ -55,6 +56,9 @@ PAYS = 2.0
 
 PRIOR = 0.05
 LEAST_GAIN = 0.1
+
+
+NOTHING_TOLD: Mapping[int, Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,15 @@ class Tally:
     epochs: int = 0
     messages_cut: int = 0
     recalled: int = 0
+    summaries: int = 0
     levels: tuple[int, ...] = (0, 0, 0)
 
 
 class Fold:
     """Takes a conversation message by message; `items` is what to send of those taken.
+
+    `spans` are what the digests stand for, where they are to be summarised; `epoch_at` is the place of the message at
+    which the last epoch began, `digested_at` of that at which the last digest was written.
 
     Takes O(text) for all messages together, and for each epoch O(passages) more.
     """
@@ -110,6 +118,9 @@ class Fold:
         self._settings = settings
         self._marks = terms.marks
         self._terms = terms
+        self.spans = Spans()
+        self.epoch_at = self.digested_at = self._place = -1
+        self._told: Mapping[str, str] = {}
         self._pinned: set[int] = set()
         self._units: list[Unit] = []
         self._messages: list[Message] = []
@@ -132,10 +143,19 @@ class Fold:
         """Tokens of the messages that were taken."""
         return self._tokens_in
 
-    def advance(self, body: Sequence[Message], pinned: Collection[int] = ()) -> None:
-        """Take the messages of *body* that come after those already taken; those at *pinned* stay as they are."""
+    def advance(
+        self,
+        body: Sequence[Message],
+        pinned: Collection[int] = (),
+        summaries: Mapping[int, Mapping[str, str]] = NOTHING_TOLD,
+    ) -> None:
+        """Take the messages of *body* that come after those already taken; those at *pinned* stay as they are.
+
+        *summaries* has, by a message's place, what an epoch there uses: texts by the keys of spans.
+        """
         self._pinned.update(place for place in pinned if self.taken <= place < len(body))
         for place in range(self.taken, len(body)):
+            self._place, self._told = place, summaries.get(place, {})
             self._take(body[place], place)
         self.taken = max(self.taken, len(body))
 
@@ -237,6 +257,7 @@ class Fold:
         found = cut(
             self._units, levels, whole=whole, scores=self._scores(need, weighed), costs=self._costs,
             budget_tokens=int(settings.budget_tokens * share) + self._question_tokens, marks=self._marks,
+            summarise=lambda digested, room: self.spans.summaries(self._told, digested, room),
         )  # fmt: skip
         if found.tokens < self._tokens * (1 - LEAST_GAIN):
             self._begin_anew(found)
@@ -294,6 +315,7 @@ class Fold:
 
     def _new_epoch(self, levels: tuple[int, ...]) -> None:
         self.tally.epochs += 1
+        self.epoch_at = self._place
         self.tally.levels, self.tally.recalled = levels, 0
         self._grown = self._new_results = 0
         self._carried = self._step_carried = 0.0
@@ -315,6 +337,10 @@ class Fold:
         self._tokens = found.tokens
         self._hidden = found.hidden
         self.tally.messages_cut = found.messages_cut
+        self.tally.summaries = found.summaries
+        self.digested_at = self._place
+        if self._settings.summary_model is not None:
+            self.spans.add(self._units, found.digested)
         self._new_epoch(found.levels)
 
     def _whole(self, keep_turns: int) -> list[bool]:

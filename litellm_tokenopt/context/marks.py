@@ -25,6 +25,10 @@ class Marks(Protocol):
         """In a digest: something of the messages at these places."""
         ...
 
+    def summary(self, first: int, last: int, text: str) -> str:
+        """In a digest: what a model says of the messages at these places."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PlainMarks:
@@ -36,6 +40,9 @@ class PlainMarks:
     def gap(self, first: int, last: int) -> str:
         return "[…]"
 
+    def summary(self, first: int, last: int, text: str) -> str:
+        return f"[… in short: {text}]"
+
 
 @dataclass(frozen=True, slots=True)
 class MarksWithIds:
@@ -45,7 +52,14 @@ class MarksWithIds:
         return f"[… m{place + 1}: {_amount(tokens, count, what)}]"
 
     def gap(self, first: int, last: int) -> str:
-        return f"[… m{first + 1}]" if first == last else f"[… m{first + 1}-m{last + 1}]"
+        return f"[… {_ids(first, last)}]"
+
+    def summary(self, first: int, last: int, text: str) -> str:
+        return f"[… {_ids(first, last)} in short: {text}]"
+
+
+def _ids(first: int, last: int) -> str:
+    return f"m{first + 1}" if first == last else f"m{first + 1}-m{last + 1}"
 
 
 def _amount(tokens: int, count: int, what: str) -> str:

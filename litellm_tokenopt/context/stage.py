@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import TypeVar
 
 from ..memo import Memo
 from ..models.base import Embedder
@@ -21,12 +22,37 @@ from .cutting import Item
 from .folding import Fold, Terms
 from .marks import MarksWithIds, PlainMarks, is_own
 from .recall import RecallMessages
+from .summaries import Summaries
 from .units import Level
+
+T = TypeVar("T")
 
 CHARS_A_TOKEN = 4
 
 FOLD_BYTES = 60
 """What a fold holds for each token that it has taken: its words, passages and costs (measured with tracemalloc)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A conversation to decide on: its messages, a digest up to each, and where those stand that are pinned.
+
+    `long`: it takes the event loop too long.
+    """
+
+    body: Sequence[Message]
+    keys: Sequence[str]
+    terms: Terms
+    pinned: frozenset[int]
+    long: bool
+
+    @property
+    def last(self) -> int:
+        """The place of the newest message that makes a request."""
+        return max((n for n, message in enumerate(self.body) if message.get("role") in ("user", "tool")), default=0)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        return await asyncio.to_thread(work) if self.long else work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +68,21 @@ class ContextStage:
     """Shortens the conversation behind the system prompt once it outgrows ``settings.budget_tokens``.
 
     Passages are ranked by their words, place and kind; *embedder* is not asked, as vectors of a whole conversation
-    cost seconds. *rates* tells what a model's provider takes for the use of its prompt cache.
+    cost seconds. *rates* tells what a model's provider takes for the use of its prompt cache. *summaries* are a model's
+    of what is left out.
     """
 
     name = "context"
 
-    def __init__(self, settings: ContextSettings, embedder: Embedder, rates: Rates = usual_rates) -> None:
+    def __init__(
+        self,
+        settings: ContextSettings,
+        embedder: Embedder,
+        rates: Rates = usual_rates,
+        summaries: Summaries | None = None,
+    ) -> None:
         self._settings = settings
+        self._summaries = summaries
         self._rates = rates
         self._decisions: Memo[str, _Decision] = Memo(max_entries=1_000)
         self._folds: Memo[str, Fold] = Memo(max_entries=32)
@@ -71,11 +105,8 @@ class ContextStage:
         texts = [message_text(message) for message in body]
         terms = self._terms(request, request.messages[:front])
         keys = prefix_digests(body, texts, repr(terms), pinned)
-        known = self._known(keys)
-        if sum(map(len, texts[known:])) > OFF_LOOP_CHARS:
-            decision = await asyncio.to_thread(self._decide, body, keys, known, terms, pinned)
-        else:
-            decision = self._decide(body, keys, known, terms, pinned)
+        taken = _Taken(body, keys, terms, pinned, sum(map(len, texts[self._known(keys) :])) > OFF_LOOP_CHARS)
+        decision = await self._decide(taken)
         shorter = sum(ours is not theirs for ours, theirs in zip(body, came, strict=True))
         detail = {**decision.detail, "condensed": shorter} if shorter else decision.detail
         if not decision.detail.get("epochs"):
@@ -108,28 +139,42 @@ class ContextStage:
         """How many messages of a conversation have been decided on before."""
         return next((n for n in range(len(keys), 0, -1) if keys[n - 1] in self._folds), 0)
 
-    def _decide(
-        self, body: Sequence[Message], keys: Sequence[str], known: int, terms: Terms, pinned: frozenset[int]
-    ) -> _Decision:
-        decided = self._decisions.get(keys[-1]) if keys else None
+    async def _decide(self, taken: _Taken) -> _Decision:
+        decided = self._decisions.get(taken.keys[-1]) if taken.keys else None
         if decided is None:
-            decided = self._fold(body, keys, known, terms, pinned)
-            if keys:
-                self._decisions.put(keys[-1], decided)
+            decided = await self._decided(taken)
+            if taken.keys:
+                self._decisions.put(taken.keys[-1], decided)
         return decided
 
-    def _fold(
-        self, body: Sequence[Message], keys: Sequence[str], known: int, terms: Terms, pinned: frozenset[int]
-    ) -> _Decision:
-        if not known and count_messages(body) <= self._least:
+    async def _decided(self, taken: _Taken) -> _Decision:
+        known = self._known(taken.keys)
+        if not known and count_messages(taken.body) <= self._least:
             return _Decision((), False, {})
-        fold = (self._folds.pop(keys[known - 1]) if known else None) or Fold(self._settings, terms)
-        last = max((n for n, message in enumerate(body) if message.get("role") in ("user", "tool")), default=0)
-        fold.advance(body[:last], pinned)
-        epochs = fold.tally.epochs
-        fold.advance(body, pinned)
-        self._folds.put(keys[-1], fold)
-        return _Decision(tuple(fold.items), fold.tally.epochs > epochs, _detail(fold))
+        fold = (self._folds.pop(taken.keys[known - 1]) if known else None) or Fold(self._settings, taken.terms)
+        if self._summaries is not None:
+            fold = await self._summarised(fold, taken, self._summaries)
+        else:
+            await taken.run(lambda: fold.advance(taken.body, taken.pinned))
+        self._folds.put(taken.keys[-1], fold)
+        return _Decision(tuple(fold.items), fold.epoch_at == taken.last, _detail(fold))
+
+    async def _summarised(self, fold: Fold, taken: _Taken, summaries: Summaries) -> Fold:
+        """The same with summaries: those that were written down for the epochs before, for a new one what is there."""
+        begun, last = fold.taken, taken.last
+        told = {begun + n: texts for n, texts in (await summaries.recorded(taken.keys[begun:])).items()}
+        await taken.run(lambda: fold.advance(taken.body[:last], taken.pinned, told))
+        if last not in told:
+            told[last] = await summaries.ready(fold.spans.all)
+        await taken.run(lambda: fold.advance(taken.body, taken.pinned, told))
+        if begun <= last == fold.digested_at:
+            agreed = await summaries.agree(taken.keys[last], told[last])
+            if agreed != told[last]:  # another worker was first
+                told = {**await summaries.recorded(taken.keys), last: agreed}
+                fold = Fold(self._settings, taken.terms)
+                await taken.run(lambda: fold.advance(taken.body, taken.pinned, told))
+        summaries.want(fold.spans.all)
+        return fold
 
 
 def _about(front: Sequence[Message]) -> int:
@@ -140,8 +185,10 @@ def _about(front: Sequence[Message]) -> int:
 
 def _detail(fold: Fold) -> Detail:
     tally = fold.tally
-    levels = {level.name.lower(): count for level, count in zip(Level, tally.levels, strict=True)}
-    return {"epochs": tally.epochs, "messages_cut": tally.messages_cut, "recalled": tally.recalled, **levels}
+    counts: dict[str, int] = {level.name.lower(): count for level, count in zip(Level, tally.levels, strict=True)}
+    if tally.summaries:
+        counts["summaries"] = tally.summaries
+    return {"epochs": tally.epochs, "messages_cut": tally.messages_cut, "recalled": tally.recalled, **counts}
 
 
 def places_of(messages: Sequence[Message], some: Sequence[Message]) -> frozenset[int]:

@@ -79,6 +79,8 @@ class Meters:
         self._context_requests = _counter(meter, names.CONTEXT_REQUESTS)
         self._context_levels = _counter(meter, names.CONTEXT_LEVELS)
         self._context_messages = _counter(meter, names.CONTEXT_MESSAGES)
+        self._summaries = _counter(meter, names.SUMMARIES)
+        self._summary_tokens = _counter(meter, names.SUMMARY_TOKENS)
         self._redis_up = redis_up
         self._checks = checks
         self._memory = memory
@@ -133,6 +135,14 @@ class Meters:
 
     def record_check_tokens(self, kind: str, tokens: int) -> None:
         self._check_tokens.add(tokens, {names.CHECK: kind})
+
+    def record_summary(self, result: str) -> None:
+        """Count a summary by what came of it: ``made``, ``refused:…`` with why, ``failed``."""
+        outcome, _, reason = result.partition(":")
+        self._summaries.add(1, {names.OUTCOME: outcome, names.REASON: reason})
+
+    def record_summary_tokens(self, tokens: int) -> None:
+        self._summary_tokens.add(tokens)
 
     def record_error(self, where: str, error: str) -> None:
         self._errors.add(1, {names.STAGE: where, names.ERROR_TYPE: self._reason(error)})

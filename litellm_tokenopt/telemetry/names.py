@@ -180,6 +180,12 @@ CONTEXT_MESSAGES: Final = Metric(
     "{message}",
     "Messages of requests that are cut, or condensed, and passages that are brought back.",
 )
+SUMMARIES: Final = Metric(
+    "tokenopt.context.summaries", "counter", "{summary}", "Summaries that a model was asked for: made, refused, failed."
+)
+SUMMARY_TOKENS: Final = Metric(
+    "tokenopt.context.summary.tokens", "counter", "{token}", "Tokens of the calls that make summaries, in and out."
+)
 CONTEXT_MEMORY: Final = Metric(
     "tokenopt.context.memory", "gauge", "By", "About so much memory holds conversations that go on."
 )
@@ -189,5 +195,5 @@ METRICS: Final = (
     REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, CACHE_STORES,
     SHADOW_CHECKS, SECOND_OPINIONS, CHECK_TOKENS, WRONG_RATE, TIGHTENING, SAVED_COST, SAVED_TIME, SAVED_OUTPUT, ERRORS,
     ASKED, OFFERED, TOOLS, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP, COMPRESSIONS, KEPT, CONTEXT_TOKENS,
-    CONTEXT_REQUESTS, CONTEXT_LEVELS, CONTEXT_MESSAGES, CONTEXT_MEMORY,
+    CONTEXT_REQUESTS, CONTEXT_LEVELS, CONTEXT_MESSAGES, SUMMARIES, SUMMARY_TOKENS, CONTEXT_MEMORY,
 )  # fmt: skip

@@ -114,6 +114,14 @@ class Recorder:
         """Count what a second look of this *kind* cost."""
         self._count(lambda meters: meters.record_check_tokens(kind, tokens))
 
+    def record_summary(self, result: str) -> None:
+        """Count a summary by what came of it: ``made``, ``refused:…`` with why, ``failed``."""
+        self._count(lambda meters: meters.record_summary(result))
+
+    def record_summary_tokens(self, tokens: int) -> None:
+        """Count what a summary cost."""
+        self._count(lambda meters: meters.record_summary_tokens(tokens))
+
     def watch_cache(self, checks: Callable[[], Tally]) -> None:
         """Have *checks* asked at each export of metrics, from any thread; it must not wait for anything."""
         self._checks = checks

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from litellm_tokenopt.asking import Said
+from litellm_tokenopt.background import Background
 from litellm_tokenopt.cache.agreement import AnswerComparer
-from litellm_tokenopt.cache.background import Background
 from litellm_tokenopt.cache.evidence import Observation, Pair, read_observations, written
-from litellm_tokenopt.cache.judge import Judge, Said, verdict_of
+from litellm_tokenopt.cache.judge import Judge, verdict_of
 from litellm_tokenopt.cache.learner import Learner
 from litellm_tokenopt.cache.manager import SemanticCacheManager
 from litellm_tokenopt.cache.memory import MemoryAnswerStore

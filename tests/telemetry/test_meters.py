@@ -179,6 +179,18 @@ async def test_conversations_are_counted(recording: Any, decide: Any, stages: An
     assert value(recording, "tokenopt.offered", gen_ai__tool__name="tokenopt_recall") == 1
 
 
+async def test_summaries_are_counted(recording: Any) -> None:
+    """By what came of them, and what they cost."""
+    for result in ("made", "refused:invented", "refused:long", "failed", "made"):
+        recording.recorder.record_summary(result)
+    recording.recorder.record_summary_tokens(900)
+    found = {
+        (a["tokenopt.outcome"], a["tokenopt.reason"]): n for a, n in recording.points("tokenopt.context.summaries")
+    }
+    assert found == {("made", ""): 2, ("refused", "invented"): 1, ("refused", "long"): 1, ("failed", ""): 1}
+    assert value(recording, "tokenopt.context.summary.tokens") == 900
+
+
 async def test_memory_is_told_at_each_export(recording: Any, decide: Any) -> None:
     """What conversations hold is asked for when metrics are read; before it's watched nothing is said."""
     held = [0]
@@ -206,6 +218,8 @@ async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: 
     recording.recorder.record_check("shadow", "different")
     recording.recorder.record_check("judge", "same")
     recording.recorder.record_check_tokens("judge", 90)
+    recording.recorder.record_summary("refused:invented")
+    recording.recorder.record_summary_tokens(900)
     data = recording.reader.get_metrics_data()
     seen = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
     known = {m.name: (m.unit, m.description) for m in names.METRICS}
