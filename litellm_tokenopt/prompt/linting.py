@@ -16,6 +16,7 @@ from .repeats import alike, repeats
 from .sections import blocks
 from .splitting import summary
 from .stage import PromptStage
+from .tags import unread_tags
 from .words import sentences_of
 
 ALIKE_SHARE = 0.75
@@ -57,6 +58,7 @@ def lint(
     found = [Finding("error", "dependency", fault.id, f"{fault.field}: {fault.text}") for fault in faults(modules)]
     found += _cycles(modules, by_id)
     found += _unknown_intents(modules, intents)
+    found += _tags(modules)
     found += _dead(modules, by_id, tools, prompt)
     found += _repeats(modules)
     return found
@@ -106,6 +108,14 @@ def _unknown_intents(modules: Sequence[PromptModule], intents: frozenset[str]) -
                 yield Finding("error", "intent", module.id, f"when.intents: there is no kind of task {intent}")
 
 
+def _tags(modules: Sequence[PromptModule]) -> Iterator[Finding]:
+    """Tags that are sent as they are written, as nobody can read them."""
+    for module in modules:
+        for tag in unread_tags(module.text):
+            said = f"{tag} is sent as it stands: it isn't closed, or its ratio isn't a number from 0 to 1"
+            yield Finding("warning", "tag", module.id, said)
+
+
 def _dead(
     modules: Sequence[PromptModule],
     by_id: Mapping[str, PromptModule],
@@ -130,10 +140,28 @@ def _repeats(modules: Sequence[PromptModule]) -> Iterator[Finding]:
     for group in _groups(modules):
         where = ", ".join(map(str, group[1:SHOWN])) + (", …" if len(group) > SHOWN else "")
         yield Finding("warning", "repeat", group[0].module, f"{group[0]} is said again at {where}: {_shown(group[0])}")
-    places = [place for module in modules for place in _places(module)]
-    for a, b, share in alike([place.text for place in places], ALIKE_SHARE):
-        said = f"{places[a]} and {places[b]} share {share:.0%} of their words; do both hold? {_shown(places[a])}"
-        yield Finding("warning", "alike", places[a].module, said)
+    yield from _alike([place for module in modules for place in _places(module)])
+
+
+def _alike(places: Sequence[_Place]) -> Iterator[Finding]:
+    """Each sentence with the later ones that share most of its words and weren't named before."""
+    found: dict[int, list[tuple[_Place, float]]] = {}
+    told: set[int] = set()
+    for earlier, later, share in sorted(alike([place.text for place in places], ALIKE_SHARE)):
+        if later not in told:
+            found.setdefault(earlier, []).append((places[later], share))
+            told.add(later)
+    for n, others in found.items():
+        yield Finding("warning", "alike", places[n].module, _shared(places[n], others))
+
+
+def _shared(place: _Place, others: Sequence[tuple[_Place, float]]) -> str:
+    (first, share), *more = others
+    if not more:
+        return f"{place} and {first} share {share:.0%} of their words; do both hold? {_shown(place)}"
+    where = ", ".join(str(other) for other, _ in others[:SHOWN]) + (", …" if len(others) > SHOWN else "")
+    least = min(share for _, share in others)
+    return f"{place} shares at least {least:.0%} of its words with {where}; do all hold? {_shown(place)}"
 
 
 def _groups(modules: Sequence[PromptModule]) -> tuple[tuple[_Place, ...], ...]:

@@ -83,6 +83,28 @@ def test_lint_finds_repeats_with_their_places(written: Path, capsys: pytest.Capt
     assert "0 errors, 1 warnings" in capsys.readouterr().out
 
 
+def test_lint_names_likenesses_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sentences made after one pattern are one finding, however many they are."""
+    shops = ["Oslo", "Bergen", "Molde", "Narvik", "Tromso"]
+    text = "".join(f"## {s}\n\nThe people in {s} open the heavy blue door at eight in the morning.\n\n" for s in shops)
+    path = tmp_path / "prompt.md"
+    path.write_text(text)
+    assert main(["prompt", "lint", str(path), "--json"]) == 0
+    found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["rule"] == "alike"]
+    assert len(found) == 1
+    assert all(shop.casefold() in found[0]["message"] for shop in shops)
+
+
+def test_lint_finds_tags_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A ratio in per cent and a tag that isn't closed would be sent as they stand."""
+    path = tmp_path / "prompt.md"
+    right = "<keep>Always.</keep> <squeeze ratio=0.5>This may be shorter.</squeeze>"
+    path.write_text(f"## One\n\n{right} <squeeze ratio=50%>This not.</squeeze>\n\n## Two\n\n<keep>Is open.\n")
+    assert main(["prompt", "lint", str(path), "--json"]) == 0
+    found = [one["message"] for one in json.loads(capsys.readouterr().out)["findings"] if one["rule"] == "tag"]
+    assert [message.partition(" is sent")[0] for message in found] == ["<squeeze ratio=50%>", "</squeeze>", "<keep>"]
+
+
 def test_lint_finds_what_contradicts_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Missing ids, circles, conflicts, kinds of tasks that there aren't, and modules that are never sent: exit 1."""
     path, prompt, tools = tmp_path / "m.yaml", tmp_path / "p.md", tmp_path / "t.json"
