@@ -112,6 +112,7 @@ class _Plan:
         self.left -= DIGEST_TOKENS * (1 + sum(a and not b for a, b in zip(self.whole, self.whole[1:], strict=False)))
         self.kept: set[int] = set()
         self.in_place: set[int] = set()
+        self._place_fixed()
         self._place_rounds()
         self._keep_constraints()
         self._naming = {
@@ -120,14 +121,21 @@ class _Plan:
             if unit.calls and not self.whole[index] and index not in self.in_place
         }
 
+    def _place_fixed(self) -> None:
+        """Rounds with something fixed stay in place, whatever they take."""
+        for index, unit in enumerate(self.units):
+            if unit.stays and not self.whole[index]:
+                self.left -= _least_tokens(unit)
+                self.in_place.add(index)
+
     def _place_rounds(self) -> None:
         """The newest rounds of tool calls stay in place, as long as their shortest form takes no undue share."""
         room = self.left * ROUNDS_SHARE
         for index in range(len(self.units) - 1, -1, -1):
             unit = self.units[index]
-            if self.whole[index] or not unit.calls:
+            if self.whole[index] or not unit.calls or index in self.in_place:
                 continue
-            cost = unit.parts[0].tokens + sum(min(part.tokens, STUB_TOKENS) for part in unit.parts[1:])
+            cost = _least_tokens(unit)
             room -= cost
             if room < 0:
                 return
@@ -164,8 +172,8 @@ class _Plan:
     def _choosable(self) -> Iterator[tuple[int, Part]]:
         for index, unit in enumerate(self.units):
             if not self.whole[index]:
-                for part in unit.parts[1 if index in self.in_place else 0 :]:
-                    yield index, part
+                parts = unit.parts[1 if index in self.in_place else 0 :]
+                yield from ((index, part) for part in parts if not part.fixed)
 
     def _keep(self, number: int, cost: int) -> None:
         self.kept.add(number)
@@ -221,7 +229,7 @@ def _round(unit: Unit, kept: set[int], marks: Marks) -> Iterator[Item]:
 def shortened(part: Part, kept: set[int], marks: Marks) -> Message | None:
     """The message with the kept passages alone; None where that saves nothing."""
     numbers = _kept_of(part, kept)
-    if part.tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):
+    if part.fixed or part.tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):
         return None
     text = part.document.render(numbers, partial(_left_out_of, marks, part))
     content = part.message.get("content")
@@ -278,6 +286,12 @@ def _speaker(part: Part) -> str:
 
 def _kept_of(part: Part, kept: set[int]) -> frozenset[int]:
     return frozenset(number - part.base for number in part.numbers if number in kept)
+
+
+def _least_tokens(unit: Unit) -> int:
+    """Tokens of a round of calls with its results in their shortest form."""
+    results = (part.tokens if part.fixed else min(part.tokens, STUB_TOKENS) for part in unit.parts[1:])
+    return unit.parts[0].tokens + sum(results)
 
 
 def _item_tokens(item: Item, parts: dict[int, Part]) -> int:

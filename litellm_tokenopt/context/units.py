@@ -34,7 +34,10 @@ class Level(IntEnum):
 
 @dataclass(slots=True)
 class Part:
-    """One message of a unit: its place in the conversation, its text as passages, numbered from `base`."""
+    """One message of a unit: its place in the conversation, its text as passages, numbered from `base`.
+
+    A `fixed` one is never changed: media, thinking, a cache mark of the caller's own.
+    """
 
     place: int
     message: Message
@@ -42,9 +45,11 @@ class Part:
     document: Document
     base: int
     numbers: range = field(init=False)
+    fixed: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.numbers = range(self.base, self.base + len(self.document.passages))
+        self.fixed = is_untouchable(self.message)
 
     def tokens_of(self, chars: int) -> int:
         """About how many tokens *chars* characters of this message's text are."""
@@ -59,7 +64,8 @@ class Part:
 class Unit:
     """A message, or a message with tool calls and all their results.
 
-    `fixed` units are never changed: media, thinking, the caller's own cache marks and pins, forms that we don't know.
+    `fixed` units are never changed: plain messages that are fixed, the caller's pins, forms that we don't know. Of a
+    call's results some may be shortened though others, or what the model thought before it, are fixed.
     """
 
     parts: list[Part]
@@ -73,6 +79,11 @@ class Unit:
     @property
     def calls(self) -> bool:
         return bool(self.parts[0].message.get("tool_calls"))
+
+    @property
+    def stays(self) -> bool:
+        """Whether it's a call of which something is fixed: then it can't go into a digest."""
+        return self.calls and any(part.fixed for part in self.parts)
 
     @property
     def open(self) -> bool:
@@ -99,7 +110,7 @@ def open_unit(part: Part) -> Unit:
     calls = message.get("tool_calls") or ()
     pending = Counter(call_id for call_id, _, _ in tool_calls(message))
     odd = message.get("role") not in _ROLES[:2] or (bool(calls) and sum(pending.values()) != len(calls))
-    return Unit([part], fixed=odd or is_untouchable(message), pending=pending)
+    return Unit([part], fixed=odd or (part.fixed and not calls), pending=pending)
 
 
 def takes(unit: Unit, message: Message) -> bool:
@@ -111,7 +122,6 @@ def add(unit: Unit, part: Part) -> None:
     """Add the result of one of the unit's calls."""
     unit.pending[str(part.message.get("tool_call_id") or "")] -= 1
     unit.parts.append(part)
-    unit.fixed = unit.fixed or is_untouchable(part.message)
 
 
 def is_untouchable(message: Message) -> bool:

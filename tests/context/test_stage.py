@@ -325,3 +325,23 @@ async def test_pins_keep_the_prefix_stable() -> None:
         cuts += verdict.reason == "cut"
         before = sent
     assert cuts > 2
+
+
+async def test_results_of_a_thinking_model_are_shortened(stage: ContextStage) -> None:
+    """Thoughts with their signatures, and pictures, stay as they came; the results beside them are cut all the same."""
+    messages = session(12)
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    for number in range(12):
+        thought = {"type": "thinking", "thinking": "Where to look?", "signature": f"signed-{number}"}
+        messages[4 * number + 1]["thinking_blocks"] = [thought]
+    messages[6]["content"] = [{"type": "text", "text": "as pictured"}, picture]
+    verdict = await stage(
+        ChatRequest(model="claude-sonnet-4-5", messages=(*messages, {"role": "user", "content": "Sum?"}))
+    )
+    assert isinstance(verdict, Change)
+    sent = verdict.request.messages
+    for fixed in (*messages[1::4], messages[6]):
+        assert any(message is fixed for message in sent)
+    calls = [call["id"] for message in sent for call in message.get("tool_calls") or ()]
+    assert [message["tool_call_id"] for message in sent if message["role"] == "tool"] == calls
+    assert count_messages(sent) < 0.6 * count_messages(messages)

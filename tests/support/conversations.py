@@ -86,6 +86,16 @@ def result(chance: random.Random, name: str) -> Body:
     return {"role": "tool", "tool_call_id": name, "content": content}
 
 
+def thoughtful(chance: random.Random, number: int) -> list[Body]:
+    """A round of calls behind a signed thought; a picture may come with a result."""
+    head, *results = calls(chance, number)
+    thought = {"type": "thinking", "thinking": prose(chance, 1), "signature": f"signed-{number}"}
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    if chance.random() < 0.3:
+        results[0]["content"] = [{"type": "text", "text": prose(chance, 2)}, picture]
+    return [{**head, "thinking_blocks": [thought]}, *results]
+
+
 def unanswered(chance: random.Random, number: int) -> list[Body]:
     return calls(chance, number)[:-1]
 
@@ -96,6 +106,7 @@ def orphan(chance: random.Random, number: int) -> list[Body]:
 
 KINDS: tuple[Callable[[random.Random, int], list[Body]], ...] = (
     user, question, reply, calls, calls, silence, blocks, media, marked, system, unanswered, orphan,
+    thoughtful,
 )  # fmt: skip
 
 pieces = st.lists(st.tuples(st.integers(0, len(KINDS) - 1), st.integers(0, 10**6)), min_size=1, max_size=40)
