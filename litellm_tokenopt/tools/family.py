@@ -71,24 +71,37 @@ def kinship(tools: Sequence[Tool]) -> Matrix:
 def requisites(tools: Sequence[Tool]) -> tuple[tuple[int, ...], ...]:
     """For each tool those that look up what it works on: the same things in their names, the same arguments.
 
-    ``cancel_booking(booking_id)`` wants ``get_booking_details(booking_id)``. The closest come first.
+    ``cancel_booking(booking_id)`` wants ``get_booking_details(booking_id)``. The closest come first. In a family whose
+    names begin alike, ``crm_log_call(account_id)`` also wants ``crm_find_account(name)``, which tells the identifier.
     """
-    names, things = [_name_words(tool) for tool in tools], list(map(_things, tools))
+    whole = [_name_words(tool) for tool in tools]
+    families = {words[0] for words in whole if len(words) > 2 and words[0] not in _LOOKUPS and words[1] in _LOOKUPS}
+    family = [words[0] if words and words[0] in families else "" for words in whole]
+    names = [words[bool(first) :] for words, first in zip(whole, family, strict=True)]
+    things = [_things(words) for words in names]
     arguments = [{name for name, _ in argument_texts(tool)} for tool in tools]
-    lookups = [n for n, tool in enumerate(tools) if things[n] and _looks_up(tool)]
-    found = []
-    for n in range(len(tools)):
-        fitting = [
-            m for m in lookups
-            if m != n and names[m][:1] != names[n][:1] and things[m] <= things[n] and arguments[m] & arguments[n]
-        ]  # fmt: skip
-        found.append(tuple(sorted(fitting, key=lambda m: (-len(things[m]), m))[:REQUISITES]))
-    return tuple(found)
+    identified = [frozenset(map(_identified, taken)) - {""} for taken in arguments]
+    lookups = [n for n, words in enumerate(names) if things[n] and words[0] in _LOOKUPS]
+
+    def wants(n: int, m: int) -> bool:
+        if m == n or family[m] != family[n] or names[m][:1] == names[n][:1]:
+            return False
+        tells = bool(family[n]) and things[m] <= identified[n] - identified[m]
+        return tells or (things[m] <= things[n] and bool(arguments[m] & arguments[n]))
+
+    fitting = [[m for m in lookups if wants(n, m)] for n in range(len(tools))]
+    return tuple(tuple(sorted(found, key=lambda m: (-len(things[m]), m))[:REQUISITES]) for found in fitting)
 
 
-def _things(tool: Tool) -> frozenset[str]:
-    """What a tool works on, by its name: its words but the first and those that say nothing, stemmed."""
-    return frozenset(stem(word) for word in _name_words(tool)[1:] if word not in _EMPTY_WORDS)
+def _identified(argument: str) -> str:
+    """What an argument identifies, stemmed: ``account_id`` an account; empty for every other."""
+    words = split_identifier(argument).lower().split()
+    return stem(words[-2]) if len(words) > 1 and words[-1] == "id" else ""
+
+
+def _things(words: Sequence[str]) -> frozenset[str]:
+    """What a tool works on, by the *words* of its name: all but the first and those that say nothing, stemmed."""
+    return frozenset(stem(word) for word in words[1:] if word not in _EMPTY_WORDS)
 
 
 def _similarity(documents: Sequence[Mapping[str, int]]) -> Matrix:

@@ -65,3 +65,19 @@ def test_what_looks_up_the_thing_that_is_changed_comes_before() -> None:
         tool("list_bookings"),
     ]
     assert requisites(tools) == ((1,), (), (), ())
+
+
+def test_a_family_that_begins_alike_has_its_look_ups_too() -> None:
+    """Logging a call for an account wants what tells its identifier; whoever deletes it also sees it first."""
+    tools = [
+        tool("crm_log_call", "account_id", "notes"),
+        tool("crm_find_account", "name"),
+        tool("crm_list_deals", "stage"),
+        tool("shop_find_account", "name"),
+        tool("crm_get_account", "account_id"),
+        tool("crm_delete_account", "account_id"),
+    ]
+    wanted = requisites(tools)
+    assert wanted[0] == (1,)
+    assert wanted[5] == (1, 4)
+    assert wanted[1] == wanted[3] == ()
