@@ -59,6 +59,7 @@ def _source(
     parameters = _parameters(document, [*shared, *operation.get("parameters", ())])
     body = _resolved(document, operation.get("requestBody") or {})
     has_body = _json_schema(body) is not None
+    needed = [*_required(parameters), *((BODY,) if has_body and body.get("required") else ())]
     texts = [str(operation.get(key) or "").strip() for key in ("summary", "description")]
     description = "\n".join(dict.fromkeys(filter(None, texts)))
 
@@ -67,7 +68,7 @@ def _source(
 
     async def run(arguments: Mapping[str, Any]) -> Any:
         assert send is not None
-        if missing := [argument for argument in _required(parameters) if argument not in arguments]:
+        if missing := [argument for argument in needed if argument not in arguments]:
             raise InputError(f"invalid arguments of {name}: missing: {', '.join(missing)}")
         return await outcome_of(send, _call(method, path, parameters, arguments))
 
@@ -83,7 +84,7 @@ def _source(
 def _parameters(document: Document, listed: list[Any]) -> dict[str, Document]:
     """Argument → parameter; an operation's own stand in place of its path's."""
     by_place = {(one["name"], one["in"]): one for one in (_resolved(document, given) for given in listed)}
-    names = [name for name, _ in by_place]
+    names = [BODY, *(name for name, _ in by_place)]
     return {(name if names.count(name) == 1 else f"{name}_{place}"): one for (name, place), one in by_place.items()}
 
 

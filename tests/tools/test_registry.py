@@ -173,6 +173,19 @@ async def test_an_openapi_document_gives_a_tool_for_each_operation(registry: Too
     assert (await registry.call("orders_read", {"id": "a b"})).path == "/orders/a%20b"
 
 
+async def test_a_body_is_what_it_must_be_and_nothing_else(registry: ToolRegistry) -> None:
+    """A required one that is missing is named; a parameter that is called body is none."""
+    registry.add_openapi(SHOP, send=lambda call: call)
+    with pytest.raises(InputError, match="missing: body"):
+        await registry.call("put_orders_id", {"id_path": "7"})
+    named = [{"name": "body", "in": "query", "schema": {"type": "string"}}]
+    document = {"openapi": "3.1.0", "paths": {"/cars": {"get": {"operationId": "cars", "parameters": named}}}}
+    registry.add_openapi(document, send=lambda call: call)
+    assert await registry.call("cars", {"body_query": "van"}) == HttpCall(
+        method="GET", path="/cars", query={"body": "van"}
+    )
+
+
 async def test_what_is_sent_accepts_what_the_whole_schema_does(registry: ToolRegistry) -> None:
     """The compressed form of a recursive schema still is one."""
     registry.add_openapi(SHOP)
