@@ -58,6 +58,11 @@ _WORD = re.compile(r"[\w@./:+-]{3,}")
 _IS_MARK = re.compile(r"\d|[^\W\d][_./@]\w|[a-z][A-Z]")
 """A digit, a joint inside, or a hump: of such words ids, numbers, paths and addresses are made."""
 
+_LINE = re.compile(r"(?::\d+)+$")
+_OF_ONESELF = re.compile(
+    r"\b(?:i|my|me|we|our|us|mine|ours|ich|mein\w*|mir|wir|uns\w*|je|mon|ma|mes|nous|notre|nos|yo|mis?|nuestr\w+)\b",
+    re.IGNORECASE,
+)
 _WRITES = re.compile(
     r"(?:^|[_.\-])(?:create|update|delete|remove|add|set|send|book|cancel|modify|change|write|edit|apply|commit|push|"
     r"post|put|patch|refund|return|exchange|transfer|deploy|restart|save|insert|move|rename|close|assign|notify|issue)",
@@ -180,6 +185,14 @@ def _found_marks(text: str) -> Iterable[str]:
         mark = word.strip("._-/:+")
         if len(mark) >= LEAST_CHARS and _IS_MARK.search(mark):
             yield mark.lower()
+            if "/" in mark:
+                yield from (part for part in _named(mark.lower()) if part != mark.lower() and _IS_MARK.search(part))
+
+
+def _named(path: str) -> tuple[str, str]:
+    """A path without a line's number, and its last part: one says now this, now that."""
+    whole = _LINE.sub("", path)
+    return whole, whole.rpartition("/")[2]
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -229,7 +242,8 @@ def _all_of(found: Sequence[frozenset[str]], places: Iterable[int]) -> frozenset
 
 class Weighable(NamedTuple):
     """Messages to be told apart: their `rows` of features, shape (messages, features), and the level that each has at
-    `least`, by what the model has used of it already, and at `most`, by what there is to be used, shape (messages,)."""
+    `least`, by what the model has used of it already (or a user tells of themselves), and at `most`, by what there is
+    to be used, shape (messages,)."""
 
     rows: NDArray[np.float64]
     least: NDArray[np.int64]
@@ -269,19 +283,25 @@ class _Features:
         self._used_of = [self._count(level) for level in (Level.IMPORTANT, Level.CRITICAL)]
 
     def _used(self) -> list[Level]:
-        """Of each message the level that it has by what the model has used of it since."""
+        """Of each message the level that it has by what the model has used of it since, and by what users tell."""
         reading, found = self.reading, list[Level]()
         marks: set[str] = set()
         words: set[str] = set()
         for index in range(len(self._messages) - 1, -1, -1):
             self._words_used[index] = worded = len(reading.rare_words[index] & words)
             own = not marks.isdisjoint(reading.own[index])
-            some = worded >= LEAST_WORDS or not marks.isdisjoint(reading.rare_marks[index])
+            some = worded >= LEAST_WORDS or not marks.isdisjoint(reading.rare_marks[index]) or self._tells(index)
             found.append(Level.CRITICAL if own else Level.IMPORTANT if some else Level.BACKGROUND)
             if self._messages[index].get("role") == "assistant":
                 marks |= reading.marks[index]
                 words |= reading.words[index]
         return found[::-1]
+
+    def _tells(self, index: int) -> bool:
+        """Whether the user tells something of themselves that is said nowhere before: a name, a number, a date."""
+        text = self.reading.texts[index]
+        told = self._messages[index].get("role") == "user" and self.reading.own[index] and len(text) < SHORT_CHARS
+        return bool(told) and _OF_ONESELF.search(text) is not None
 
     def _fails(self, index: int) -> bool:
         text = self.reading.texts[index]

@@ -167,7 +167,7 @@ def _both(one: Line, other: Line) -> Line:
 
 HEADS = ("#", "role", "level", "score", "action", "before", "after", "message")
 NUMBERS = frozenset({"#", "score", "before", "after"})
-LEAST_SHOWN = 16
+LEAST_SHOWN, GAP_CHARS = 16, 2
 
 
 def terminal(lines: Sequence[Line], width: int) -> RenderableType:
@@ -177,7 +177,7 @@ def terminal(lines: Sequence[Line], width: int) -> RenderableType:
     from rich.table import Table
 
     rows = [_cells(line) for line in lines]
-    used = sum(max(len(head), *(len(row[at]) for row in rows)) + 1 for at, head in enumerate(HEADS[:-1]))
+    used = sum(max(len(head), *(len(row[at]) for row in rows)) + GAP_CHARS for at, head in enumerate(HEADS[:-1]))
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for head in HEADS:
         table.add_column(head, justify="right" if head in NUMBERS else "left", no_wrap=True)

@@ -82,6 +82,21 @@ def test_a_result_that_came_again_matters_less_than_the_newest() -> None:
     assert found[3].level is not Level.CRITICAL
 
 
+def test_what_users_tell_of_themselves_is_important() -> None:
+    """A date, a name or a number that is said nowhere before, though nothing has been made of it yet."""
+    landing = {"role": "user", "content": "We land in Porto at 14:20 with TP1327."}
+    read = {"role": "user", "content": "Output: 14:20 TP1327"}
+    assert importance([*SESSION[:2], landing, *talk(8), SESSION[-1]])[2].level >= Level.IMPORTANT
+    assert importance([*SESSION[:2], read, *talk(8), SESSION[-1]])[2].level is Level.BACKGROUND
+
+
+def test_a_log_that_names_the_file_that_is_read_next_is_critical() -> None:
+    """Paths are the same with and without the line's number, and files with and without their folder."""
+    for named in ("KeyError in src/billing/tax.py:142", "cart.py tax.py total.py"):
+        steps = call(7, "get_log", {"of": "billing"}, named) + call(8, "read", {"path": "src/billing/tax.py"}, "pass")
+        assert importance([*SESSION[:2], *steps, *talk(8), SESSION[-1]])[3].level is Level.CRITICAL
+
+
 @given(pieces)
 @settings(max_examples=60, deadline=None)
 def test_any_conversation_has_levels(made_of: list[tuple[int, int]]) -> None:
