@@ -29,7 +29,8 @@ OFF_LOOP_CHARS = 20_000
 """Text beyond this size is encoded in a thread: about 5 ms of work."""
 
 LONG_CHARS = 4_000
-_PARAGRAPHS = re.compile(r"(?<=\n\n)(?=\S)")
+_PARAGRAPHS = re.compile(r"(?<=\n\n)(?=\S)|(?<=\n)(?=(?:user|assistant|tool)\b|\[)")
+"""Between paragraphs, and before what somebody says in a digest of a conversation, or a mark in it."""
 _counts: Memo[str, int] = Memo(max_entries=50_000)
 _lock = threading.Lock()
 
@@ -52,7 +53,7 @@ def encoding() -> tiktoken.Encoding:
 
 
 def count_text(text: str) -> int:
-    """Tokens in *text*. A long one is counted paragraph by paragraph, so that a changed line costs a paragraph."""
+    """Tokens in *text*. A long one is counted paragraph by paragraph, so that a change costs a paragraph."""
     return _counts.get_or(text, lambda: _encoded(text) if len(text) < LONG_CHARS else _by_paragraph(text))
 
 

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from litellm_tokenopt.request import ChatRequest
 from litellm_tokenopt.tokens import LONG_CHARS, RequestCounter, count_request, count_text, encoding
 
-PARAGRAPHS = st.lists(st.text(min_size=1, max_size=60) | st.sampled_from(["# Head", "- item", "…", "x=1;"]), min_size=1)
+PARAGRAPHS = st.lists(
+    st.text(min_size=1, max_size=60) | st.sampled_from(["# Head", "- item", "…", "x=1;", "user: hi.", "[… m3]"]),
+    min_size=1,
+)
 
 
 @given(PARAGRAPHS, st.sampled_from(["\n\n", "\n", "\n \n\n", "\r\n\n"]))

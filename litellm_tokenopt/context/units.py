@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 
 from ..memo import Memo
 from ..request import Message, has_cache_control, has_media, text_of, tool_calls
@@ -131,6 +132,7 @@ def is_untouchable(message: Message) -> bool:
     return not known or has_cache_control(message) or has_media(message) or any(message.get(k) for k in _THINKING)
 
 
+@lru_cache(maxsize=20_000)
 def states_constraint(passage: str) -> bool:
     """Whether the user lays something down: must, never, always, …"""
     return _CONSTRAINT.search(passage) is not None
