@@ -18,6 +18,7 @@ from .answering import Answering
 from .calls import Call
 from .delivery import replay
 from .plugin import Plugin
+from .streams import watch
 
 logger = logging.getLogger("litellm_tokenopt")
 
@@ -104,6 +105,8 @@ class Interposer:
                 result = await self._original(**kwargs)
             else:
                 result = await Answering(self._plugin, asked, self._surface, kwargs).run(self._original)
+        if call is not None and kwargs.get("stream") is True:
+            watch(self._surface, result, kwargs.get("litellm_logging_obj"), partial(self._plugin.abandon, call))
         return self._captured(call, result)
 
     def _captured(self, call: Call | None, result: Any) -> Any:

@@ -53,6 +53,64 @@ def join_sync(surface: Surface, stream: Any, again: AgainSync) -> Any:
     return _without_echo(stream)
 
 
+def watch(surface: Surface, stream: Any, logging_obj: Any, gone: Callable[[], None]) -> None:
+    """Have *gone* called where nobody reads *stream* to its end: its reader is cancelled, or it's closed early."""
+    if surface == "chat" and isinstance(stream, CustomStreamWrapper):
+        stream.completion_stream = _watched(stream.completion_stream, gone)
+    elif surface == "responses" and isinstance(stream, ResponsesAPIStreamingIterator) and _is_native(stream):
+        stream.stream_iterator = _watched(stream.stream_iterator, gone)
+    elif surface == "messages" and hasattr(stream, "completion_stream"):
+        _watch_messages(stream, logging_obj, gone)
+
+
+def _watch_messages(stream: Any, logging_obj: Any, gone: Callable[[], None]) -> None:
+    response = getattr(logging_obj, "model_call_details", {}).get("httpx_response")
+    if response is None:
+        stream.completion_stream = _watched(stream.completion_stream, gone)
+        return
+    read = response.aiter_bytes
+    response.aiter_bytes = lambda *args, **named: WatchedStream(read(*args, **named), gone)
+
+
+def _watched(source: Any, gone: Callable[[], None]) -> Any:
+    return WatchedStream(source, gone) if hasattr(source, "__aiter__") else source
+
+
+class WatchedStream:
+    """The events of *source*; *gone* is called once where its reader goes away before the end."""
+
+    def __init__(self, source: Any, gone: Callable[[], None]) -> None:
+        self._source = source
+        self._events = aiter(source)
+        self._gone = gone
+        self._over = False
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await anext(self._events)
+        except asyncio.CancelledError:
+            self._leave()
+            raise
+        except BaseException:
+            self._over = True  # the end, or an error, which LiteLLM reports itself
+            raise
+
+    async def aclose(self) -> None:
+        self._leave()
+        close = getattr(self._source, "aclose", None) or getattr(self._source, "close", None)
+        closing = close() if close is not None else None
+        if inspect.isawaitable(closing):
+            await closing
+
+    def _leave(self) -> None:
+        if not self._over:
+            self._over = True
+            self._gone()
+
+
 def _without_echo(stream: Any) -> Any:
     """A Responses stream that LiteLLM makes of a chat stream tells what was sent: not that our tools were."""
     sent = getattr(stream, "responses_api_request", None)

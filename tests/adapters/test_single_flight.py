@@ -17,6 +17,7 @@ import litellm
 import pytest
 from aiohttp import web
 
+from litellm_tokenopt.adapters.streams import WatchedStream
 from litellm_tokenopt.cache.flights import Flights
 from litellm_tokenopt.redis.embedded import FOLDER_VARIABLE, server_folder
 
@@ -27,7 +28,7 @@ class SlowServer:
     """A model server that takes its time, and fails its first requests if told to."""
 
     def __init__(self) -> None:
-        self.seconds, self.failures, self.finish = 0.5, 0, "stop"
+        self.seconds, self.failures, self.finish, self.pause = 0.5, 0, "stop", 0.05
         self.requests: list[dict[str, Any]] = []
         self.asked = asyncio.Event()
 
@@ -59,7 +60,7 @@ class SlowServer:
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
             chunk = {**head, "object": "chat.completion.chunk", "choices": [choice]}
             await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(self.pause)
         await response.write(b"data: [DONE]\n\n")
         return response
 
@@ -178,6 +179,65 @@ def test_a_stream_that_nobody_reads_is_not_waited_for(
 
     assert loop.run(asyncio.wait_for(left(), 25)) == "Grass and hay."
     assert len(slow.requests) == 2
+
+
+@pytest.mark.parametrize("way", ["closed", "cancelled"])
+def test_a_stream_that_is_left_is_not_waited_for(
+    way: str, slow: SlowServer, given: dict[str, Any], loop: Any, on: Any
+) -> None:
+    """Who stops a stream and asks again need not wait until LiteLLM's objects are collected."""
+
+    async def left() -> str:
+        stream = await litellm.acompletion(**given, stream=True)
+        await anext(stream)
+        waiting = asyncio.create_task(text_of(litellm.acompletion(**given)))
+        await asyncio.sleep(0.05)
+        if way == "closed":
+            await stream.aclose()
+        else:
+            reading = asyncio.create_task(text_of(_already(stream)))
+            await asyncio.sleep(0.05)
+            reading.cancel()
+        return await waiting
+
+    slow.pause = 1.0
+    gc.disable()
+    try:
+        assert loop.run(asyncio.wait_for(left(), 20)) == "Grass and hay."
+    finally:
+        gc.enable()
+    assert len(slow.requests) == 2
+
+
+async def _already(stream: Any) -> Any:
+    return stream
+
+
+@pytest.mark.parametrize("end", ["read", "closed", "cancelled", "failed"])
+def test_a_watched_stream_tells_once_that_its_reader_has_gone(end: str, loop: Any) -> None:
+    """Not where it was read to its end, or failed by itself; closing it afterwards tells nothing more."""
+    gone: list[str] = []
+
+    async def events() -> AsyncIterator[int]:
+        yield 1
+        if end == "cancelled":
+            await asyncio.sleep(60)
+        if end == "failed":
+            raise ValueError
+
+    async def use() -> None:
+        stream = WatchedStream(events(), lambda: gone.append(end))
+        assert await anext(stream) == 1
+        if end != "closed":
+            reading = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.01)
+            reading.cancel()
+            await asyncio.wait([reading])
+        await stream.aclose()
+        await stream.aclose()
+
+    loop.run(use())
+    assert gone == ([end] if end in ("closed", "cancelled") else [])
 
 
 @pytest.mark.parametrize("api", ["messages", "responses"])
