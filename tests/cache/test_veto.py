@@ -33,6 +33,9 @@ Should I buy bonds?|Should I sell bonds?
 convert `a` to `b`|convert `b` to `a`
 What does "foo" mean?|What does "bar" mean?
 Ping host_a|Ping host_b
+Explain regex \\d+|Explain regex \\D+
+What does %y print?|What does %Y print?
+What is $Path?|What is $PATH?
 Email bob@example.com|Email rob@example.com
 Open https://a.example/x|Open https://a.example/y
 How do I run git --hard?|How do I run git --soft?
