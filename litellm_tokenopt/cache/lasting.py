@@ -31,21 +31,36 @@ _HABITS = (
     r"|(?:(?:also|still|now|just|currently|really) )?(?:live|work|code|program|develop|study|teach|speak|prefer|hate|"
     r"avoid|follow|use|play|drive|cook|believe)\b(?! for| out| like| it\b)"
 )
+_SELF_TOLD = (
+    r"^as an? (?!(?:result|rule|reminder|test|side|matter|start|last|first|example|courtesy|consequence)\b)"
+    r"[\w-]+(?: [\w-]+){0,2},? (?:i|we)\b"
+    r"|\b(?:i'm|i am|we're|we are) (?:(?:completely|totally|quite|very|rather) )?"
+    r"(?:new to|expecting (?:a baby|twins|triplets)|not (?:a|an|very|good|technical)|retired|deaf|blind)\b"
+)
 _BEING = (
     r"(?:a|an|the) (?!bit|little|few|lot)\w+|from|based|living|working (?:at|as|in|with|on)|studying|learning|vegan|"
     r"vegetarian|allergic|diabetic|pregnant|colou?r-?blind|left-handed|dyslexic|(?:\d+|\w+teen|\w+ty) years"
 )
 _ANYWHERE = re.compile(
-    rf"\b(?:{_ROLES}|{_FOR_GOOD}|{_NAMED})|{_STATED} (?:{_HABITS})\b|\bi(?:'m| am) (?:{_BEING})\b", re.IGNORECASE
+    rf"\b(?:{_ROLES}|{_FOR_GOOD}|{_NAMED})|{_STATED} (?:{_HABITS})\b|\bi(?:'m| am) (?:{_BEING})\b|{_SELF_TOLD}",
+    re.IGNORECASE,
 )
 _POLITE = (
     r"(?:(?:ok(?:ay)?|so|now|and|but|also|hi|hello|well|first|then|please|pls|kindly|can you|could you|would you|"
     r"i want you to|i'd like you to|you (?:must|should|may|can))\b[\s,!.]*)*"
 )
 _SAY = "answer|reply|respond|speak|talk|write|say|explain|format|translate"
+_WAYS = (
+    r"jargon|emojis?|bullets?(?: points)?|lists|tables|headings|markdown|json|yaml|html|latex|code|sources|citations|"
+    r"references|links|quotes|abbreviations|examples|long answers|short answers|fluff|swearing|maths?|explanations?"
+)
 _ORDERS = re.compile(
     rf"^{_POLITE}(?:"
-    rf"(?:always|never|only) (?:{_SAY}|use|give|mention|include|add|address|call|ask|show|tell|suggest|recommend|be)\b"
+    r"(?:always|never) (?!mind\b|an?\b|the\b)[a-z]+|(?:cite|source|number|quote) (?:your|all|every|the)\b"
+    rf"|(?:(?:no|without|less|fewer|more|lots of|use(?: (?:lots of|many|some|more|fewer|no))?) )?(?:{_WAYS})"
+    r"(?=$|,| please\b| only\b| (?:works?|is|are) )"
+    r"|use (?:lots|many|plenty|as many|as few|no|fewer|more|less)\b|"
+    rf"only (?:{_SAY}|use|give|mention|include|add|address|call|ask|show|tell|suggest|recommend|be)\b"
     rf"|(?:do not|don't|avoid|stop) (?:{_SAY}|use|give|mention|include|add|apologi[sz]e|ask|\w+ing)\b"
     r"|(?:keep|make) (?:it|your|the|all|every|answers|replies)\b|be (?:brief|concise|short|formal|informal|honest|"
     r"funny|rude|kind|polite|sarcastic|strict|my|a|an)\b"
@@ -64,6 +79,9 @@ _DEFINES = re.compile(
     rf"|\bmy (?:[\w'-]+ )?(?:{_OWN}) (?:[\w'-]+ )?(?:is|are|has|have|isn't|aren't|hates|loves|likes|can't|uses)\b"
     r"(?! (?:\w+ly |just )?\w+(?:ing|ed)\b)"
     r"|\bmy [\w'-]+ (?:is|are) (?:an?|\d)\b"
+    r"|\b(?:i|we) (?:love|like|want|need) (?:emojis?|bullets|tables|lists|examples)\b"
+    r"|\bmy (?:grand\w+|sister|brother|aunt|uncle|niece|nephew|friend|patient|client) (?:turned|turns|has|suffers)\b"
+    r"|\b(?:works?|is|are) best for me\b"
     r"|\bthe (?:rules?|scenario|setting|context|password|codeword|goal)(?: of the game)? (?:is|are)\b",
     re.IGNORECASE,
 )

@@ -16,6 +16,8 @@ from litellm_tokenopt.cache.lasting import lasting, lasts
         "My name is Ann", "I live in Norway", "We use Postgres at work", "I only eat fish", "I'm a beginner",
         "I'm allergic to nuts", "My budget is small", "In my texts bank means river bank",
         "In this story, cats can talk", "Remember that I hate onions", "Let x be 5", "I live in Rome, where can I ski?",
+        "No jargon please", "Always cite your sources", "Use lots of emojis", "Bullets work best for me",
+        "As a nurse I know the basics", "We're expecting twins", "My grandfather turned ninety", "I'm new to this",
     ],
 )  # fmt: skip
 def test_said_for_good(sentence: str) -> None:
@@ -30,6 +32,7 @@ def test_said_for_good(sentence: str) -> None:
         "What does this word mean?", "I never got a letter", "The battery is flat after 5 minutes",
         "That is great news", "The order was supposed to come", "You're a star",
         "Can I use a card?", "I mean the blue one", "I'd like a table for two", "Where do I live safely?",
+        "Never mind", "As a reminder, I ordered two", "We are expecting a parcel", "I'm not able to log in",
     ],
 )  # fmt: skip
 def test_said_in_passing(sentence: str) -> None:
