@@ -37,7 +37,7 @@ class RecallMessages:
 def recalled(request: ChatRequest, name: str, query: str) -> str:
     """The messages that the id *name* stands for, and of those, or of all, what fits *query* best; may be empty."""
     units = list(_units(conversation(request)))
-    wanted = _wanted(units, name)
+    wanted = _wanted(units, name) or ([] if name and not query else [unit.parts[0] for unit in units])
     numbers = [number for part in wanted for number in part.numbers]
     order = _by_relevance(units, numbers, query) if query else numbers
     costs = {number: cost for part in wanted for number, cost in zip(part.numbers, part.costs(), strict=True)}
@@ -64,11 +64,10 @@ def _units(body: Sequence[Message]) -> Iterator[Unit]:
 
 
 def _wanted(units: Sequence[Unit], name: str) -> list[Part]:
-    """The messages of an id; all of them where it is none."""
+    """The messages of an id; none where it is none."""
     parts = [unit.parts[0] for unit in units]
     spans = [(int(match[1]), int(match[2] or match[1])) for match in _ID.finditer(name)]
-    named = [part for part in parts if any(first <= part.place + 1 <= last for first, last in spans)]
-    return named or parts
+    return [part for part in parts if any(first <= part.place + 1 <= last for first, last in spans)]
 
 
 def _by_relevance(units: Sequence[Unit], numbers: Sequence[int], query: str) -> list[int]:

@@ -96,6 +96,12 @@ def test_an_id_that_is_none_is_as_if_it_were_not_given(name: str) -> None:
     assert recalled(request(messages=(SYSTEM,)), name, "") == ""
 
 
+@pytest.mark.parametrize("name", ["m999", "nonsense", "m5-m2"])
+def test_an_id_of_nothing_brings_nothing(name: str) -> None:
+    """Without a query: not the beginning of the conversation, which nobody asked for."""
+    assert recalled(request(), name, "") == ""
+
+
 @pytest.mark.parametrize("changes", [{"tools": ()}, {"own_tools": False}])
 async def test_the_tool_is_offered_to_those_who_may_call_it(stage: ContextStage, changes: dict[str, object]) -> None:
     """A model without tools gets none of ours, and marks without ids."""
