@@ -21,8 +21,16 @@ def veto(asked: str, stored: str) -> str | None:
     """
     if asked == stored:
         return None
+    if _lines_moved(asked, stored):
+        return "order"
     first, second = read(asked), read(stored)
     return next((reason for check in _CHECKS if (reason := check(first, second))), None)
+
+
+def _lines_moved(asked: str, stored: str) -> bool:
+    """Whether both are the same lines in another order, which a list, a log or two passages mean something by."""
+    ours, theirs = asked.split("\n"), stored.split("\n")
+    return ours != theirs and sorted(ours) == sorted(theirs)
 
 
 _VAGUE_KINDS = frozenset(("say", "whether", "what"))

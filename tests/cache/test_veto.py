@@ -339,6 +339,13 @@ def test_no_question_is_vetoed_by_itself(question: str) -> None:
     assert veto(question, f" {question} ") is None
 
 
+def test_lines_in_another_order() -> None:
+    """The same lines in another order are another text: two passages to compare, steps, a log."""
+    first, second = "The red house is small.", "A dog sleeps in the garden."
+    assert veto(f"{first}\n{second}", f"{second}\n{first}") == "order"
+    assert veto(f"{first}\n{second}", f"{first}\n{second}") is None
+
+
 def test_no_pair_is_both_synonym_and_antonym() -> None:
     """The word lists don't contradict each other."""
     both = [set(pair) for pair in lexicon.ANTONYMS if len(pair) == 2 and _synonyms(*pair)]
