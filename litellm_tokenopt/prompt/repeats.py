@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from ..lexical import terms
+from ..memo import Memo
 
 Place = TypeVar("Place")
 
@@ -35,6 +36,9 @@ _FILLERS = frozenset(
     terms("please ensure make sure note remember important kindly always must shall required need case")
 )
 _NO_PROSE = re.compile(r"```|~~~|^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
+
+_keys: Memo[tuple[str, bool], tuple[Hashable | None]] = Memo(max_entries=10_000)
+"""A session's prompt mostly has the blocks of another's."""
 
 
 def repeats(texts: Iterable[tuple[Place, str]], *, near: bool) -> tuple[tuple[Place, ...], ...]:
@@ -66,6 +70,10 @@ def alike(texts: Sequence[str], share: float) -> list[tuple[int, int, float]]:
 
 def _key(text: str, near: bool) -> Hashable | None:
     """Equal for texts that say the same; None for what is too short, or no prose."""
+    return _keys.get_or((text, near), lambda: (_made_key(text, near),))[0]
+
+
+def _made_key(text: str, near: bool) -> Hashable | None:
     plain = " ".join(_MARKUP.sub("", _MARKER.sub("", text)).split()).rstrip(".!;:").casefold()
     if len(plain.split()) < LEAST_WORDS or _NO_PROSE.search(text):
         return None
