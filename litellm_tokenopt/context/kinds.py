@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
-from . import records, weighing
+from . import records
 from .markup import is_page, main_text
 from .passages import PASSAGE_CHARS, Branch, Document, Kind, Passage, Shelf
-from .weighing import Weighed
-
-LOOKED_AT_CHARS = 20_000
-"""A text's kind is told by so much of its beginning."""
+from .plain import LOOKED_AT_CHARS, plain_kind, weighed
 
 LEAST_JSON_CHARS = 200
 """Shorter JSON is left as it is."""
@@ -19,19 +16,6 @@ LEAST_JSON_CHARS = 200
 _FENCE = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n.*?(?:^[ \t]*\1[ \t]*(?:\n|\Z)|\Z)", re.MULTILINE | re.DOTALL)
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _OVERWRITES = re.compile(r"\r[^\r\n]")
-
-_WEIGHING: Mapping[Kind, Callable[[Sequence[str]], Iterator[Weighed]]] = {
-    "log": weighing.weigh_log,
-    "shell": weighing.weigh_shell,
-    "code": weighing.weigh_code,
-    "diff": weighing.weigh_diff,
-}
-_LOOKS: Mapping[Kind, Callable[[Sequence[str]], bool]] = {
-    "diff": weighing.looks_like_diff,
-    "log": weighing.looks_like_log,
-    "code": weighing.looks_like_code,
-    "shell": weighing.looks_like_shell,
-}
 
 
 def kind_of(text: str) -> Kind:
@@ -45,8 +29,7 @@ def kind_of(text: str) -> Kind:
         return "markup"
     if _FENCE.search(beginning):
         return "prose"
-    lines = beginning.splitlines()
-    return next((kind for kind, looks in _LOOKS.items() if looks(lines)), "prose")
+    return plain_kind(text)
 
 
 def condense(text: str) -> str:
@@ -77,24 +60,24 @@ def read(text: str) -> Document:
         except (ArithmeticError, ValueError, RecursionError):
             shelf.clear()
     if kind == "markup":
-        return shelf.document(_plain(main_text(text), weighing.weigh_prose, shelf), len(text), kind)
-    if kind in _WEIGHING:
-        return shelf.document(_plain(text, _WEIGHING[kind], shelf), len(text), kind)
+        return shelf.document(_plain(main_text(text), "prose", shelf), len(text), kind)
+    if kind != "prose":
+        return shelf.document(_plain(text, kind, shelf), len(text), kind)
     return shelf.document(Branch("text", tuple(_fenced(text, shelf))), len(text), "prose")
 
 
-def _plain(text: str, weigh: Callable[[Sequence[str]], Iterator[Weighed]], shelf: Shelf) -> Branch:
-    return Branch("text", tuple(shelf.lines(weigh(text.splitlines(keepends=True)))), what="lines")
+def _plain(text: str, kind: Kind, shelf: Shelf) -> Branch:
+    return Branch("text", tuple(shelf.lines(weighed(text, kind))), what="lines")
 
 
 def _fenced(text: str, shelf: Shelf) -> Iterator[Passage | Branch]:
     """Prose, and code fences in it."""
     end = 0
     for match in _FENCE.finditer(text) if "```" in text or "~~~" in text else ():
-        yield from shelf.lines(weighing.weigh_prose(text[end : match.start()].splitlines(keepends=True)))
+        yield from shelf.lines(weighed(text[end : match.start()], "prose"))
         yield _fence(match.group(), shelf)
         end = match.end()
-    yield from shelf.lines(weighing.weigh_prose(text[end:].splitlines(keepends=True)))
+    yield from shelf.lines(weighed(text[end:], "prose"))
 
 
 def _fence(block: str, shelf: Shelf) -> Passage | Branch:
@@ -102,6 +85,5 @@ def _fence(block: str, shelf: Shelf) -> Passage | Branch:
     if len(block) <= PASSAGE_CHARS or len(lines) < 3:
         return shelf.put(block)
     closed = lines[-1].strip() in ("```", "~~~")
-    inner, tail = (lines[1:-1], lines[-1]) if closed else (lines[1:], "")
-    weigh = _WEIGHING.get(kind_of("".join(inner)), weighing.weigh_prose)
-    return Branch("fence", tuple(shelf.lines(weigh(inner))), lines[0], tail, "lines")
+    inner, tail = ("".join(lines[1:-1]), lines[-1]) if closed else ("".join(lines[1:]), "")
+    return Branch("fence", tuple(shelf.lines(weighed(inner, kind_of(inner)))), lines[0], tail, "lines")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from .weighing import Line
 
 PASSAGE_CHARS = 320
 
@@ -63,7 +65,8 @@ class Document:
     """A text as passages.
 
     `weights` tell of each passage how much its kind speaks for it (errors, signatures) or against it (repeats, blobs);
-    0 where it says nothing. `chars` is the length of what came in.
+    0 where it says nothing. `chars` is the length of what came in. `notes` are said behind passages, by number, where
+    others are left out: they tell of those.
     """
 
     root: Branch
@@ -71,10 +74,15 @@ class Document:
     weights: tuple[float, ...]
     chars: int
     kind: Kind
+    notes: Mapping[int, str]
+
+    def sizes(self) -> Iterator[int]:
+        """Characters of each passage, its note included."""
+        return (len(passage) + len(self.notes.get(number, "")) for number, passage in enumerate(self.passages))
 
     def render(self, kept: Collection[int], mark: Mark) -> str:
         """The text with the passages numbered in *kept* alone; ``mark(gap)`` stands for each gap."""
-        return _write(self.root, kept, mark)
+        return _Writing(kept, mark, self.notes if len(set(kept)) < len(self.passages) else {}).write(self.root)
 
 
 class Shelf:
@@ -83,6 +91,7 @@ class Shelf:
     def __init__(self) -> None:
         self.passages: list[str] = []
         self.weights: list[float] = []
+        self.notes: dict[int, str] = {}
 
     def put(self, text: str, weight: float = 0.0, count: int = 1) -> Passage:
         self.passages.append(text)
@@ -92,27 +101,34 @@ class Shelf:
     def clear(self) -> None:
         self.passages.clear()
         self.weights.clear()
+        self.notes.clear()
 
     def document(self, root: Branch, chars: int, kind: Kind) -> Document:
-        return Document(root, tuple(self.passages), tuple(self.weights), chars, kind)
+        return Document(root, tuple(self.passages), tuple(self.weights), chars, kind, dict(self.notes))
 
-    def lines(self, lines: Iterable[tuple[str, float]]) -> list[Passage]:
-        """Passages of (line, weight) side by side, each of one weight; long lines are split."""
-        return [self.put(text, weight, count) for text, weight, count in _groups(lines)]
+    def lines(self, lines: Iterable[Line]) -> list[Passage]:
+        """Passages of lines side by side, each of one weight and a note at its end; long lines are split."""
+        passages = []
+        for text, weight, count, note in _groups(lines):
+            passages.append(self.put(text, weight, count))
+            if note:
+                self.notes[passages[-1].number] = note
+        return passages
 
 
-def _groups(lines: Iterable[tuple[str, float]]) -> Iterator[tuple[str, float, int]]:
-    """(text, weight, lines) of what stands side by side and weighs the same, joined up to a passage's length."""
-    group, weight, count = "", 0.0, 0
-    for line, weighs in lines:
+def _groups(lines: Iterable[Line]) -> Iterator[tuple[str, float, int, str]]:
+    """(text, weight, lines, note) of what stands side by side and weighs the same, joined up to a passage's length; a
+    line with a note stands by itself."""
+    group, weight, count, noted = "", 0.0, 0, ""
+    for line, weighs, note in lines:
         for piece in _pieces(line):
-            if group and (weighs != weight or len(group) + len(piece) > PASSAGE_CHARS):
-                yield group, weight, count
-                group, count = "", 0
+            if group and (note or noted or weighs != weight or len(group) + len(piece) > PASSAGE_CHARS):
+                yield group, weight, count, noted
+                group, count, noted = "", 0, ""
             group, weight = group + piece, weighs
-        count += 1
+        count, noted = count + 1, note
     if group:
-        yield group, weight, max(1, count)
+        yield group, weight, max(1, count), noted
 
 
 def _pieces(line: str) -> Iterator[str]:
@@ -130,40 +146,45 @@ def _pieces(line: str) -> Iterator[str]:
 # --- writing ----------------------------------------------------------------------------------------------------
 
 
-def _write(branch: Branch, kept: Collection[int], mark: Mark) -> str:
-    written = list(_parts(branch, kept, mark))
-    if branch.form == "string":
-        return branch.head + json.dumps("".join(written), ensure_ascii=False)
-    return branch.head + ("," if branch.form in ("list", "dict") else "").join(written) + branch.tail
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """Writes a text with the passages *kept* alone."""
 
+    kept: Collection[int]
+    mark: Mark
+    notes: Mapping[int, str]
 
-def _parts(branch: Branch, kept: Collection[int], mark: Mark) -> Iterator[str]:
-    """The parts that are kept, and a mark for each run of others (in a JSON object: one for all)."""
-    chars = count = 0
-    for part in branch.parts:
-        text = _written(part, kept, mark)
-        if text is None:
-            chars, count = chars + _chars(part), count + _count(part)
-            continue
-        if chars and branch.form != "dict":
-            yield _gap(branch, chars, count, mark) + ("\n" if branch.form not in ("list", "dict") else "")
-            chars = count = 0
-        yield text
-    if chars:
-        yield _gap(branch, chars, count, mark)
+    def write(self, branch: Branch) -> str:
+        written = list(self._parts(branch))
+        if branch.form == "string":
+            return branch.head + json.dumps("".join(written), ensure_ascii=False)
+        return branch.head + ("," if branch.form in ("list", "dict") else "").join(written) + branch.tail
 
+    def _parts(self, branch: Branch) -> Iterator[str]:
+        """The parts that are kept, and a mark for each run of others (in a JSON object: one for all)."""
+        chars = count = 0
+        for part in branch.parts:
+            text = self._part(part)
+            if text is None:
+                chars, count = chars + _chars(part), count + _count(part)
+                continue
+            if chars and branch.form != "dict":
+                yield self._gap(branch, chars, count) + ("\n" if branch.form not in ("list", "dict") else "")
+                chars = count = 0
+            yield text
+        if chars:
+            yield self._gap(branch, chars, count)
 
-def _written(part: Passage | Branch, kept: Collection[int], mark: Mark) -> str | None:
-    if isinstance(part, Passage):
-        return part.text if part.number in kept else None
-    return _write(part, kept, mark) if any(number in kept for number in _numbers(part)) else None
+    def _part(self, part: Passage | Branch) -> str | None:
+        if isinstance(part, Passage):
+            return part.text + self.notes.get(part.number, "") if part.number in self.kept else None
+        return self.write(part) if any(number in self.kept for number in _numbers(part)) else None
 
-
-def _gap(branch: Branch, chars: int, count: int, mark: Mark) -> str:
-    text = mark(Gap(chars, count if branch.what else 0, branch.what))
-    if branch.form == "list":
-        return json.dumps(text, ensure_ascii=False)
-    return f'"…":{json.dumps(text, ensure_ascii=False)}' if branch.form == "dict" else text
+    def _gap(self, branch: Branch, chars: int, count: int) -> str:
+        text = self.mark(Gap(chars, count if branch.what else 0, branch.what))
+        if branch.form == "list":
+            return json.dumps(text, ensure_ascii=False)
+        return f'"…":{json.dumps(text, ensure_ascii=False)}' if branch.form == "dict" else text
 
 
 def _numbers(part: Passage | Branch) -> Iterator[int]:

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from .outliers import far_off, rare
 from .passages import PASSAGE_CHARS, Branch, Form, Passage, Shelf
-from .weighing import ERROR_WEIGHT, REPEAT_WEIGHT, is_blob, says_error, weigh_prose
+from .plain import plain_kind, weighed
+from .weighing import ERROR_WEIGHT, REPEAT_WEIGHT, is_blob, says_error
 
 JSON_DEPTH = 8
 """Deeper containers are one passage each, and stay as they are written but for white space."""
@@ -30,9 +30,6 @@ MOST_OF_PLAIN = 0.85
 """Of the length of what it stands for a table has at most this part: it's harder to read."""
 
 KEY = "(key)"
-
-FEW_VALUES, RARE_SHARE, FAR_DEVIATIONS = 5, 0.1, 3.0
-"""A value stands out in a column of few values if it has at most this share; a number, if it's so far off."""
 
 _BLANK = re.compile(r"[ \t\n\r]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -292,7 +289,7 @@ class _Reader:
         return is_table(keys) and self._text[members[-1].value] == "["
 
     def _string(self, value: str, key: str) -> Branch:
-        lines = weigh_prose(value.splitlines(keepends=True))
+        lines = weighed(value, plain_kind(value))
         return Branch("string", tuple(self._shelf.lines(lines)), key)
 
     def _rows(self, start: int, head: str) -> Branch:
@@ -343,21 +340,9 @@ def _is_plain(row: Any) -> bool:
 def _odd_rows(rows: Sequence[Sequence[Any]]) -> set[int]:
     odd: set[int] = set()
     for column in zip(*rows, strict=True):
-        numbers = [value for value in column if isinstance(value, (int, float)) and not isinstance(value, bool)]
-        if len(numbers) == len(column):
-            odd |= _far_off(numbers)
+        entries = dict(enumerate(column))
+        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in column):
+            odd |= far_off(entries)
         elif all(isinstance(value, (str, bool)) or value is None for value in column):
-            odd |= _rare(column)
+            odd |= rare(entries)
     return odd
-
-
-def _far_off(numbers: Sequence[float]) -> set[int]:
-    mean, deviation = statistics.fmean(numbers), statistics.pstdev(numbers)
-    return {index for index, number in enumerate(numbers) if abs(number - mean) > FAR_DEVIATIONS * deviation > 0}
-
-
-def _rare(column: Sequence[Any]) -> set[int]:
-    counts = Counter(column)
-    if not 1 < len(counts) <= FEW_VALUES:
-        return set()
-    return {index for index, value in enumerate(column) if counts[value] <= RARE_SHARE * len(column)}

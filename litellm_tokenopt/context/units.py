@@ -58,7 +58,7 @@ class Part:
 
     def costs(self) -> Iterator[int]:
         """About how many tokens each passage takes where it is quoted."""
-        return (1 + self.tokens_of(len(passage)) for passage in self.document.passages)
+        return (1 + self.tokens_of(size) for size in self.document.sizes())
 
 
 @dataclass(slots=True)

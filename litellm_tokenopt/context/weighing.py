@@ -1,7 +1,7 @@
 """What speaks for or against a line, by the kind of text that it stands in.
 
 A weight is added to a passage's score (which is between 0 and about 1): errors, signatures and ends of a log come
-first, repeats and blobs last.
+first, repeats and blobs last. `logs` weighs lines of logs.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TypeAlias
+from typing import NamedTuple
 
-Weighed: TypeAlias = tuple[str, float]
+
+class Line(NamedTuple):
+    """A line, and its weight. A `note` tells of the lines like it, where some are left out."""
+
+    text: str
+    weight: float
+    note: str = ""
+
 
 ERROR_WEIGHT = 0.3
 HEAD_WEIGHT = 0.2
-END_WEIGHT = 0.15
 CHANGE_WEIGHT = 0.1
 PADDING_WEIGHT = -0.2
 REPEAT_WEIGHT = -0.6
@@ -25,11 +31,12 @@ LOOKED_AT_CHARS = 400
 """Of a longer line its two ends tell what it is: some of the patterns below take time with a line's square."""
 
 _ERROR = re.compile(
-    r"\b(?:errors?|errno|fail(?:ed|ure|ures|ing)?|exceptions?|fatal|panic(?:ked)?|critical|traceback|denied|refused|"
+    r"\b(?:err(?:ors?|no)?|fail(?:ed|ure|ures|ing)?|exceptions?|fatal|panic(?:ked)?|critical|traceback|denied|refused|"
     r"timed? ?out|segfault|abort(?:ed)?|unauthori[sz]ed|forbidden|not found|cannot|exit (?:code|status) [1-9]\d*)\b"
-    r"|\b[A-Z]\w*(?:Error|Exception)\b",
+    r"|\b[A-Z]\w*(?:Error|Exception)\b|^E {2,}\S",
     re.IGNORECASE,
 )
+_WARNING = re.compile(r"\bWARN(?:ING)?\b|\b[Ww]arning:|\b(?:level|severity)=warn|\[warn(?:ing)?\]|\bdeprecated\b")
 _NO_ERROR = re.compile(
     r"\b(?:no|0|zero|without) (?:errors?|failures?|exceptions?)\b|\berrors?\W{0,3}(?:0|null|none|false)\b",
     re.IGNORECASE,
@@ -74,48 +81,38 @@ def says_error(text: str) -> bool:
     return _ERROR.search(text) is not None and _ERROR.search(_NO_ERROR.sub("", text)) is not None
 
 
+def warns(text: str) -> bool:
+    """Whether *text* is a warning in a log."""
+    return _WARNING.search(text) is not None
+
+
+def is_command(line: str) -> bool:
+    """Whether *line* is a terminal's prompt with a command."""
+    return _PROMPT.match(_ends(line)) is not None
+
+
 def is_blob(text: str) -> bool:
     """Whether most of *text* is one string that nobody reads: base64, a key, a hash."""
     return sum(len(match) for match in _BLOB.findall(text)) > len(text) / 2
 
 
-def weigh_prose(lines: Sequence[str]) -> Iterator[Weighed]:
+def weigh_prose(lines: Sequence[str]) -> Iterator[Line]:
     """Text of no special kind: headings help, blobs don't."""
     for line in lines:
-        yield line, HEAD_WEIGHT if _HEADING.match(line) else BLOB_WEIGHT if is_blob(line) else 0.0
+        yield Line(line, HEAD_WEIGHT if _HEADING.match(line) else BLOB_WEIGHT if is_blob(line) else 0.0)
 
 
-def weigh_log(lines: Sequence[str]) -> Iterator[Weighed]:
-    """A log: what went wrong and the ends first; of lines with one template the first, then the others."""
-    seen: set[str] = set()
-    ends = {0, len(lines) - 1}
-    for index, line in enumerate(lines):
-        template = _VARYING.sub("#", line.strip())
-        repeated = template in seen
-        seen.add(template)
-        if says_error(line):
-            yield line, ERROR_WEIGHT if not repeated else ERROR_WEIGHT / 2
-        else:
-            yield line, END_WEIGHT if index in ends else REPEAT_WEIGHT if repeated else 0.0
-
-
-def weigh_shell(lines: Sequence[str]) -> Iterator[Weighed]:
-    """A terminal's output: as a log, and the commands themselves."""
-    for line, weight in weigh_log(lines):
-        yield line, max(weight, HEAD_WEIGHT) if _PROMPT.match(_ends(line)) else weight
-
-
-def weigh_code(lines: Sequence[str]) -> Iterator[Weighed]:
+def weigh_code(lines: Sequence[str]) -> Iterator[Line]:
     """Source code: signatures first."""
     for line in lines:
-        yield line, HEAD_WEIGHT if _DEFINITION.match(_ends(line)) else BLOB_WEIGHT if is_blob(line) else 0.0
+        yield Line(line, HEAD_WEIGHT if _DEFINITION.match(_ends(line)) else BLOB_WEIGHT if is_blob(line) else 0.0)
 
 
-def weigh_diff(lines: Sequence[str]) -> Iterator[Weighed]:
+def weigh_diff(lines: Sequence[str]) -> Iterator[Line]:
     """A patch: files and hunks, then what changed; unchanged lines last."""
     for line in lines:
         changed = CHANGE_WEIGHT if _CHANGE.match(line) else PADDING_WEIGHT
-        yield line, HEAD_WEIGHT if _DIFF_HEAD.match(line) else changed
+        yield Line(line, HEAD_WEIGHT if _DIFF_HEAD.match(line) else changed)
 
 
 def looks_like_code(lines: Sequence[str]) -> bool:
