@@ -346,7 +346,8 @@ class ContextSettings(_Section):
     condense_results: bool = Field(
         True,
         description="Say long results of tools in fewer tokens as they come: JSON without white space, like rows as "
-        "tables, a terminal's final screen. Results of calls that name a file stay as they are.",
+        "tables, a terminal's final screen (but results of calls that name a file); of a result that nearly repeats an "
+        "earlier one, which is sent in full, what has changed.",
     )
     summary_model: str | None = Field(
         None,

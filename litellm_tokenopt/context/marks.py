@@ -11,6 +11,9 @@ from ..request import Message, text_of
 DIGEST_HEAD = "[Earlier in this conversation, shortened; […] stands for what was left out]"
 RECALL_HEAD = "[From earlier in this conversation, for the next question]"
 
+SAME, SAME_RECORD = "[Same as the last full result of ", '{"same_as":"last full result of '
+"""What a result begins with that is told by its difference against an earlier one: of lines, and of JSON."""
+
 _LEFT_OUT = re.compile(r"\[… (?:m\d+: )?[\d,]+ tokens left out(?:: [\d,]+ \w+)?\]")
 
 
@@ -76,3 +79,8 @@ def is_own(message: Message) -> bool:
     if message.get("role") == "user":
         return text.startswith((DIGEST_HEAD, RECALL_HEAD))
     return message.get("role") == "tool" and _LEFT_OUT.search(text) is not None
+
+
+def is_difference(message: Message) -> bool:
+    """Whether it's a result that the stage told by its difference against an earlier one."""
+    return message.get("role") == "tool" and text_of(message.get("content")).startswith((SAME, SAME_RECORD))

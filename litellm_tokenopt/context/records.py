@@ -73,6 +73,13 @@ def condense(text: str) -> str:
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", written)
 
 
+def values_of(text: str) -> list[tuple[str, str]]:
+    """The members of the JSON container that *text* is: their keys (empty in a list), and their values as written."""
+    found = _members(text, 0, text[0])
+    keys = [_decoder.raw_decode(text, one.start)[0] if one.start < one.value else "" for one in found]
+    return [(key, text[one.value : one.end]) for key, one in zip(keys, found, strict=True)]
+
+
 def read(text: str, shelf: Shelf) -> Branch:
     """The passages of the JSON container *text*."""
     start = _blank(text, 0)

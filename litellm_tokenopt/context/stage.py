@@ -17,10 +17,11 @@ from ..savings import Rates, usual_rates
 from ..settings import ContextSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import OFF_LOOP_CHARS, count_messages, message_text
+from . import differences
 from .condensing import condensed, new_chars
 from .cutting import Item
 from .folding import Fold, Terms
-from .marks import MarksWithIds, PlainMarks, is_own
+from .marks import MarksWithIds, PlainMarks, is_difference, is_own
 from .recall import RecallMessages
 from .summaries import Summaries
 from .units import Level
@@ -98,7 +99,7 @@ class ContextStage:
             return Keep("skip:server_state")
         front = len(tuple(takewhile(is_system, request.messages)))
         came = request.messages[front:]
-        if any(map(is_own, came)):
+        if any(is_own(message) or is_difference(message) for message in came):
             return Keep("kept")
         pinned = places_of(came, request.controls.pinned)
         body = await self._condensed(came, pinned)
@@ -107,14 +108,16 @@ class ContextStage:
         keys = prefix_digests(body, texts, repr(terms), pinned)
         taken = _Taken(body, keys, terms, pinned, sum(map(len, texts[self._known(keys) :])) > OFF_LOOP_CHARS)
         decision = await self._decide(taken)
-        shorter = sum(ours is not theirs for ours, theirs in zip(body, came, strict=True))
-        detail = {**decision.detail, "condensed": shorter} if shorter else decision.detail
-        if not decision.detail.get("epochs"):
-            reason = "condensed" if shorter else "kept" if detail else "small"
-            changed = request.with_(messages=(*request.messages[:front], *body))
-            return Change(changed, reason, detail=detail) if shorter else Keep(reason, detail=detail)
-        messages = (body[item] if isinstance(item, int) else item for item in decision.items)
-        changed = request.with_(messages=(*request.messages[:front], *messages))
+        cut = bool(decision.detail.get("epochs"))
+        left = [body[item] if isinstance(item, int) else item for item in decision.items] if cut else body
+        sent = await self._differing(left, {id(came[place]) for place in pinned})
+        counts = {"condensed": _changed(came, body), "differences": _changed(left, sent)}
+        detail = {**decision.detail, **{name: count for name, count in counts.items() if count}}
+        if not cut and not any(counts.values()):
+            return Keep("kept" if detail else "small", detail=detail)
+        changed = request.with_(messages=(*request.messages[:front], *sent))
+        if not cut:
+            return Change(changed, "condensed", detail=detail)
         offers = (RecallMessages(),) if may_recall(request) else ()
         return Change(changed, "cut" if decision.cut_now else "stable", detail=detail, offers=offers)
 
@@ -129,6 +132,13 @@ class ContextStage:
         if new_chars(body) > OFF_LOOP_CHARS:
             return await asyncio.to_thread(condensed, body, pinned)
         return condensed(body, pinned)
+
+    async def _differing(self, messages: Sequence[Message], left_alone: Collection[int]) -> Sequence[Message]:
+        if not self._settings.condense_results:
+            return messages
+        if differences.new_chars(messages) > OFF_LOOP_CHARS:
+            return await asyncio.to_thread(differences.differing, messages, left_alone)
+        return differences.differing(messages, left_alone)
 
     @property
     def _least(self) -> float:
@@ -175,6 +185,10 @@ class ContextStage:
                 await taken.run(lambda: fold.advance(taken.body, taken.pinned, told))
         summaries.want(fold.spans.all)
         return fold
+
+
+def _changed(before: Sequence[Message], after: Sequence[Message]) -> int:
+    return sum(ours is not theirs for ours, theirs in zip(after, before, strict=True))
 
 
 def _about(front: Sequence[Message]) -> int:

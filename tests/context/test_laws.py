@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.conversations import build, ordinary, pieces
+from support.conversations import build, ordinary, pieces, repeating
+from support.differences import resolved
 
 from litellm_tokenopt.context.condensing import condensed
 from litellm_tokenopt.context.folding import Fold, Terms
 from litellm_tokenopt.context.importance_training import examples
-from litellm_tokenopt.context.marks import PlainMarks, is_own
+from litellm_tokenopt.context.marks import SAME, PlainMarks, is_difference, is_own
 from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.request import ChatRequest, has_cache_control, has_media
 from litellm_tokenopt.savings import CacheRates
@@ -109,7 +111,8 @@ async def test_order_is_kept_and_the_untouchable_untouched(made_of: list[tuple[i
             or "thinking_blocks" in message
         ):
             assert place in present
-    assert all(is_own(message) or message in shorter for message in sent if id(message) not in places)
+    told = [message for message in sent if id(message) not in places and not is_difference(message)]
+    assert all(is_own(message) or message in shorter for message in told)
 
 
 @given(pieces)
@@ -229,3 +232,30 @@ async def test_the_prefix_law_holds_for_the_example_sessions() -> None:
     """Each prefix of each session, which weighs messages by what later ones used of them."""
     for messages in examples():
         await holds_prefix_law([dict(message) for message in messages])
+
+
+@given(repeating)
+@settings(max_examples=60, deadline=None)
+async def test_every_difference_can_be_read_in_its_own_request(made_of: list[tuple[int, int]]) -> None:
+    """Whatever was cut: the full result that a difference names is there, before it, and gives what came in."""
+    messages = build(made_of)
+    for chosen in (SMALL, ContextSettings(budget_tokens=50_000)):
+        _, sent = await send(stage(chosen), messages)
+        came = {m["tool_call_id"]: m["content"] for m in condensed(messages) if m["role"] == "tool"}
+        said = resolved(sent)
+        for message, text in zip((m for m in sent if m["role"] == "tool"), said, strict=True):
+            if is_difference(message):
+                wanted = came[message["tool_call_id"]]
+                assert text == (wanted if message["content"].startswith(SAME) else json.loads(wanted))
+
+
+@given(repeating)
+@settings(max_examples=40, deadline=None)
+async def test_repeats_keep_the_laws(made_of: list[tuple[int, int]]) -> None:
+    """Prefixes between epochs, calls with their results, never more tokens, and a second pass changes nothing."""
+    messages = build(made_of)
+    await holds_prefix_law(messages)
+    _, sent = await send(stage(), messages)
+    assert count_messages(sent) <= count_messages(messages)
+    assert faults(sent) <= faults(messages)
+    assert (await send(stage(), sent))[1] == sent

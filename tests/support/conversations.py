@@ -104,9 +104,24 @@ def orphan(chance: random.Random, number: int) -> list[Body]:
     return [result(chance, f"nobody_{number}")]
 
 
+def record(chance: random.Random, number: int) -> list[Body]:
+    """One of three orders, read or changed: results that nearly repeat each other."""
+    order = chance.randrange(3)
+    known = {f"field_{n}": f"{WORDS[(order * 7 + n) % len(WORDS)]} {order * 1000 + n}" for n in range(14)}
+    items = [{"sku": f"SKU-{order}{n}", "state": chance.choice(("packed", "sent"))} for n in range(chance.randrange(4))]
+    found = {"order": f"W{order}", **known, "items": items, "status": chance.choice(("open", "paid", "closed"))}
+    name = chance.choice(("get_order", "change_order"))
+    call = {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": f'{{"id":"W{order}"}}'}}
+    text = chance.choice((json.dumps(found), json.dumps(found, indent=1), "\n".join(map(str, found.items()))))
+    return [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": f"call_{number}", "content": text},
+    ]
+
+
 KINDS: tuple[Callable[[random.Random, int], list[Body]], ...] = (
     user, question, reply, calls, calls, silence, blocks, media, marked, system, unanswered, orphan,
-    thoughtful,
+    thoughtful, record,
 )  # fmt: skip
 
 pieces = st.lists(st.tuples(st.integers(0, len(KINDS) - 1), st.integers(0, 10**6)), min_size=1, max_size=40)
@@ -114,6 +129,9 @@ pieces = st.lists(st.tuples(st.integers(0, len(KINDS) - 1), st.integers(0, 10**6
 
 ordinary = st.lists(st.tuples(st.sampled_from([0, 1, 1, 2, 3, 3]), st.integers(0, 10**6)), min_size=8, max_size=40)
 """Questions, replies and calls."""
+
+repeating = st.lists(st.tuples(st.sampled_from([1, 2, 13, 13, 13]), st.integers(0, 10**6)), min_size=2, max_size=40)
+"""Records that are read and changed again and again."""
 
 
 def build(made_of: Sequence[tuple[int, int]]) -> list[Body]:
