@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from .memo import Memo
@@ -83,6 +84,36 @@ def term_counts(text: str) -> Mapping[str, int]:
     return _counts.get_or(text, lambda: Counter(terms(text)))
 
 
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Texts, given as their `term_counts`, to be asked many times: where each term stands, and how long they are."""
+
+    lengths: tuple[int, ...]
+    places: Mapping[str, tuple[tuple[int, int], ...]]
+
+    def bm25(self, query: Mapping[str, float], *, k1: float = 1.2, b: float = 0.75) -> list[float]:
+        """The scores that `bm25` gives."""
+        total = len(self.lengths)
+        mean = sum(self.lengths) / total if total else 0.0
+        norms = [k1 * (1 - b + b * length / mean) if mean else k1 for length in self.lengths]
+        scores = [0.0] * total
+        for term, weight in query.items():
+            hits = self.places.get(term, ())
+            idf = math.log(1 + (total - len(hits) + 0.5) / (len(hits) + 0.5))
+            for i, frequency in hits:
+                scores[i] += weight * idf * frequency * (k1 + 1) / (frequency + norms[i])
+        return scores
+
+
+def indexed(documents: Sequence[Mapping[str, int]]) -> Index:
+    """The index of *documents*."""
+    places: dict[str, list[tuple[int, int]]] = {}
+    for i, document in enumerate(documents):
+        for term, count in document.items():
+            places.setdefault(term, []).append((i, count))
+    return Index(tuple(map(_length, documents)), {term: tuple(found) for term, found in places.items()})
+
+
 def bm25(
     query: Mapping[str, float], documents: Sequence[Mapping[str, int]], *, k1: float = 1.2, b: float = 0.75
 ) -> list[float]:
@@ -90,16 +121,8 @@ def bm25(
 
     `term_counts(question)` will do as a query, though repeats in a question rarely mean more.
     """
-    lengths = [_length(document) for document in documents]
-    mean = sum(lengths) / len(lengths) if lengths else 0.0
-    norms = [k1 * (1 - b + b * length / mean) if mean else k1 for length in lengths]
-    scores = [0.0] * len(documents)
-    for term, weight in query.items():
-        hits = [(i, document[term]) for i, document in enumerate(documents) if term in document]
-        idf = math.log(1 + (len(documents) - len(hits) + 0.5) / (len(hits) + 0.5))
-        for i, frequency in hits:
-            scores[i] += weight * idf * frequency * (k1 + 1) / (frequency + norms[i])
-    return scores
+    places = {term: tuple((i, d[term]) for i, d in enumerate(documents) if term in d) for term in query}
+    return Index(tuple(map(_length, documents)), places).bm25(query, k1=k1, b=b)
 
 
 def _length(document: Mapping[str, int]) -> int:

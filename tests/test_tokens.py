@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 from litellm_tokenopt.request import ChatRequest
 from litellm_tokenopt.tokens import LONG_CHARS, RequestCounter, count_request, count_text, encoding
 
-PARAGRAPHS = st.lists(
-    st.text(min_size=1, max_size=60) | st.sampled_from(["# Head", "- item", "…", "x=1;", "user: hi.", "[… m3]"]),
-    min_size=1,
-)
+SAMPLES = ["# Head", "- item", "…", "x=1;", "  - sub  ", "\t\u00a0x", " ", "- a\n" * 200, "user: hi.", "[… m3]"]
+PARAGRAPHS = st.lists(st.text(min_size=1, max_size=60) | st.sampled_from(SAMPLES), min_size=1)
 
 
-@given(PARAGRAPHS, st.sampled_from(["\n\n", "\n", "\n \n\n", "\r\n\n"]))
+@given(PARAGRAPHS, st.sampled_from(["\n\n", "\n", "\n  ", "\n \n\n", "\r\n\n"]))
 def test_counting_by_paragraph_is_exact(pieces, between):
     """A long text has as many tokens as the encoding gives it whole."""
     text = between.join(pieces)

@@ -3,7 +3,7 @@
 Each line of a file is ``{"context": …, "question": …, "answer": …}``, the answer standing word for word in the context.
 The default, `data/answers.jsonl`, was written for this: 102 contexts of eleven kinds, of which the classifier of words
 was trained on none. Each context is compressed to a share of its tokens, with the question and without; an answer
-survives where its words still stand side by side.
+survives where its words still stand side by side. `llmlingua` takes part where ``--llmlingua`` names a model for it.
 """
 
 from __future__ import annotations
@@ -151,11 +151,11 @@ def _filled(text: str, spans: Sequence[Span], order: Sequence[int], ratio: float
 # --- measuring -------------------------------------------------------------------------------------------------
 
 
-def methods(contexts: Sequence[str], lingua: str | None = None) -> dict[str, tuple[Method, bool]]:
-    """The methods by name, and whether each reads the question. *lingua* names llmlingua's model, if it takes part."""
+def methods(contexts: Sequence[str]) -> dict[str, tuple[Method, bool]]:
+    """The methods that need nothing more than the package's own models, by name; whether each reads the question."""
     sentences = SentenceSelector(build_embedder(EmbedderSettings()))
     words = TokenCompressor(build_importance(EmbedderSettings()))
-    found: dict[str, tuple[Method, bool]] = {
+    return {
         "random words": (at_random, False),
         "rare words (IDF)": (by_rarity(contexts), False),
         "sentences by TF-IDF": (by_tf_idf, True),
@@ -163,9 +163,6 @@ def methods(contexts: Sequence[str], lingua: str | None = None) -> dict[str, tup
         "extractive": (sentences.compress, True),
         "tokens": (words.compress, False),
     }
-    if lingua is not None:
-        found["llmlingua"] = (LinguaCompressor(lingua).compress, True)
-    return found
 
 
 async def measure(
@@ -208,36 +205,57 @@ async def _score(asked: Sequence[Asked], name: str, method: Method, with_questio
     )  # fmt: skip
 
 
+def some(asked: Sequence[Asked], limit: int | None) -> Sequence[Asked]:
+    """*limit* of *asked*, from all over."""
+    return asked if limit is None or limit >= len(asked) else [asked[n * len(asked) // limit] for n in range(limit)]
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure, print a table or JSON."""
     parser = argparse.ArgumentParser(prog="litellm_tokenopt.evaluation.answers", description=__doc__)
     parser.add_argument("files", nargs="*", type=Path, default=[DATA], metavar="FILE.jsonl")
     parser.add_argument("--llmlingua", metavar="MODEL", help="a folder or hub name: llmlingua takes part")
-    parser.add_argument("--limit", type=int, help="ask the first so many questions alone")
+    parser.add_argument("--limit", type=int, help="ask so many questions alone, from all over the files")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    asked = [one for path in options.files for one in read_asked(path)][: options.limit]
+    asked = some([one for path in options.files for one in read_asked(path)], options.limit)
     contexts = list(dict.fromkeys(one.context for one in asked))
-    scores = _measured(asked, methods(contexts, options.llmlingua))
+    scores, absent = asyncio.run(_measured(asked, methods(contexts), options.llmlingua))
     if options.json:
         rows = [{name: getattr(score, name) for name in Score.__slots__} for score in scores]
-        print(json.dumps({"questions": len(asked), "contexts": len(contexts), "scores": rows}))
+        print(json.dumps({"questions": len(asked), "contexts": len(contexts), "scores": rows, "absent": absent}))
     else:
-        _show(scores, f"Answers that survive, of {len(asked):,} to questions about {len(contexts):,} contexts")
+        _show(scores, absent, f"Answers that survive, of {len(asked):,} to questions about {len(contexts):,} contexts")
     return 0
 
 
-def _measured(asked: Sequence[Asked], found: Mapping[str, tuple[Method, bool]]) -> list[Score]:
+async def _measured(
+    asked: Sequence[Asked], found: Mapping[str, tuple[Method, bool]], model: str | None
+) -> tuple[list[Score], dict[str, str]]:
+    """The scores of *found* and of llmlingua with *model*, and why a method has none."""
     from rich.console import Console
     from rich.progress import Progress as Bar
 
+    lingua, absent = await _lingua(model)
     with Bar(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("compressing", total=None)
         tell = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
-        return asyncio.run(measure(asked, found, progress=tell))
+        return await measure(asked, {**found, **lingua}, progress=tell), absent
 
 
-def _show(scores: Sequence[Score], title: str) -> None:
+async def _lingua(model: str | None) -> tuple[dict[str, tuple[Method, bool]], dict[str, str]]:
+    """llmlingua with *model*, or why it can't take part."""
+    if model is None:
+        return {}, {"llmlingua": "needs a model: --llmlingua FOLDER or a hub's name"}
+    compressor = LinguaCompressor(model)
+    try:
+        await compressor.load()
+    except ModelUnavailable as error:
+        return {}, {"llmlingua": str(error)}
+    return {"llmlingua": (compressor.compress, True)}, {}
+
+
+def _show(scores: Sequence[Score], absent: Mapping[str, str], title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -247,8 +265,12 @@ def _show(scores: Sequence[Score], title: str) -> None:
     table = Table("", *heads, title=title)
     for method in dict.fromkeys(score.method for score in scores):
         table.add_row(method, *(_cell(cells.get((method, *column))) for column in columns))
+    for method in absent:
+        table.add_row(method, *("not measured" for _ in columns))
     console = Console(width=max(120, Console().width))
     console.print(table)
+    for method, why in absent.items():
+        console.print(f"{method}: {why}", markup=False)
     console.print("± is the standard error; in brackets what is left of the tokens.")
 
 

@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 from ..errors import InputError, ModelUnavailable
 from ..tokens import count_text
-from .answers import DATA, RATIOS, Asked, Method, Progress, methods, read_asked, survives
+from .answers import DATA, RATIOS, Asked, Method, Progress, methods, read_asked, some, survives
 from .small_model import packaged_model
 
 Ask: TypeAlias = Callable[[str, str], str]
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--limit", type=int, help="ask so many questions alone, from all over the files")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    asked = _some([one for path in options.files for one in read_asked(path)], options.limit)
+    asked = some([one for path in options.files for one in read_asked(path)], options.limit)
     every = methods(list(dict.fromkeys(one.context for one in asked)))
     with nullcontext(options.model) if options.model else packaged_model() as model:
         rows = _understood(asked, {name: every[name] for name in METHODS}, asking(model))
@@ -122,10 +122,6 @@ def main(arguments: Sequence[str]) -> int:
     else:
         _show(rows, f"What {model} answers rightly, of {len(asked):,} questions")
     return 0
-
-
-def _some(asked: Sequence[Asked], limit: int | None) -> Sequence[Asked]:
-    return asked if limit is None or limit >= len(asked) else [asked[n * len(asked) // limit] for n in range(limit)]
 
 
 def _understood(asked: Sequence[Asked], found: Mapping[str, tuple[Method, bool]], ask: Ask) -> list[Understood]:

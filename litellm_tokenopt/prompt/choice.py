@@ -11,7 +11,7 @@ from ..lexical import bm25
 from .governing import Blocks, Standing
 from .outline import Outline
 from .ranking import Relevance
-from .words import is_rule
+from .words import is_general_rule, is_rule
 
 Picked: TypeAlias = Blocks
 """What is sent, as (section, block)."""
@@ -23,6 +23,9 @@ GENERAL_TOKENS = 500
 HALF = 0.5
 LEAST_RULES = 3
 """So many rules make a list of rules."""
+RULES_BEYOND_TOKENS = 1_000
+RULES_SHARE = 0.25
+"""Of the budget beyond so many tokens, at most this goes to single rules out of sections about other things."""
 CLOSING_TOKENS = 60
 SECTION_SHARE = 0.4
 """Of the budget, at most this goes to one section; of a larger one its most relevant blocks."""
@@ -31,6 +34,8 @@ REFERRED_SHARE = 0.15
 FALLOFF = 1.0
 """How fast the tokens that a section may take fall with its worth."""
 LEAST_SECTION_TOKENS = 150
+LEAST_TOKENS = 10
+"""With less room than this nothing more is looked for."""
 LEAST_CUT_TOKENS = 60
 """Less room than this is not worth cutting a section for."""
 GAP_TOKENS = 5
@@ -88,23 +93,27 @@ class _Basket:
 
     def missing(self, section: int) -> list[int]:
         """The blocks of *section* that may be added: neither there already, in this or like words, nor needless."""
-        places = [(section, b) for b in range(len(self.outline.profiles[section].blocks))]
-        outline, said = self.outline, set(self.said)
-        found = []
-        for place in places:
-            group = outline.repeated.get(place)
-            if place in self.picked or place in self.standing.barred or place in outline.surplus or group in said:
-                continue
-            found.append(place[1])
-            if group is not None:
-                said.add(group)
+        found, said = [], set[int | None]()
+        for b in range(len(self.outline.profiles[section].blocks)):
+            if self.is_open((section, b)) and (group := self.outline.repeated.get((section, b))) not in said:
+                found.append(b)
+                if group is not None:
+                    said.add(group)
         return found
+
+    def is_open(self, place: tuple[int, int]) -> bool:
+        """Whether a block is neither there already, in this or like words, nor needless."""
+        if place in self.picked or place in self.standing.barred or place in self.outline.surplus:
+            return False
+        return not self.said or self.outline.repeated.get(place) not in self.said
 
     def missing_of(self, section: int, blocks: Iterable[int]) -> set[int]:
         """*blocks* with their heads, those that are there already aside."""
-        found = self.outline.profiles[section]
-        heads = {head for b in blocks for head in found.heads(b) if (section, head) not in self.standing.barred}
-        return {b for b in heads.union(blocks) if (section, b) not in self.picked}
+        with_heads, barred = self.outline.profiles[section].with_heads, self.standing.barred
+        wanted = set(blocks)
+        heads = set[int]().union(*(with_heads[b] for b in wanted)) - wanted
+        found = wanted.union(head for head in heads if (section, head) not in barred)
+        return {b for b in found if (section, b) not in self.picked}
 
     def _around(self, section: int) -> int:
         """Tokens of a heading, or of a tag and the one that closes it."""
@@ -115,8 +124,51 @@ class _Basket:
         return [i for i in self.outline.paths[section] if i not in self.shown]
 
 
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What of a prompt doesn't depend on the question.
+
+    `binding` is sent in any case; of `groups`, each goes in whole, first ones first, while there's room; `closing` are
+    the prompt's last words; `rules` stand in sections about something else, those that hold beyond these first, and
+    `beyond` are these; `tokens` are those of the whole prompt, each instruction once.
+    """
+
+    outline: Outline
+    binding: Blocks
+    groups: tuple[Blocks, ...]
+    closing: tuple[tuple[int, int], ...]
+    rules: tuple[tuple[int, int], ...]
+    beyond: Blocks
+    tokens: int
+
+
+def core_of(outline: Outline) -> Core:
+    """The core of a prompt."""
+    rules = tuple(
+        (i, b)
+        for i, found in enumerate(outline.profiles)
+        for b, block in enumerate(found.blocks)
+        if is_general_rule(block.text)
+    )
+    return Core(
+        outline=outline,
+        binding=_binding(outline),
+        groups=tuple(_core(outline)),
+        closing=tuple(_closing(outline)),
+        rules=rules,
+        beyond=frozenset(
+            (i, b) for i, b in rules if outline.headings[i].isdisjoint(outline.profiles[i].blocks[b].terms)
+        ),
+        tokens=_tokens(outline, _allowed(outline, NOTHING)),
+    )
+
+
+def _goes_beyond(outline: Outline, section: int, block: int) -> bool:
+    return outline.headings[section].isdisjoint(outline.profiles[section].blocks[block].terms)
+
+
 def choose(
-    outline: Outline,
+    core: Core,
     relevance: Sequence[Relevance],
     query: Mapping[str, float],
     *,
@@ -129,24 +181,31 @@ def choose(
 
     With *broad*, when the question says little, sections about behaviour in general come first.
     """
+    outline = core.outline
     basket = _Basket(outline, standing, budget_tokens, set(), set())
-    if _tokens(outline, allowed := _allowed(outline, standing)) <= budget_tokens:
-        return allowed
-    basket.take(standing.always | outline.kept | (_binding(outline) - standing.barred))
+    barred_tokens = sum(outline.profiles[i].blocks[b].tokens for i, b in standing.barred)
+    if core.tokens - barred_tokens <= budget_tokens:
+        allowed = _allowed(outline, standing)
+        if _tokens(outline, allowed) <= budget_tokens:
+            return allowed
+    basket.take(standing.always | outline.kept | (core.binding - standing.barred))
     for i in _always(outline, always_include):
         basket.add(i, basket.missing(i))
-    for i, block in _closing(outline):
+    for i, block in core.closing:
         basket.add(i, [block])
     general_room = int(budget_tokens * GENERAL_SHARE)
-    for blocks in _core(outline):
+    for blocks in core.groups:
         before = basket.room
         if basket.take(blocks - standing.barred, min(general_room, basket.room)):
             general_room -= before - basket.room
     for group in standing.wanted:
         basket.take(group, basket.room)
+    _take_rules(basket, core, relevance, int((budget_tokens - RULES_BEYOND_TOKENS) * RULES_SHARE))
     worth = _worth(outline, relevance, BROAD_BONUS if broad else GENERAL_BONUS, standing.liking)
     best = max(worth, default=0.0) or 1.0
     for i in sorted(range(len(worth)), key=lambda i: (-worth[i], i)):
+        if basket.room < LEAST_TOKENS:
+            break
         share = SECTION_SHARE * max(0.0, worth[i] / best) ** FALLOFF
         _fill(basket, i, query, min(basket.room, max(LEAST_SECTION_TOKENS, int(budget_tokens * share))))
         _follow(basket, i, query, min(basket.room, int(budget_tokens * REFERRED_SHARE)))
@@ -232,6 +291,23 @@ def _core(outline: Outline) -> Iterator[Blocks]:
     yield from rest
 
 
+def _take_rules(basket: _Basket, core: Core, relevance: Sequence[Relevance], room: int) -> None:
+    """Add rules that stand in sections about something else, in at most *room* tokens.
+
+    First those that have no word in common with the headings above them: they hold beyond these. What is about a tool
+    comes with its section.
+    """
+    about_tools = basket.standing.about_tools
+    for i, b in sorted(core.rules, key=lambda rule: (rule not in core.beyond, -relevance[rule[0]].score, rule)):
+        if room <= GAP_TOKENS:
+            return
+        if i not in about_tools and basket.is_open((i, b)):
+            before = basket.room
+            if basket.take(frozenset({(i, b)}), min(room, basket.room) - GAP_TOKENS):
+                basket.room -= GAP_TOKENS
+                room -= before - basket.room
+
+
 def _closing(outline: Outline) -> list[tuple[int, int]]:
     """The prompt's last paragraph, if it's short: the date, who is asking, a last word."""
     last = next((i for i in reversed(range(len(outline.profiles))) if outline.profiles[i].blocks), None)
@@ -284,9 +360,9 @@ def _fill(basket: _Basket, section: int, query: Mapping[str, float], room: int) 
 def _follow(basket: _Basket, section: int, query: Mapping[str, float], room: int) -> None:
     """Add what the picked blocks of *section* refer to, in at most *room* tokens together."""
     before = basket.room
-    for block in range(len(basket.outline.profiles[section].blocks)):
-        if (section, block) in basket.picked:
-            for target in basket.outline.references.get((section, block), ()):
+    for place, targets in basket.outline.referring.get(section, ()):
+        if place in basket.picked:
+            for target in targets:
                 _fill(basket, target, query, room - (before - basket.room))
 
 

@@ -47,7 +47,10 @@ def coupled(
     barred = frozenset((i, b) for i in leaving for b in range(len(outline.profiles[i].blocks)))
     spoken_for = before.always.union(*before.wanted, *before.needs.values())
     liking = dict.fromkeys(coupling.within(sent), COMES_BONUS)
-    return replace(before, barred=before.barred | (barred - spoken_for), liking={**liking, **before.liking})
+    return replace(
+        before, barred=before.barred | (barred - spoken_for), liking={**liking, **before.liking},
+        about_tools=frozenset(coupling.tools),
+    )  # fmt: skip
 
 
 def couple(outline: Outline, names: frozenset[str]) -> Coupling:

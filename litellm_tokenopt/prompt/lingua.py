@@ -7,6 +7,7 @@ and those that must stay (`words.firm`).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
@@ -17,10 +18,15 @@ from ..models.lingua import load_engine
 from ..models.once import Once
 from ..models.workers import Workers
 from ..tokens import count_text
-from .words import Span, cut, firm, words_of
+from .words import Span, cut, firm, sentences_of, words_of
 
 CHUNK_CHARS = 6_000
 """Longer texts are compressed part by part: finding the words again takes time that grows with the square."""
+STEP_TOKENS = 200
+"""A causal model shortens so many tokens at a time, and leaves fewer alone: of short texts a step is smaller."""
+SPARE_TOKENS = 100
+"""LongLLMLingua's choice of parts for a question leaves so many tokens more than are wanted."""
+LEAST_RATE = 0.05
 
 _PART = re.compile(r"\w+")
 
@@ -45,6 +51,10 @@ class LinguaCompressor:
         engine = await self._engine.get()
         return await self._workers.run(_compressed, engine, text, ratio, question)
 
+    async def load(self) -> None:
+        """Load the model now. Raises `ModelUnavailable`."""
+        await self._engine.get()
+
     def close(self) -> None:
         """End the thread, and let go of the model. A later text starts them again."""
         self._workers.close()
@@ -53,31 +63,53 @@ class LinguaCompressor:
 
 def _compressed(engine: Any, text: str, ratio: float, question: str) -> str:
     words = words_of(text)
-    kept = set[int]()
+    stays = firm(text, words)
+    rate = _rate_beside(text, words, stays, ratio)
+    kept = {n for n, firmly in enumerate(stays) if firmly}
     for first, last in _chunks(words):
         start, end = words[first][0], words[last - 1][1]
         part = text[start:end]
         chosen = _found_again(
-            [(a - start, b - start) for a, b in words[first:last]], part, _ask(engine, part, ratio, question)
+            [(a - start, b - start) for a, b in words[first:last]], part, _ask(engine, part, rate, question)
         )
         kept.update(first + n for n in chosen)
-    kept.update(n for n, stays in enumerate(firm(text, words)) if stays)
     found = cut(text, [words[n] for n in sorted(kept)])
     return found if found.strip() and count_text(found) < count_text(text) else text
 
 
-def _ask(engine: Any, text: str, ratio: float, question: str) -> str:
+def _rate_beside(text: str, words: Sequence[Span], stays: Sequence[bool], ratio: float) -> float:
+    """The share of all else that may be left, where what *stays* counts towards *ratio*."""
+    total = count_text(text)
+    firm_tokens = sum(count_text(f" {text[a:b]}") for (a, b), firmly in zip(words, stays, strict=True) if firmly)
+    return max(LEAST_RATE, (ratio * total - firm_tokens) / max(1, total - firm_tokens))
+
+
+def _ask(engine: Any, text: str, rate: float, question: str) -> str:
     if engine.use_llmlingua2:
-        result = engine.compress_prompt([text], rate=ratio)
+        result = engine.compress_prompt([text], rate=rate)
     elif question:
+        tokens = engine.get_token_length(text)
         result = engine.compress_prompt(
-            [part for part in text.split("\n\n") if part.strip()], question=question, rate=ratio,
+            _parts(text), question=question, rate=rate, iterative_size=_step(min(tokens, rate * tokens + SPARE_TOKENS)),
             rank_method="longllmlingua", condition_in_question="after_condition", condition_compare=True,
             reorder_context="original", dynamic_context_compression_ratio=0.3, concate_question=False,
+            context_budget=f"+{SPARE_TOKENS}",
         )  # fmt: skip
     else:
-        result = engine.compress_prompt([text], rate=ratio, use_context_level_filter=False)
+        step = _step(engine.get_token_length(text))
+        result = engine.compress_prompt([text], rate=rate, use_context_level_filter=False, iterative_size=step)
     return str(result["compressed_prompt"])
+
+
+def _parts(text: str) -> list[str]:
+    """The paragraphs of *text*, or the sentences of its only one."""
+    paragraphs = [part for part in text.split("\n\n") if part.strip()]
+    return paragraphs if len(paragraphs) > 1 else [text[a:b] for a, b in sentences_of(text)]
+
+
+def _step(tokens: float) -> int:
+    """Tokens at a time, so that the last step is as long as the others: what is over would stay whole."""
+    return max(1, int(tokens / max(1, math.ceil(tokens / STEP_TOKENS))))
 
 
 def _chunks(words: Sequence[Span]) -> Iterator[tuple[int, int]]:

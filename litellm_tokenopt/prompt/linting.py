@@ -16,7 +16,7 @@ from .repeats import alike, repeats
 from .sections import blocks
 from .splitting import summary
 from .stage import PromptStage
-from .tags import unread_tags
+from .tags import unread_ratios, unread_tags
 from .words import sentences_of
 
 ALIKE_SHARE = 0.75
@@ -109,10 +109,12 @@ def _unknown_intents(modules: Sequence[PromptModule], intents: frozenset[str]) -
 
 
 def _tags(modules: Sequence[PromptModule]) -> Iterator[Finding]:
-    """Tags that are sent as they are written, as nobody can read them."""
+    """Tags that are sent as they are written, or do nothing, as nobody can read them."""
     for module in modules:
         for tag in unread_tags(module.text):
-            said = f"{tag} is sent as it stands: it isn't closed, or its ratio isn't a number from 0 to 1"
+            yield Finding("warning", "tag", module.id, f"{tag} is sent as it stands: its other half is missing")
+        for tag in unread_ratios(module.text):
+            said = f"{tag} does nothing: a ratio is a number from 0 to 1 (ratio=0.5)"
             yield Finding("warning", "tag", module.id, said)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..lexical import term_counts, terms
+from ..lexical import Index, indexed, term_counts, terms
 from ..memo import Memo
 from ..settings import PromptLevel
 from ..tokens import count_text
@@ -19,6 +19,7 @@ from .pieces import announces, pieces
 from .references import references
 from .repeats import repeats
 from .sections import Section, path, split
+from .words import RULE_CHARS
 
 HEADING_WEIGHT = 3
 """How often a section's heading counts beside its text; the headings around it count once."""
@@ -47,8 +48,6 @@ _GENERAL = frozenset(
         """
     )
 )
-RULE_CHARS = 400
-"""A longer text says more than a rule."""
 _RULE_BEGINS = re.compile(
     r"[\W_]*(?:(?:(?:you|it|the assistant|answers|replies)\s+)?(?:must|never|always|do not|don't|important|critical"
     r"|mandatory|nunca|siempre|jamais|toujours|niemals|nie|immer|mai|sempre|никогда|всегда)\b|必须|不要|禁止|始终|切勿|必ず)",
@@ -100,23 +99,20 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a section's own text gives: its heading and blocks as they would be sent, and the heading's tokens."""
+    """What a section's own text gives: its heading and blocks as they would be sent, and the heading's tokens.
+
+    `with_heads`: of each block, itself and what it means nothing without: its head, that one's head, and so on.
+    """
 
     heading: str
     heading_tokens: int
     blocks: tuple[Block, ...]
+    with_heads: tuple[frozenset[int], ...]
 
     @property
     def tokens(self) -> int:
         """Tokens of the whole section without its parents' headings: an upper bound, as parts are counted alone."""
         return self.heading_tokens + sum(block.tokens for block in self.blocks)
-
-    def heads(self, block: int) -> Iterator[int]:
-        """What *block* means nothing without: its head, that one's head, and so on."""
-        head = self.blocks[block].head
-        while head is not None:
-            yield head
-            head = self.blocks[head].head
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +120,23 @@ class Outline:
     """The sections of a prompt's texts, one after the other.
 
     For each section: `document`, the text it is from; `paths`, the sections around it, outermost first, and
-    itself; `terms` for ranking by words, its headings' included; `labels`, its headings; `gists`, its headings and
-    first words, to embed; `generality` (0 to 1), how far its heading is about the agent's behaviour as a whole.
-    `references`: the sections that a block's text refers to; `repeated`: the number of the group of blocks that say the
-    same as a block; `kept`: blocks that hold what users marked with ``<keep>``; `surplus`: examples beyond the first
-    few of a section.
+    itself; `index` of their terms for ranking by words, its headings' included; `labels`, its headings; `headings`,
+    their terms; `gists`, its headings and first words, to embed; `generality` (0 to 1), how far its heading is about
+    the agent's behaviour as a whole. `referring`: of a section, its blocks that refer to others, and which these are;
+    `repeated`: the number of the group of blocks that say the same as a block; `kept`: blocks that hold what users
+    marked with ``<keep>``; `surplus`: examples beyond the first few of a section.
     """
 
     sections: tuple[Section, ...]
     document: tuple[int, ...]
     profiles: tuple[Profile, ...]
     paths: tuple[tuple[int, ...], ...]
-    terms: tuple[Mapping[str, int], ...]
+    index: Index
     labels: tuple[str, ...]
+    headings: tuple[frozenset[str], ...]
     gists: tuple[str, ...]
     generality: tuple[float, ...]
-    references: Mapping[tuple[int, int], tuple[int, ...]]
+    referring: Mapping[int, tuple[tuple[tuple[int, int], tuple[int, ...]], ...]]
     repeated: Mapping[tuple[int, int], int]
     surplus: frozenset[tuple[int, int]]
     kept: frozenset[tuple[int, int]]
@@ -150,7 +147,7 @@ class Outline:
         places = ((i, b) for i, found in enumerate(self.profiles) for b in range(len(found.blocks)))
         open_ = (place for place in places if place not in barred)
         chosen = {p for p in open_ if p not in self.repeated or firsts.setdefault(self.repeated[p], p) == p}
-        heads = {(i, head) for i, b in chosen for head in self.profiles[i].heads(b)}
+        heads = {(i, head) for i, b in chosen for head in self.profiles[i].with_heads[b]}
         return frozenset(chosen | (heads - barred))
 
 
@@ -179,15 +176,25 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
         document=tuple(document),
         profiles=profiles,
         paths=paths,
-        terms=tuple(_terms_of(sections[steps[-1]], [sections[i].title for i in steps]) for steps in paths),
+        index=indexed([_terms_of(sections[steps[-1]], [sections[i].title for i in steps]) for steps in paths]),
         labels=labels,
+        headings=tuple(frozenset(term_counts(label)) for label in labels),
         gists=tuple(_gist(label, s) for label, s in zip(labels, sections, strict=True)),
         generality=tuple(_generality(sections, steps) for steps in paths),
-        references=references(sections, [[block.text for block in found.blocks] for found in profiles]),
+        referring=_by_section(references(sections, [[block.text for block in found.blocks] for found in profiles])),
         repeated={place: n for n, group in enumerate(groups) for place in group},
         surplus=frozenset(_surplus(profiles, EXAMPLES[level])) - kept,
         kept=kept,
     )
+
+
+def _by_section(
+    found: Mapping[tuple[int, int], tuple[int, ...]],
+) -> Mapping[int, tuple[tuple[tuple[int, int], tuple[int, ...]], ...]]:
+    referring: dict[int, list[tuple[tuple[int, int], tuple[int, ...]]]] = {}
+    for place in sorted(found):
+        referring.setdefault(place[0], []).append((place, found[place]))
+    return {section: tuple(places) for section, places in referring.items()}
 
 
 def profile(section: Section, level: PromptLevel = "normal") -> Profile:
@@ -244,12 +251,21 @@ def _profile(section: Section, level: PromptLevel) -> Profile:
         start += len(piece.text)
         if len(bare) >= REPEATED_CHARS:
             seen.add(bare)
-    return Profile(heading, count_text(heading) if heading else 0, tuple(found))
+    return Profile(heading, count_text(heading) if heading else 0, tuple(found), tuple(_with_heads(found)))
+
+
+def _with_heads(blocks: Sequence[Block]) -> Iterator[frozenset[int]]:
+    for b in range(len(blocks)):
+        steps = [b]
+        while (head := blocks[steps[-1]].head) is not None:
+            steps.append(head)
+        yield frozenset(steps)
 
 
 def _in_its_place(title: str, found: Profile, b: int) -> str:
     """A block's text, with what stands above it where that changes what it says ("Never do this:")."""
-    lines = [title, *(announces(found.blocks[head].text) for head in found.heads(b))]
+    heads = sorted(found.with_heads[b] - {b}, reverse=True)
+    lines = [title, *(announces(found.blocks[head].text) for head in heads)]
     return "\n".join([*filter(_CHANGES.search, lines), found.blocks[b].text])
 
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from .sections import blocks
-from .words import sentences_of
+from .words import is_strict, sentences_of
 
 LONG_CHARS = 420
 """A block from this length on (about 100 tokens) is cut into sentences, lines and rows."""
 LEAST_CHARS = 60
-"""A shorter piece stays with the next one."""
+"""A shorter piece stays with the next one, but for a rule."""
+MIXED_CHARS = 160
+"""A block from this length on is cut where it holds a rule and says more."""
 
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]")
 _ROW = re.compile(r"[ \t]*\|.*\|[ \t]*")
@@ -63,7 +65,9 @@ def announces(text: str) -> str:
 
 def _parts(block: str) -> list[Piece]:
     """The parts of one block, with heads among them."""
-    if len(block) < LONG_CHARS or any(mark in block for mark in _WHOLE) or _EXAMPLE.search(block[:80]):
+    if any(mark in block for mark in _WHOLE) or _EXAMPLE.search(block[:80]):
+        return [Piece(block)]
+    if len(block) < LONG_CHARS and not (len(block) >= MIXED_CHARS and is_strict(block)):
         return [Piece(block)]
     texts = list(_joined(_cut(block)))
     found: list[Piece] = []
@@ -96,7 +100,9 @@ def _joined(texts: Sequence[str]) -> Iterator[str]:
 def _belongs(held: str, text: str, following: str) -> bool:
     if _ROW.fullmatch(following.strip("\n")):
         return bool(_RULER_ROW.fullmatch(following.strip("\n"))) or not _ROW.match(text)
-    return text.rstrip().rstrip("*_").endswith(":") or (len(held.strip()) < LEAST_CHARS and not held.endswith("\n"))
+    return text.rstrip().rstrip("*_").endswith(":") or (
+        len(held.strip()) < LEAST_CHARS and not held.endswith("\n") and not is_strict(held)
+    )
 
 
 def _head(texts: Sequence[str], before: Sequence[Piece], n: int, *, runs_on: bool) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..lexical import bm25, term_counts
+from ..lexical import term_counts
 from .outline import Outline
 
 if TYPE_CHECKING:
@@ -56,17 +56,23 @@ def rank(
     *sections* holds the vectors of the outline's gists, a row each.
     """
     query = dict.fromkeys(term_counts(question), 1.0)
-    by_words = bm25(query, outline.terms)
+    by_words = outline.index.bm25(query)
     best = max(by_words, default=0.0) or 1.0
-    spread = {term: sum(term in found for found in outline.terms) for term in query}
-    telling = [term for term, n in spread.items() if n <= max(1, len(outline.terms) // TELLING_PART)]
-    rare = [term for term in telling if spread[term] <= max(1, len(outline.terms) // RARE_PART)]
+    count = len(by_words)
+    shared, few = [0] * count, [0] * count
+    for term in query:
+        places = outline.index.places.get(term, ())
+        if len(places) <= max(1, count // TELLING_PART):
+            is_rare = len(places) <= max(1, count // RARE_PART)
+            for i, _ in places:
+                shared[i] += 1
+                few[i] += is_rare
     return tuple(
         Relevance(
             score=(1 - MEANING_WEIGHT) * words / best + MEANING_WEIGHT * cosine,
             cosine=cosine,
-            shared=sum(term in found for term in telling),
-            rare=sum(term in found for term in rare),
+            shared=telling,
+            rare=rare,
         )
-        for words, cosine, found in zip(by_words, (sections @ vector).tolist(), outline.terms, strict=True)
+        for words, cosine, telling, rare in zip(by_words, (sections @ vector).tolist(), shared, few, strict=True)
     )

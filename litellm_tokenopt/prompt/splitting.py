@@ -139,8 +139,8 @@ def _when(found: Outline, coupling: Coupling, i: int, first: int) -> When:
 
 def _referred(found: Outline, i: int) -> Iterator[int]:
     seen = set()
-    for b in range(len(found.profiles[i].blocks)):
-        for target in found.references.get((i, b), ()):
+    for _, targets in found.referring.get(i, ()):
+        for target in targets:
             if target not in seen:
                 seen.add(target)
                 yield target

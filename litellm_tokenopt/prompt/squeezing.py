@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..errors import ModelUnavailable
+from ..lexical import term_counts
+from ..memo import Memo
 from ..request import ChatRequest, Message, is_system, is_text_part, text_of
 from ..stage import Change, Detail, Keep, Stage, Verdict
 from .guarded import Compressed, GuardedCompressor, kind_of
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .ranking import says_little
-from .tags import KEPT, SQUEEZED, without_tags
+from .tags import KEPT, SQUEEZED, ratio_of, without_tags
+
+WARNINGS = 100
+
+logger = logging.getLogger(__name__)
 
 
 class Squeezing:
     """A prompt stage, *inner*, in front of which tagged passages are compressed, once for a session's first question.
 
-    Without a ratio of its own a passage gets that of its kind, of *ratios*. What stands in ``<keep>`` stays. No tag is
-    sent to the model, whatever becomes of the prompt.
+    Without a ratio of its own a passage gets that of its kind, of *ratios*; with one that can't be it stays whole, and
+    that is logged once. What stands in ``<keep>`` stays. No tag is sent to the model, whatever becomes of the prompt.
     """
 
     def __init__(self, inner: Stage, compressor: GuardedCompressor, ratios: Mapping[str, float]) -> None:
         self._inner = inner
         self._compressor = compressor
         self._ratios = ratios
+        self._warned: Memo[str, bool] = Memo(WARNINGS)
 
     @property
     def name(self) -> str:
@@ -58,7 +66,7 @@ class Squeezing:
 
     async def _texts(self, request: ChatRequest, prompt: Prompt, found: list[Compressed]) -> list[str]:
         turns = read_turns(request.messages)
-        question = turns[0].question if turns and not says_little(turns[0].question) else ""
+        question = turns[0].question if turns else ""
         return [await self._text(text, question, found) for text in prompt.texts]
 
     async def _text(self, text: str, question: str, found: list[Compressed]) -> str:
@@ -68,20 +76,35 @@ class Squeezing:
         for match in SQUEEZED.finditer(text):
             if any(start < match.start() < end for start, end in kept):
                 continue
-            ratio = float(match[1]) if match[1] else self._ratios[kind_of(match[2])]
+            ratio = self._ratio(match[1], match[2])
             pieces += [text[last : match.start()], await self._passage(match[2], ratio, question, found)]
             last = match.end()
         return "".join([*pieces, text[last:]])
+
+    def _ratio(self, said: str, passage: str) -> float:
+        if not said.strip():
+            return self._ratios[kind_of(passage)]
+        ratio = ratio_of(said)
+        if ratio is None and self._warned.get(said) is None:
+            self._warned.put(said, True)
+            logger.warning("<squeeze%s>: a ratio from 0 to 1 is allowed (ratio=0.5); the passage stays whole", said)
+        return 1.0 if ratio is None else ratio
 
     async def _passage(self, text: str, ratio: float, question: str, found: list[Compressed]) -> str:
         pieces: list[str] = []
         for part in KEPT.split(text):
             if part.strip() and not KEPT.fullmatch(part):
-                found.append(await self._compressor.compress(part, ratio, question))
+                asked = question if _asks(question, part) else ""
+                found.append(await self._compressor.compress(part, ratio, asked))
                 pieces.append(found[-1].text)
             else:
                 pieces.append(part)
         return "".join(pieces)
+
+
+def _asks(question: str, passage: str) -> bool:
+    """Whether *question* tells what of *passage* is wanted: one of few words does where these stand in the passage."""
+    return not says_little(question) or not term_counts(question).keys().isdisjoint(term_counts(passage))
 
 
 def _is_tagged(message: Message) -> bool:

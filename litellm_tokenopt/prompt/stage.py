@@ -25,7 +25,7 @@ from ..request import ChatRequest, digest, tool_name
 from ..settings import PromptSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import MESSAGE_OVERHEAD, count_text
-from .choice import Picked, choose, choose_asked, choose_late
+from .choice import Core, Picked, choose, choose_asked, choose_late, core_of
 from .coupling import Coupling, couple, coupled
 from .governing import Governed, Standing, govern, standing
 from .messages import Prompt, read_prompt, read_turns, rewrite
@@ -95,9 +95,10 @@ class Intents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a prompt is by itself: its outline, and the users' modules that it holds."""
+    """What a prompt is by itself: its outline, what no question decides on, and the users' modules that it holds."""
 
     outline: Outline
+    core: Core
     governed: Governed
 
 
@@ -256,7 +257,7 @@ class PromptStage:
     def _first(self, task: _Task, asked: _Asked) -> _Choice:
         outline, texts_before = task.read.outline, task.prompt.texts
         picked = choose(
-            outline,
+            task.read.core,
             asked.relevance,
             asked.query,
             budget_tokens=max(1, task.budget_tokens - LEFT_OUT_TOKENS),
@@ -271,7 +272,7 @@ class PromptStage:
 def _read(prompt: Prompt, settings: PromptSettings) -> _Read:
     found = outline(prompt.texts, settings.level)
     modules = read_modules(settings.modules) if settings.modules else ()
-    return _Read(found, govern(modules, found))
+    return _Read(found, core_of(found), govern(modules, found))
 
 
 def _tidied(prompt: Prompt, found: Outline) -> _Choice:

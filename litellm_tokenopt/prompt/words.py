@@ -47,6 +47,10 @@ _RULE = re.compile(
     r"\b(?:must|never|always|do not|don['\u2019]t|shall|forbidden|prohibited|required|only if|under no)\b",
     re.IGNORECASE,
 )
+RULE_CHARS = 400
+"""A longer text says more than a rule."""
+_STRICT = re.compile(r"\b(?:must|never|always|under no circumstances)\b|\b(?:DO NOT|DON['\u2019]T)\b", re.IGNORECASE)
+_NAMED = re.compile(r"\b[A-Za-z]\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|\b\w+(?:\.\w+)*\(\)|^\s*<|\btools?\b")
 _WORD = re.compile(r"\S+")
 _END = re.compile(
     r"(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St|No|vs|cf|Nr|Fr)\.)(?<!\b(?:Mrs|e\.g|i\.e|etc|Inc|Ltd)\.)"
@@ -97,6 +101,16 @@ def identifiers(text: str) -> list[str]:
 def is_rule(sentence: str) -> bool:
     """Whether *sentence* says what must or must not be done."""
     return _RULE.search(sentence) is not None
+
+
+def is_strict(text: str) -> bool:
+    """Whether *text* says what must always or never be done."""
+    return _STRICT.search(text) is not None
+
+
+def is_general_rule(text: str) -> bool:
+    """Whether *text* is little else than what must always or never be done, and names no tool or other identifier."""
+    return len(text) <= RULE_CHARS and is_strict(text) and not _NAMED.search(text) and "```" not in text
 
 
 def cut(text: str, kept: Sequence[Span]) -> str:

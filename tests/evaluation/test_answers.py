@@ -53,8 +53,11 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["questions"] == found["contexts"] == 1
     assert any(score["method"] == "extractive" and score["survived"] == 1 for score in found["scores"])
-    assert main([str(path)]) == 0
-    assert "extractive" in capsys.readouterr().out
+    assert found["absent"] == {"llmlingua": "needs a model: --llmlingua FOLDER or a hub's name"}
+    assert main([str(path), "--llmlingua", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "extractive" in shown
+    assert f"llmlingua: prompt.llmlingua_model {tmp_path} can't be loaded" in " ".join(shown.split())
 
 
 def test_bad_file(tmp_path: Path) -> None:

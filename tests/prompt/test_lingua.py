@@ -11,6 +11,7 @@ import pytest
 from litellm_tokenopt.errors import ModelUnavailable
 from litellm_tokenopt.prompt.lingua import LinguaCompressor
 from litellm_tokenopt.prompt.quality import quality
+from litellm_tokenopt.prompt.words import numbers
 from litellm_tokenopt.tokens import count_text
 
 pytest.importorskip("llmlingua", reason="needs pip install 'litellm-tokenopt[llmlingua]'")
@@ -88,10 +89,28 @@ async def test_compresses_and_protects(kind: str, question: str, request: pytest
     rest = iter(TEXT.split())
     assert all(word in rest for word in found.split())
     kept = quality(TEXT, found)
-    assert kept.numbers == kept.identifiers == kept.names == 1
+    assert kept.identifiers == kept.names == 1
+    assert [found.count(number) >= TEXT.count(number) for number in numbers(TEXT)].count(False) == 0
     assert found.count("must never") == 3
     assert await compressor.compress(TEXT, 0.5, question) == found
     assert await compressor.compress(TEXT, 1.0) == TEXT
+    compressor.close()
+
+
+SHORT = (
+    "the colleagues of the evening shift usually write all of this down in the green book that lies on the long table "
+    "near the window. before that they wash the cups, put the chairs back, and look whether the lamps are off."
+)
+
+
+@pytest.mark.parametrize("kind", ["causal", "classifier"])
+@pytest.mark.parametrize("question", ["", "Where is the green book?"])
+async def test_short_texts_too(kind: str, question: str, request: pytest.FixtureRequest) -> None:
+    """A text of some sentences is shortened like a long one, though llmlingua takes 200 tokens at a time."""
+    compressor = LinguaCompressor(str(request.getfixturevalue(kind)))
+    found = await compressor.compress(SHORT, 0.5, question)
+    assert count_text(SHORT) < 60
+    assert 0.2 * count_text(SHORT) < count_text(found) < 0.8 * count_text(SHORT)
     compressor.close()
 
 

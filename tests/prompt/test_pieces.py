@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from litellm_tokenopt.prompt.choice import choose
+from litellm_tokenopt.lexical import term_counts
+from litellm_tokenopt.prompt.choice import choose, core_of
 from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.pieces import pieces
 from litellm_tokenopt.prompt.ranking import Relevance
@@ -68,8 +69,8 @@ def chosen(body: str, question: str, room: int) -> str:
     """What of a section of *body* is sent for a question, with *room* tokens for it."""
     found = outline([f"Odo helps.\n\n# Depot\n\n{body}\n\n# Other\n\n{'Nothing of it. ' * 200}"])
     relevance = [Relevance(float(section.title == "Depot"), 0.0, 0) for section in found.sections]
-    query = dict.fromkeys(outline([question]).terms[0], 1.0)
-    return render(found, choose(found, relevance, query, budget_tokens=room))
+    query = dict.fromkeys(term_counts(question), 1.0)
+    return render(found, choose(core_of(found), relevance, query, budget_tokens=room))
 
 
 def test_sentences_of_a_long_paragraph() -> None:

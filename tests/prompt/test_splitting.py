@@ -96,13 +96,15 @@ def test_lint_names_likenesses_once(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_lint_finds_tags_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A ratio in per cent and a tag that isn't closed would be sent as they stand."""
+    """A tag that isn't closed is sent as it stands; one with a ratio in per cent does nothing."""
     path = tmp_path / "prompt.md"
     right = "<keep>Always.</keep> <squeeze ratio=0.5>This may be shorter.</squeeze>"
     path.write_text(f"## One\n\n{right} <squeeze ratio=50%>This not.</squeeze>\n\n## Two\n\n<keep>Is open.\n")
     assert main(["prompt", "lint", str(path), "--json"]) == 0
     found = [one["message"] for one in json.loads(capsys.readouterr().out)["findings"] if one["rule"] == "tag"]
-    assert [message.partition(" is sent")[0] for message in found] == ["<squeeze ratio=50%>", "</squeeze>", "<keep>"]
+    assert [message.partition(":")[0] for message in found] == [
+        "<squeeze ratio=50%> does nothing", "<keep> is sent as it stands",
+    ]  # fmt: skip
 
 
 def test_lint_finds_what_contradicts_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

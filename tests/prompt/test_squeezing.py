@@ -70,6 +70,38 @@ async def test_without_a_question() -> None:
     assert 0 < verdict.detail["ratio"] < 0.8
 
 
+@pytest.mark.parametrize("ratio", [" ratio=50%", " ratio=1.5", " ratio=-0.5", " ratio=", " ratio=half", " to=0.5"])
+async def test_a_ratio_that_cannot_be(ratio: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The tag goes, the passage stays whole, and the log says so once."""
+    squeezing = stage()
+    for question in ("How much may I spend on fuel with the card in a day?", "hello"):
+        verdict = await squeezing(asking(tagged(ratio=ratio), question))
+        assert isinstance(verdict, Change)
+        assert verdict.request.messages[0]["content"] == BEFORE + FACTS + AFTER
+    assert [f"<squeeze{ratio}>" in record.getMessage() for record in caplog.records].count(True) == 1
+
+
+@pytest.mark.parametrize("ratio", [" ratio=.5", ' ratio="0.5"', " ratio='0.50'", "  ratio = 0.5 "])
+async def test_ways_to_write_a_ratio(ratio: str) -> None:
+    """With or without quotes, blanks and a leading zero it's the same."""
+    question = "How much may I spend on fuel with the card in a day?"
+    one, other = await stage()(asking(tagged(), question)), await stage()(asking(tagged(ratio=ratio), question))
+    assert isinstance(one, Change)
+    assert isinstance(other, Change)
+    assert one.request == other.request
+
+
+@pytest.mark.parametrize("question", ["fuel?", "Fuel card", "sandoval"])
+async def test_a_question_of_a_word_or_two(question: str) -> None:
+    """It chooses sentences where the passage has the word; a greeting doesn't (see above)."""
+    verdict = await stage()(asking(tagged(), question))
+    assert isinstance(verdict, Change)
+    text = verdict.request.messages[0]["content"]
+    assert verdict.detail["compressor"] == "extractive"
+    assert ("Mr Sandoval" if question == "sandoval" else "Fuel cards have a limit of 90 EUR") in text
+    assert "The depot in Ravel" not in text
+
+
 async def test_below_the_floor() -> None:
     """What would lose too much is sent whole, without its tags."""
     verdict = await stage(min_quality=1.0)(asking(tagged(ratio=" ratio=0.2"), "hello"))

@@ -1,0 +1,91 @@
+"""Rules that stand in sections about something else are sent too, without the rest of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from litellm_tokenopt.prompt import PromptStage
+from litellm_tokenopt.prompt.words import is_general_rule
+from litellm_tokenopt.request import ChatRequest, text_of
+from litellm_tokenopt.stage import Change
+from litellm_tokenopt.tokens import count_text
+
+GOODS = (
+    "Kayaks", "Tents", "Stoves", "Ropes", "Boots", "Lamps", "Maps", "Gloves", "Skis", "Sleds",
+    "Bikes", "Helmets", "Knives", "Bottles", "Rafts", "Bags", "Mats", "Poles", "Radios", "Shovels",
+)  # fmt: skip
+RULES = (
+    "Never share a password with anybody.",
+    "You must answer in the language of the person who asks.",
+    "Always give the date of a figure that you quote.",
+    "Personal data must never leave the company.",
+)
+STEPS = "\n".join(f"- Step {n}: look at entry {n * 7}, note its outcome and tell the office." for n in range(9))
+PLAIN = "The goods come from the north on the first day of the month. They are counted by two people."
+
+
+def title_of(n: int) -> str:
+    return GOODS[n % 20] if n < 20 else f"{GOODS[n % 20]} {n // 20}"
+
+
+def rule_of(n: int) -> str:
+    """The rule of the n-th section: one that holds for all, or one about what the section is about."""
+    if n in (4, 9, 14, 19):
+        return RULES[n // 5]
+    return f"Requests for {title_of(n).lower()} over {n * 40} GBP must be signed."
+
+
+def written(n: int) -> str:
+    """The rule amid a paragraph, in a list, or as a paragraph of its own."""
+    rule = rule_of(n)
+    body = (f"{PLAIN} {rule} {PLAIN}", f"- {PLAIN}\n- {rule}\n- {PLAIN}", f"{PLAIN}\n\n{rule}")[n % 3]
+    return f"## {title_of(n)}\n\n{body}\n\n{STEPS}\n\n"
+
+
+OPENING = "You are Alder, an assistant of a shop.\n\n"
+PROMPT = OPENING + "".join(written(n) for n in range(20))
+
+
+async def sent(stage: PromptStage, prompt: str, question: str) -> str:
+    messages = ({"role": "system", "content": prompt}, {"role": "user", "content": question})
+    verdict = await stage(ChatRequest(model="m", messages=messages))
+    assert isinstance(verdict, Change)
+    return text_of(verdict.request.messages[0]["content"])
+
+
+@pytest.mark.parametrize("question", ["How are skis waxed?", "Hello"])
+async def test_rules_of_sections_left_out_are_sent(make_stage: Callable[..., PromptStage], question: str) -> None:
+    """All of them, under their headings, and of those sections hardly more; within the budget."""
+    out = await sent(make_stage(budget_tokens=2_500), PROMPT, question)
+    assert [rule_of(n) for n in range(20) if rule_of(n) not in out] == []
+    assert count_text(out) <= 2_500 < count_text(PROMPT)
+    assert out.count("look at entry") < 20 * 9 / 2
+
+
+async def test_what_holds_beyond_its_heading_comes_first(make_stage: Callable[..., PromptStage]) -> None:
+    """Where there isn't room for all, rules about their section's subject stay with that section."""
+    prompt = OPENING + "".join(written(n) for n in reversed(range(100)))
+    out = await sent(make_stage(budget_tokens=1_600), prompt, "How are skis waxed?")
+    assert [rule for rule in RULES if rule not in out] == []
+    assert sum(rule_of(n) in out for n in range(100)) < 80
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        (RULES[0], True),
+        ("Under no circumstances are prices told to others.", True),
+        ("DO NOT delete a file that you didn't make.", True),
+        ("Always call lend_item before the goods leave the shelf.", False),
+        ("Always use the search tool for prices.", False),
+        ("Never call loadPrices twice.", False),
+        ("Goods come on Mondays.", False),
+        ("```\n# never do this\n```", False),
+        (f"{PLAIN * 5} Never lend them.", False),
+    ],
+)
+def test_a_rule_that_can_stand_by_itself(text: str, is_one: bool) -> None:
+    """It says what must always or never be done, little else, and nothing of a tool or another identifier."""
+    assert is_general_rule(text) == is_one
