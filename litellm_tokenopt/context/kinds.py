@@ -39,8 +39,10 @@ def condense(text: str) -> str:
     """
     if "\x1b" in text or _OVERWRITES.search(text):
         return "\n".join(map(_last_shown, _ESCAPE.sub("", text).split("\n")))
+    if len(text) < LEAST_JSON_CHARS or not text.lstrip().startswith(("{", "[")):
+        return text
     try:
-        return records.condense(text) if len(text) >= LEAST_JSON_CHARS and records.is_json(text) else text
+        return records.condense(text) if records.is_json(text) else records.condense_lines(text)
     except RecursionError:
         return text
 

@@ -1,19 +1,20 @@
 """JSON: the same content in fewer characters, and as passages that leave it valid.
 
 Objects that are alike become a table, ``{"columns": [...], "rows": [[...], ...]}``: members of a member have columns
-of their own (``price.net``), what all rows have in common is said once, before them (``"all_rows": {...}``). Lists of
-such lists have ``"groups"`` of rows; of an object of objects ``"keyed_by"`` names the column that holds the keys.
-Numbers stay as they were written.
+of their own (``price.net``), what all rows have in common is said once, before them (``"all_rows": {...}``). Where some
+lack members, ``"absent"`` says what stands in the cells of those: a text that no other cell holds. Lists of such lists
+have ``"groups"`` of rows; of an object of objects ``"keyed_by"`` names the column that holds the keys. Numbers stay as
+they were written.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from .outliers import far_off, rare
 from .passages import PASSAGE_CHARS, Branch, Form, Passage, Shelf
@@ -31,18 +32,23 @@ MOST_OF_PLAIN = 0.85
 
 KEY = "(key)"
 
+ABSENT = ("-", "~", "(absent)")
+MOST_ABSENT = 0.5
+"""Of a table's cells at most this part may be absent: else its rows have little in common."""
+
 _BLANK = re.compile(r"[ \t\n\r]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character: no text that is sent may hold it but as an escape."""
 
 _TABLES = frozenset(
-    (*keyed, *common, "columns", form)
+    (*keyed, *absent, *common, "columns", form)
     for keyed in ((), ("keyed_by",))
+    for absent in ((), ("absent",))
     for common in ((), ("all_rows",))
     for form in ("rows", "groups")
 )
-_MOST_KEYS = 4
-_LEVELS = {"keyed_by": 0, "all_rows": 1, "columns": 1, "rows": 2, "groups": 3}
+_MOST_KEYS = 5
+_LEVELS = {"keyed_by": 0, "absent": 0, "all_rows": 1, "columns": 1, "rows": 2, "groups": 3}
 _decoder = json.JSONDecoder()
 
 
@@ -65,6 +71,15 @@ def is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return _blank(text, end) == len(text)
+
+
+def condense_lines(text: str) -> str:
+    """Lines that are a JSON object each as one table; *text* itself where they aren't, or have little in common."""
+    lines = text.strip().split("\n")
+    if len(lines) < TABLE_ROWS or not all(line[:1] == "{" and is_json(line) for line in lines):
+        return text
+    short = condense(f"[{','.join(lines)}]")
+    return short if short.startswith("{") else text
 
 
 def condense(text: str) -> str:
@@ -95,6 +110,10 @@ class _Number(str):
     """A number as it was written."""
 
     __slots__ = ()
+
+
+Path: TypeAlias = tuple[str, ...]
+"""The keys that lead to a member of a member."""
 
 
 class _Object(tuple[tuple[str, Any], ...]):
@@ -172,32 +191,20 @@ class _Writer:
         quoted = list(map(_quoted, keys))
         name = next((name for name, cells in alike.cells.items() if cells == quoted), None)
         if name is None:
-            name, alike = KEY, _Alike({KEY: quoted, **alike.cells}, alike.common)
+            name, alike = KEY, replace(alike, cells={KEY: quoted, **alike.cells})
         return _as_table(alike, "rows", alike.rows, f'"keyed_by":{_quoted(name)},')
 
     def _alike(self, objects: Sequence[_Object]) -> _Alike | None:
-        """The columns of *objects*; None where they have other members than each other."""
-        if len(objects) < TABLE_ROWS:
+        """The columns of *objects*; None where they have little in common."""
+        if len(objects) < TABLE_ROWS or not all(map(_is_single, objects)):
             return None
-        for leaves in (self._deep, self._shallow):
-            rows = [dict(leaves(one)) for one in objects]
-            if rows[0] and all(row.keys() == rows[0].keys() for row in rows):
-                break
-        else:
-            return None
-        names = [".".join(path) for path in rows[0]]
-        if any("." in key for path in rows[0] for key in path) or not all(map(_is_single, objects)):
-            return None
-        columns = {name: [row[path] for row in rows] for name, path in zip(names, rows[0], strict=True)}
-        common = {name: cells[0] for name, cells in columns.items() if len(set(cells)) == 1}
-        if len(common) == len(columns):
-            return None
-        return _Alike({name: cells for name, cells in columns.items() if name not in common}, common)
+        ways = ([dict(leaves(one)) for one in objects] for leaves in (self._deep, self._shallow))
+        return next(filter(None, map(_in_columns, ways)), None)
 
-    def _shallow(self, value: _Object) -> Iterator[tuple[tuple[str, ...], str]]:
+    def _shallow(self, value: _Object) -> Iterator[tuple[Path, str]]:
         return (((key,), self.write(item)) for key, item in value)
 
-    def _deep(self, value: _Object) -> Iterator[tuple[tuple[str, ...], str]]:
+    def _deep(self, value: _Object) -> Iterator[tuple[Path, str]]:
         """(path, text) of what is no object, and of what is a table."""
         for key, item in value:
             if isinstance(item, _Object) and item and _is_single(item) and not self._is_table(item):
@@ -211,10 +218,12 @@ class _Writer:
 
 @dataclass(frozen=True, slots=True)
 class _Alike:
-    """Objects that are alike: by column its cells, and what all of them have in common."""
+    """Objects that are alike: by column its cells, what all of them have in common, and what stands for members that
+    some lack; empty where none do."""
 
     cells: dict[str, list[str]]
     common: dict[str, str]
+    absent: str
 
     @property
     def names(self) -> set[str]:
@@ -225,7 +234,30 @@ class _Alike:
         return list(map(_list, zip(*self.cells.values(), strict=True)))
 
 
+def _in_columns(rows: Sequence[Mapping[Path, str]]) -> _Alike | None:
+    """*rows* as columns; None where too many cells would be absent, or two columns have one name."""
+    paths = dict.fromkeys(path for row in rows for path in row)
+    lacking = sum(len(paths) - len(row) for row in rows)
+    if any("." in key for path in paths for key in path) or lacking > MOST_ABSENT * len(paths) * len(rows):
+        return None
+    absent = _absent(rows) if lacking else ""
+    if absent is None:
+        return None
+    columns = {".".join(path): [row.get(path, absent) for row in rows] for path in paths}
+    common = {name: cells[0] for name, cells in columns.items() if len(set(cells)) == 1}
+    if len(common) == len(columns):
+        return None
+    return _Alike({name: cells for name, cells in columns.items() if name not in common}, common, absent)
+
+
+def _absent(rows: Sequence[Mapping[Path, str]]) -> str | None:
+    """A text that none of the cells hold."""
+    cells = {cell for row in rows for cell in row.values()}
+    return next((quoted for quoted in map(_quoted, ABSENT) if quoted not in cells), None)
+
+
 def _as_table(alike: _Alike, form: str, rows: Sequence[str], before: str = "") -> str:
+    before += f'"absent":{alike.absent},' if alike.absent else ""
     common = f'"all_rows":{_object(alike.common.items())},' if alike.common else ""
     return f'{{{before}{common}"columns":{_list(map(_quoted, alike.cells))},"{form}":{_list(rows)}}}'
 
@@ -286,23 +318,28 @@ class _Reader:
             return self._string(json.loads(text[start:end]), key)
         members = _members(text, start, first)
         if first == "{" and self._is_table(members):
-            return self._rows(members[-1].value, key + text[start : members[-1].value + 1])
+            return self._rows(members, key + text[start : members[-1].value + 1])
         form: Form = "dict" if first == "{" else "list"
         parts = tuple(self._grouped(members, depth - 1))
         return Branch(form, parts, key + first, text[end - 1], "items" if form == "list" else "fields")
 
     def _is_table(self, members: Sequence[Member]) -> bool:
-        keys = [_decoder.raw_decode(self._text, one.start)[0] for one in members[: _MOST_KEYS + 1]]
+        keys = [self._read(one.start) for one in members[: _MOST_KEYS + 1]]
         return is_table(keys) and self._text[members[-1].value] == "["
+
+    def _read(self, start: int) -> Any:
+        return _decoder.raw_decode(self._text, start)[0]
 
     def _string(self, value: str, key: str) -> Branch:
         lines = weighed(value, plain_kind(value))
         return Branch("string", tuple(self._shelf.lines(lines)), key)
 
-    def _rows(self, start: int, head: str) -> Branch:
+    def _rows(self, table: Sequence[Member], head: str) -> Branch:
         """A table's rows, or groups of rows, each a passage of its own."""
-        members = _members(self._text, start, "[")
-        weights = row_weights([json.loads(self._text[one.value : one.end]) for one in members])
+        parts = {self._read(one.start): one.value for one in table}
+        members = _members(self._text, table[-1].value, "[")
+        absent = self._read(parts["absent"]) if "absent" in parts else None
+        weights = row_weights([self._read(one.value) for one in members], absent)
         rows = tuple(
             self._shelf.put(self._text[one.value : one.end], weight)
             for one, weight in zip(members, weights, strict=True)
@@ -330,9 +367,12 @@ class _Reader:
         return self._shelf.put(text, weight, len(group))
 
 
-def row_weights(rows: Sequence[Any]) -> list[float]:
-    """What speaks for each row of a table: it tells of an error, is far off, holds a rare value, or is at an end."""
-    odd = _odd_rows(rows) if all(map(_is_plain, rows)) and len(set(map(len, rows))) == 1 else set()
+def row_weights(rows: Sequence[Any], absent: str | None = None) -> list[float]:
+    """What speaks for each row of a table: it tells of an error, is far off, holds a rare value, or is at an end.
+
+    *absent* stands in the cells of members that a row lacks.
+    """
+    odd = _odd_rows(rows, absent) if all(map(_is_plain, rows)) and len(set(map(len, rows))) == 1 else set()
     weights = [ERROR_WEIGHT if index in odd or says_error(repr(row)) else 0.0 for index, row in enumerate(rows)]
     for end in (0, -1) if rows else ():
         weights[end] = max(weights[end], ERROR_WEIGHT / 2)
@@ -344,12 +384,14 @@ def _is_plain(row: Any) -> bool:
     return isinstance(row, list) and not (row and isinstance(row[0], list))
 
 
-def _odd_rows(rows: Sequence[Sequence[Any]]) -> set[int]:
+def _odd_rows(rows: Sequence[Sequence[Any]], absent: str | None) -> set[int]:
     odd: set[int] = set()
     for column in zip(*rows, strict=True):
-        entries = dict(enumerate(column))
-        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in column):
-            odd |= far_off(entries)
-        elif all(isinstance(value, (str, bool)) or value is None for value in column):
-            odd |= rare(entries)
+        held = {row: value for row, value in enumerate(column) if value is not None and value != absent}
+        if len(held) < len(column):
+            odd |= rare({row: row in held for row in range(len(column))})
+        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in held.values()):
+            odd |= far_off(held)
+        elif all(isinstance(value, (str, bool)) for value in held.values()):
+            odd |= rare(held)
     return odd

@@ -67,7 +67,7 @@ _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+\S|^\s*(?:\*\*|__)[^*_]{2,80}(?:\*\*|__
 _LOG_LINE = re.compile(
     r"^\s*[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|\d\d?:\d\d:\d\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d"
     r"|\d{10,13}[ .]|(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{4} \d\d:"
-    r"|\d{1,3}(?:\.\d{1,3}){3} - )"
+    r"|\d{1,3}(?:\.\d{1,3}){3} - |\{\"(?:@?time(?:stamp)?|ts|level|severity|msg|message)\":)"
 )
 _CODE_LINE = re.compile(
     r"[;{}]\s*$|^\s*(?:import|from|return|if|else|elif|for|while|try|except|catch|with|raise|throw|await|yield|switch|"

@@ -175,7 +175,10 @@ json_values = st.recursive(
     max_leaves=20,
 )
 facts = st.fixed_dictionaries({"id": st.integers(0, 3), "name": st.text(max_size=9), "price": json_values})
-alike = st.fixed_dictionaries({"id": st.integers(), "tags": json_values, "of": facts})
+alike = st.fixed_dictionaries(
+    {"id": st.integers() | st.sampled_from(records.ABSENT), "of": facts | st.none()},
+    optional={"tags": json_values, "note": st.none() | st.text(max_size=3)},
+)
 rows = st.lists(alike, max_size=9) | st.lists(st.lists(alike, min_size=1, max_size=3), max_size=4)
 keyed = st.dictionaries(st.text(max_size=4), alike, max_size=6)
 
@@ -185,7 +188,9 @@ def spread_out(value: object) -> object:
     if isinstance(value, dict) and records.is_table(list(value)):
         common = value.get("all_rows", {})
         groups = value.get("groups") or [value["rows"]]
-        listed = [[nested({**common, **dict(zip(value["columns"], row, strict=True))}) for row in g] for g in groups]
+        absent = value.get("absent", object())
+        cells = [[dict(zip(value["columns"], row, strict=True)) for row in group] for group in groups]
+        listed = [[nested(common, {k: v for k, v in row.items() if v != absent}) for row in group] for group in cells]
         if "keyed_by" in value:
             at = value["columns"].index(value["keyed_by"])
             return {
@@ -198,10 +203,10 @@ def spread_out(value: object) -> object:
     return [spread_out(item) for item in value] if isinstance(value, list) else value
 
 
-def nested(cells: dict[str, object]) -> dict[str, object]:
+def nested(common: dict[str, object], cells: dict[str, object]) -> dict[str, object]:
     """A row's cells as the object that it was."""
     found: dict[str, object] = {}
-    for name, cell in cells.items():
+    for name, cell in (common | cells).items():
         *path, last = name.split(".")
         inner = found
         for key in path:
@@ -220,6 +225,49 @@ def test_condensed_json_says_the_same(value: object, listed: object, by_key: obj
     assert spread_out(json.loads(short)) == given_
     assert len(short) <= len(text)
     assert condense(short) == short
+
+
+def test_rows_that_lack_members_are_a_table_too() -> None:
+    """What a row lacks is told from null, and from a text that says the same."""
+    rows = [{"order": f"FH-{n:05d}", "total": n + 0.5, "coupon": f"SPRING{n}"} for n in range(12)]
+    del rows[3]["coupon"]
+    rows[5]["coupon"] = None  # type: ignore[assignment]
+    rows[7]["coupon"] = "-"
+    rows[9]["refund"] = {"by": "card", "on": "2026-05-01"}  # type: ignore[assignment]
+    short = json.loads(condense(json.dumps(rows)))
+    assert short["columns"] == ["order", "total", "coupon", "refund.by", "refund.on"]
+    assert short["absent"] == "~"
+    assert [row[2] for row in short["rows"]][2:8] == ["SPRING2", "~", "SPRING4", None, "SPRING6", "-"]
+    assert short["rows"][9][3:] == ["card", "2026-05-01"]
+    assert spread_out(short) == rows
+
+
+def test_rows_with_nothing_in_common_are_no_table() -> None:
+    """A table of holes would be harder to read than what it stands for."""
+    rows = [{f"{key}{n}": n for key in ("amount", "total", "count")} for n in range(30)]
+    assert json.loads(condense(json.dumps(rows))) == rows
+
+
+def test_a_row_with_what_others_lack_stands_out() -> None:
+    """Of optional members a rare one is what its row is read for, a number among gaps too."""
+    rows = [{"order": f"FH-{n:05d}", "weight": 2 + n % 3} for n in range(40)]
+    for row in rows[::2]:
+        del row["weight"]
+    rows[16]["hold"], rows[27]["weight"] = "customs", 900
+    kept = best(read(condense(json.dumps(rows))), 4)
+    assert "customs" in kept
+    assert "FH-00027" in kept
+
+
+def test_lines_of_objects_are_one_table() -> None:
+    """A structured log names its fields once."""
+    rows = [{"ts": f"09:00:{n:02d}", "level": "info", "pod": f"web-{n % 4}"} for n in range(30)]
+    rows[11] |= {"level": "error", "cause": "no such image"}
+    text = "\n".join(map(json.dumps, rows)) + "\n"
+    assert spread_out(json.loads(condense(text))) == rows
+    assert len(condense(text)) < 0.7 * len(text)
+    for broken in (text[:-3], text.replace("}\n{", "}\n\n{", 1), text.replace('"web-0"}', '"web-0"} retry', 1)):
+        assert condense(broken) == broken
 
 
 def test_numbers_keep_their_form() -> None:
