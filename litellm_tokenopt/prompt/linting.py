@@ -10,6 +10,7 @@ from typing import Literal
 from ..modules import PromptModule, closure, conflict, faults
 from ..request import ChatRequest, text_of
 from ..stage import Change
+from .contradictions import Kind, contradictions
 from .outline import clean
 from .pieces import pieces
 from .repeats import alike, repeats
@@ -60,7 +61,11 @@ def lint(
     found += _unknown_intents(modules, intents)
     found += _tags(modules)
     found += _dead(modules, by_id, tools, prompt)
+    places = [place for module in modules for place in _places(module)]
+    clashing = contradictions([place.text for place in places])
+    found += _contradictions(places, clashing)
     found += _repeats(modules)
+    found += _alike(places, frozenset((earlier, later) for earlier, later, _ in clashing))
     return found
 
 
@@ -142,15 +147,24 @@ def _repeats(modules: Sequence[PromptModule]) -> Iterator[Finding]:
     for group in _groups(modules):
         where = ", ".join(map(str, group[1:SHOWN])) + (", …" if len(group) > SHOWN else "")
         yield Finding("warning", "repeat", group[0].module, f"{group[0]} is said again at {where}: {_shown(group[0])}")
-    yield from _alike([place for module in modules for place in _places(module)])
 
 
-def _alike(places: Sequence[_Place]) -> Iterator[Finding]:
-    """Each sentence with the later ones that share most of its words and weren't named before."""
+def _contradictions(places: Sequence[_Place], clashing: Sequence[tuple[int, int, Kind]]) -> Iterator[Finding]:
+    """Sentences that say the opposite of each other, or another number for the same thing."""
+    for earlier, later, kind in clashing:
+        one, other = places[earlier], places[later]
+        how = "say the opposite" if kind == "opposite" else "give different numbers for the same"
+        yield Finding(
+            "warning", "contradiction", one.module, f"{one} and {other} {how}: {_shown(one)}, {_shown(other)}"
+        )
+
+
+def _alike(places: Sequence[_Place], named: frozenset[tuple[int, int]]) -> Iterator[Finding]:
+    """Each sentence with the later ones that share most of its words and weren't *named* before."""
     found: dict[int, list[tuple[_Place, float]]] = {}
     told: set[int] = set()
     for earlier, later, share in sorted(alike([place.text for place in places], ALIKE_SHARE)):
-        if later not in told:
+        if later not in told and (earlier, later) not in named:
             found.setdefault(earlier, []).append((places[later], share))
             told.add(later)
     for n, others in found.items():

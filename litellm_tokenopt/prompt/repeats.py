@@ -1,8 +1,8 @@
 """Instructions that a prompt gives more than once, in the same or nearly the same words.
 
 Nearly the same are two texts with the same telling words, numbers and names, as many negations, and one degree of duty
-(must, should, may); where words like *before* or *than* stand, in the same order too. Code and tables are never
-repeats.
+(must, should, may); where words like *before* or *than* stand, and in short rules of more than two such words, in the
+same order too. Code and tables are never repeats.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from typing import TypeVar
 
 from ..lexical import terms
 from ..memo import Memo
+from .words import is_strict
 
 Place = TypeVar("Place")
 
 LEAST_TERMS = 5
 """A text of fewer different telling words may mean something else in another place."""
 LEAST_WORDS = 5
+RULE_TERMS = 2
+"""A rule (never share passwords) may be as short as this: it means the same wherever it stands."""
 
 _MARKER = re.compile(r"^[ \t]*(?:[-*+•>]|\d{1,3}[.)]|[a-z]\))[ \t]+", re.MULTILINE)
 _MARKUP = re.compile(r"[*_`#\"“”'\u2019]+")
@@ -33,8 +36,12 @@ _ORDER = re.compile(
     re.IGNORECASE,
 )
 _FILLERS = frozenset(
-    terms("please ensure make sure note remember important kindly always must shall required need case")
+    terms("please ensure make sure note remember important kindly always must shall required need case never ever")
+) | frozenset(terms("anyone anybody everyone everybody under circumstance"))
+_WHOSE = re.compile(
+    r"\b(?:my|our|your|his|her|its|their|some|such|other|own|out|up|off|down|back|it|them)\b", re.IGNORECASE
 )
+"""Small words that are no telling ones, and yet tell in a short rule."""
 _NO_PROSE = re.compile(r"```|~~~|^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
 
 _keys: Memo[tuple[str, bool], tuple[Hashable | None]] = Memo(max_entries=10_000)
@@ -52,7 +59,7 @@ def repeats(texts: Iterable[tuple[Place, str]], *, near: bool) -> tuple[tuple[Pl
 
 def alike(texts: Sequence[str], share: float) -> list[tuple[int, int, float]]:
     """Pairs (earlier, later, share of words in common) of *texts* that share so many words, and are no `repeats`."""
-    told = [frozenset(_telling(text)) if _key(text, near=True) is not None else frozenset() for text in texts]
+    told = [frozenset(telling(text)) if _key(text, near=True) is not None else frozenset() for text in texts]
     holders: dict[str, list[int]] = {}
     pairs = []
     for later, words in enumerate(told):
@@ -75,18 +82,31 @@ def _key(text: str, near: bool) -> Hashable | None:
 
 def _made_key(text: str, near: bool) -> Hashable | None:
     plain = " ".join(_MARKUP.sub("", _MARKER.sub("", text)).split()).rstrip(".!;:").casefold()
-    if len(plain.split()) < LEAST_WORDS or _NO_PROSE.search(text):
+    if _NO_PROSE.search(text):
+        return None
+    told = telling(text)
+    short_rule = is_strict(text) and RULE_TERMS <= len(set(told)) < LEAST_TERMS
+    if len(plain.split()) < LEAST_WORDS and not short_rule:
         return None
     if not near:
         return plain
-    told = _telling(text)
+    if short_rule:
+        return _rule_key(plain, told)
     if len(set(told)) < LEAST_TERMS:
         return plain
     ordered = bool(_ORDER.search(plain))
     return (tuple(told) if ordered else frozenset(told), len(_NEGATION.findall(plain)), _duty(plain))
 
 
-def _telling(text: str) -> list[str]:
+def _rule_key(plain: str, told: Sequence[str]) -> Hashable:
+    """Of a rule of few words; who does what to whom is told by their order where there are three or more."""
+    ordered = len(told) > RULE_TERMS or bool(_ORDER.search(plain))
+    words = tuple(told) if ordered else frozenset(told)
+    return (words, len(_NEGATION.findall(plain)), _duty(plain), frozenset(_WHOSE.findall(plain)))
+
+
+def telling(text: str) -> list[str]:
+    """The terms of *text* without courtesies and words of duty, in order."""
     return [term for term in terms(_MARKUP.sub("", _MARKER.sub("", text))) if term not in _FILLERS]
 
 

@@ -27,6 +27,9 @@ RULE = "- Always cite the source and the date of each figure in the answer.\n"
         (RULE, "* **Always** cite the source and the date of each figure in the answer!"),
         (RULE, "Please make sure you always cite the source and date of each figure in an answer."),
         (RULE, "3. The date and the source of each figure must be cited in the answer."),
+        ("Never share passwords.", "Passwords must never be shared with anyone."),
+        ("Do not share passwords.", "- You must **never** share a password!"),
+        ("Never show customer addresses.", "You must never show a customer address to anybody."),
     ],
 )
 def test_the_same_in_other_words_is_a_repeat(one: str, other: str) -> None:
@@ -50,6 +53,14 @@ def test_the_same_in_other_words_is_a_repeat(one: str, other: str) -> None:
         ("Enable the nightly backup of the orders database.", "Disable the nightly backup of the orders database."),
         ("Send the weekly stock report to Anna in Leeds.", "Send the weekly stock report to Jan in Leeds."),
         ("Keep it short.", "Keep it short."),
+        ("Never share passwords.", "Always share passwords."),
+        ("Never share passwords.", "You may share passwords."),
+        ("Never share passwords.", "Never share passwords unless an admin asks."),
+        ("Never share passwords.", "Never share addresses."),
+        ("Never share our passwords.", "Never share your passwords."),
+        ("Never lend 2 tents.", "Never lend 3 tents."),
+        ("Agents must never call suppliers.", "Suppliers must never call agents."),
+        ("Never sign before noon in Leeds.", "Never sign after noon in Leeds."),
         ("| a | b | c | d | e |\n|---|---|---|---|---|", "| a | b | c | d | e |\n|---|---|---|---|---|"),
     ],
 )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from litellm_tokenopt.cli import main
 from litellm_tokenopt.modules import PromptModule, faults, read_modules
 from litellm_tokenopt.prompt import linting
+from litellm_tokenopt.prompt.contradictions import contradictions
 from litellm_tokenopt.prompt.governing import govern
 from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.splitting import as_yaml, split_prompt, summary
@@ -93,6 +94,38 @@ def test_lint_names_likenesses_once(tmp_path: Path, capsys: pytest.CaptureFixtur
     found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["rule"] == "alike"]
     assert len(found) == 1
     assert all(shop.casefold() in found[0]["message"] for shop in shops)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "how"),
+    [
+        ("Always use emoji.", "Never use an emoji.", "say the opposite"),
+        ("You may share logs with partners.", "Logs must never be shared with partners.", "say the opposite"),
+        ("Always ask the lead before a refund.", "Do not ask the lead before a refund.", "say the opposite"),
+        ("Refunds up to 200 GBP need no lead.", "Refunds up to 250 GBP need no lead.", "give different numbers"),
+        ("Answers have at most 10 lines.", "An answer must have at most 12 lines.", "give different numbers"),
+    ],
+)
+def test_lint_finds_contradictions_in_words(
+    one: str, other: str, how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What one module asks for and another forbids, and two numbers for one limit, each pair once."""
+    path = tmp_path / "prompt.md"
+    path.write_text(f"You help.\n\n# Sums\n\n- {one}\n\n# Dates\n\n- {other}\n")
+    code, found = lint(path, capsys)
+    assert code == 0
+    assert found["contradiction", "sums"].startswith(f"sums:3 and dates:3 {how}")
+    assert ("alike", "sums") not in found
+
+
+def test_what_is_no_contradiction() -> None:
+    """Conditions, other things, and lists of numbers are none."""
+    steps = [f"Step {n} must look at entry {n}." for n in range(1, 8)]
+    texts = [
+        "Always share logs with partners.", "Never share logs with partners unless they sign.",
+        "Never share passwords.", "Tents may be lent for 3 days.", "Boats may be lent for 5 days.", *steps,
+    ]  # fmt: skip
+    assert contradictions(texts) == []
 
 
 def test_lint_finds_tags_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
