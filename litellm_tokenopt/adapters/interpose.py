@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial, wraps
 from types import CellType
 from typing import Any
+from weakref import WeakMethod
 
 from ..request import Surface
 from .answering import Answering
@@ -113,14 +114,17 @@ class Interposer:
         """A chat stream hands its reply over the moment it ends: LiteLLM's own task or thread may come too late."""
         for name in ("cache_streaming_response", "async_cache_streaming_response"):
             store = getattr(result, name, None)
-            if call is not None and store is not None:
-                setattr(result, name, partial(self._capture, call, store))
+            if call is not None and inspect.ismethod(store):
+                # Weakly: a stream that holds itself is there until the next full collection, though its reader is gone.
+                setattr(result, name, partial(self._capture, call, WeakMethod(store)))
         return result
 
-    def _capture(self, call: Call, store: Function, processed_chunk: Any, cache_hit: bool) -> Any:
+    def _capture(self, call: Call, store: WeakMethod[Any], processed_chunk: Any, cache_hit: bool) -> Any:
         if not cache_hit:
             self._plugin.after(call, processed_chunk)
-        return store(processed_chunk=processed_chunk, cache_hit=cache_hit)
+        method = store()
+        assert method is not None  # the stream itself asks
+        return method(processed_chunk=processed_chunk, cache_hit=cache_hit)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """All arguments by name."""

@@ -77,7 +77,7 @@ def _watched(source: Any, gone: Callable[[], None]) -> Any:
 
 
 class WatchedStream:
-    """The events of *source*; *gone* is called once where its reader goes away before the end."""
+    """The events of *source*; *gone* is called once where its reader goes away before the end, or drops it."""
 
     def __init__(self, source: Any, gone: Callable[[], None]) -> None:
         self._source = source
@@ -104,6 +104,9 @@ class WatchedStream:
         closing = close() if close is not None else None
         if inspect.isawaitable(closing):
             await closing
+
+    def __del__(self) -> None:
+        self._leave()
 
     def _leave(self) -> None:
         if not self._over:

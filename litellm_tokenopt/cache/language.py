@@ -58,9 +58,9 @@ def is_english(text: str) -> bool:
     """
     words = [word.lower() for word in _WORD.findall(_QUOTED.sub(" ", text))]
     english = sum(word in _ENGLISH or word.partition("'")[0] in _ENGLISH for word in words)
-    if sum(not _is_latin(word) for word in words) > english:
+    if not text.isascii() and sum(not _is_latin(word) for word in words) > english:
         return False
-    strange = sum(word in _STRANGE or _ELIDED.match(word) is not None for word in words)
+    strange = sum(word in _STRANGE or (not word.isalpha() and _ELIDED.match(word) is not None) for word in words)
     if strange > english:
         return False
     return not FUNCTION_WORDS.isdisjoint(words) or all(word.isascii() for word in words)
@@ -71,6 +71,8 @@ def foreign_signs(text: str) -> tuple[str, ...]:
 
     Accents, typographic marks and currency signs are none.
     """
+    if text.isascii():
+        return ()
     return tuple(sign for sign in text if not sign.isascii() and sign not in _TYPOGRAPHIC and _is_sign_or_strange(sign))
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -197,7 +198,12 @@ def _acronyms(text: str) -> str:
     return _ACRONYM.sub(lambda m: f"{m.group()}acronym" if m.group().lower() in lex.ACRONYMS else m.group(), text)
 
 
+_ANY_PHRASE = re.compile("|".join(pattern.pattern for pattern, _ in lex.PHRASES))
+
+
 def _expanded(text: str) -> str:
+    if _ANY_PHRASE.search(text) is None:
+        return text  # of most questions no phrase has another form: one search tells, instead of one for each
     for pattern, replacement in lex.PHRASES:
         text = pattern.sub(replacement, text)
     return text
@@ -214,6 +220,8 @@ def _names(text: str) -> frozenset[str]:
 
 
 _WORD = re.compile(r"(?<![\w'])[A-Za-z][A-Za-z]+(?![\w'])")
+_SENTENCE_START = re.compile(r"(?:^|[.!?:\n])\W*$")
+_UNSTRESSED = lex.FUNCTION_WORDS - lex.ACRONYMS
 
 
 def _is_lower(text: str) -> bool:
@@ -222,8 +230,7 @@ def _is_lower(text: str) -> bool:
     Capitals that stress a word that only grammar needs don't count.
     """
     return text.isupper() or not any(
-        word.lower() not in lex.FUNCTION_WORDS - lex.ACRONYMS and word != word.lower()
-        for word in _WORD.findall(text[1:])
+        word.lower() not in _UNSTRESSED and word != word.lower() for word in _WORD.findall(text[1:])
     )
 
 
@@ -233,9 +240,15 @@ def _cased(text: str) -> Mapping[str, frozenset[str]]:
     if not text.isupper():
         for match in _WORD.finditer(text):
             word = match.group()
-            if not re.search(r"(?:^|[.!?:\n])\W*$", text[: match.start()]) or word[1:] != word[1:].lower():
+            if not _begins_sentence(text, match.start()) or word[1:] != word[1:].lower():
                 found.setdefault(word.lower(), set()).add(word)
     return {word: frozenset(forms) for word, forms in found.items()}
+
+
+def _begins_sentence(text: str, at: int) -> bool:
+    # Mostly a word and a blank stand before it, which is told without a search.
+    inside = text[at - 1 : at] == " " and text[max(0, at - 2) : at - 1].isalnum()
+    return not inside and _SENTENCE_START.search(text[:at]) is not None
 
 
 def _before(tokens: Sequence[str]) -> Mapping[str, frozenset[str]]:
@@ -293,6 +306,7 @@ def _extraposed(tokens: Sequence[str]) -> Iterator[str]:
                 yield from filter(None, map(content_stem, between))
 
 
+@lru_cache(maxsize=20_000)
 def content_stem(token: str) -> str:
     """The stem that stands for a content word; empty for a function word, a negator or a mark."""
     if token in lex.THIRD_PERSON:

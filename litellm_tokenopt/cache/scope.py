@@ -11,8 +11,9 @@ from typing import Any, cast
 from ..memo import Memo
 from ..request import ChatRequest, Message, Tool, canonical, digest, is_text_part, text_of, user_turns
 from ..settings import CacheSettings
+from .forms import message_of, options_of, tool_choice_of
 
-FORMAT_VERSION = "2"
+FORMAT_VERSION = "3"
 """Part of every scope, key and index name: raise it when what is stored, or how it's compared, changes."""
 
 HOMES = tuple("0123456789abcdef")
@@ -40,7 +41,8 @@ class Scope:
 def scope_of(request: ChatRequest, settings: CacheSettings, embedder_name: str) -> Scope:
     """The scope of *request*, which has a user message. Takes 1 ms for 60k tokens."""
     turn = user_turns(request.messages)[-1]
-    before, last, after = request.messages[:turn], request.messages[turn], request.messages[turn + 1 :]
+    messages = [message_of(message) for message in request.messages]
+    before, last, after = messages[:turn], messages[turn], messages[turn + 1 :]
     parts = (
         FORMAT_VERSION,
         embedder_name,
@@ -48,9 +50,9 @@ def scope_of(request: ChatRequest, settings: CacheSettings, embedder_name: str) 
         request.surface,
         request.model,
         _optional(request.controls.namespace),
-        canonical(request.tool_choice),
+        canonical(tool_choice_of(request)),
         _tools(request.tools),
-        _options(request.options, settings),
+        _options(options_of(request), settings),
         _messages(before),
         _frame(last),
         _messages(after),

@@ -89,8 +89,8 @@ class MemoisedEmbedder:
             self._pending.update(dict.fromkeys(batch, task))
         tasks = {self._pending[key] for key in missing}
         found: dict[str, NDArray[np.float32]] = {}
-        for rows in await asyncio.gather(*(asyncio.shield(task) for task in tasks)):
-            found |= rows
+        for task in tasks:
+            found |= await asyncio.shield(task)
         return found
 
     def _forget(self, keys: tuple[str, ...], task: asyncio.Task[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import bisect
 import json
 import math
@@ -96,7 +95,7 @@ class PairModel:
     async def logits(self, asked: str, others: Sequence[str]) -> list[float]:
         """The logit of each of *others* asking the same as *asked*. Raises `ModelUnavailable`."""
         graph = await self._graph.get()
-        return list(await asyncio.gather(*(self._workers.run(graph.logit, asked, other) for other in others)))
+        return [await self._workers.run(graph.logit, asked, other) for other in others]
 
     def close(self) -> None:
         """Let go of the model and its threads. It can be used again."""

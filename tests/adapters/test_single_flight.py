@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -181,7 +182,7 @@ def test_a_stream_that_nobody_reads_is_not_waited_for(
     assert len(slow.requests) == 2
 
 
-@pytest.mark.parametrize("way", ["closed", "cancelled"])
+@pytest.mark.parametrize("way", ["closed", "cancelled", "dropped"])
 def test_a_stream_that_is_left_is_not_waited_for(
     way: str, slow: SlowServer, given: dict[str, Any], loop: Any, on: Any
 ) -> None:
@@ -194,6 +195,8 @@ def test_a_stream_that_is_left_is_not_waited_for(
         await asyncio.sleep(0.05)
         if way == "closed":
             await stream.aclose()
+        elif way == "dropped":
+            del stream
         else:
             reading = asyncio.create_task(text_of(_already(stream)))
             await asyncio.sleep(0.05)
@@ -209,11 +212,28 @@ def test_a_stream_that_is_left_is_not_waited_for(
     assert len(slow.requests) == 2
 
 
+def test_a_sync_stream_that_is_dropped_is_waited_for_no_longer_than_any(
+    slow: SlowServer, given: dict[str, Any], switch_on: Callable[..., Any]
+) -> None:
+    """LiteLLM's sync streams are held by their own logs, so only the time limit tells that nobody reads on."""
+    switch_on(cache={"single_flight_seconds": 2})
+    slow.pause = 1.0
+    gc.disable()
+    try:
+        next(litellm.completion(**given, stream=True))
+        begun = time.monotonic()
+        assert litellm.completion(**given).choices[0].message.content == "Grass and hay."
+        assert time.monotonic() - begun < 10
+    finally:
+        gc.enable()
+    assert len(slow.requests) == 2
+
+
 async def _already(stream: Any) -> Any:
     return stream
 
 
-@pytest.mark.parametrize("end", ["read", "closed", "cancelled", "failed"])
+@pytest.mark.parametrize("end", ["read", "closed", "cancelled", "failed", "dropped"])
 def test_a_watched_stream_tells_once_that_its_reader_has_gone(end: str, loop: Any) -> None:
     """Not where it was read to its end, or failed by itself; closing it afterwards tells nothing more."""
     gone: list[str] = []
@@ -228,6 +248,8 @@ def test_a_watched_stream_tells_once_that_its_reader_has_gone(end: str, loop: An
     async def use() -> None:
         stream = WatchedStream(events(), lambda: gone.append(end))
         assert await anext(stream) == 1
+        if end == "dropped":
+            return
         if end != "closed":
             reading = asyncio.ensure_future(anext(stream))
             await asyncio.sleep(0.01)
@@ -237,7 +259,7 @@ def test_a_watched_stream_tells_once_that_its_reader_has_gone(end: str, loop: An
         await stream.aclose()
 
     loop.run(use())
-    assert gone == ([end] if end in ("closed", "cancelled") else [])
+    assert gone == ([end] if end in ("closed", "cancelled", "dropped") else [])
 
 
 @pytest.mark.parametrize("api", ["messages", "responses"])

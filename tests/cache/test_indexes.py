@@ -11,10 +11,11 @@ import pytest
 
 from litellm_tokenopt.cache.indexes import GROWN_SECONDS, LOOK_AGAIN_SECONDS, VectorIndexes, facts_of
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
+from litellm_tokenopt.cache.scope import FORMAT_VERSION
 from litellm_tokenopt.redis.pool import RedisPool
 
 VECTORS = np.eye(64, dtype=np.float32)
-BEGIN = "test:answer:v2:m:"
+BEGIN = f"test:answer:v{FORMAT_VERSION}:m:"
 
 
 async def used(pool: RedisPool) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
+from litellm_tokenopt.cache.scope import FORMAT_VERSION
 from litellm_tokenopt.errors import RedisUnavailable
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import RedisSettings
@@ -49,7 +50,8 @@ async def test_entry_under_a_wrong_key_is_a_miss(
 async def test_lost_index_is_made_again(pool: RedisPool, redis_store: RedisAnswerStore, make: SimpleNamespace) -> None:
     """After the server was emptied searches miss, and find what is stored from then on."""
     await redis_store.put(make.entry(key="a"), VECTOR, 60)
-    await pool.call(lambda client: client.execute_command("FT.DROPINDEX", b"test:answer:v2:word-counts:64:flat"))
+    index = f"test:answer:v{FORMAT_VERSION}:word-counts:64:flat"
+    await pool.call(lambda client: client.execute_command("FT.DROPINDEX", index))
     await pool.call(lambda client: client.flushall())
     assert await redis_store.search("s1", VECTOR, 5, 0.5) == []
     await redis_store.put(make.entry(key="b"), VECTOR, 60)

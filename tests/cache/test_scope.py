@@ -54,7 +54,6 @@ CHANGES = {
     "tools": BASE.with_(tools=()),
     "tool twice": BASE.with_(tools=(TOOL, TOOL)),
     "tool_choice": BASE.with_(tool_choice="none"),
-    "no tool_choice": BASE.with_(tool_choice=None),
     "surface": BASE.with_(surface="responses"),
     "namespace": BASE.with_(controls=Controls(namespace="o")),
     "no namespace": BASE.with_(controls=Controls()),

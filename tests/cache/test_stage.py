@@ -124,7 +124,7 @@ async def test_embeds_once(cache: Cache, embedder: Any) -> None:
     "more",
     [
         {"tenant": Tenant(user="bob")}, {"options": {"temperature": 1}}, {"surface": "messages"},
-        {"controls": Controls(namespace="n")}, {"tool_choice": "none"},
+        {"controls": Controls(namespace="n")}, {"tool_choice": "required"},
     ],
 )  # fmt: skip
 async def test_no_hit_across_scopes(cache: Cache, more: dict[str, Any]) -> None:
