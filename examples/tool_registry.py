@@ -57,7 +57,7 @@ async def main() -> None:
     registry.add_mcp(MCP_TOOLS, handler=lambda name, arguments: f"{name}: 19 °C")
 
     messages = [{"role": "user", "content": "How much is 250 euros in yen?"}]
-    tools = await registry.for_request(messages)  # litellm.acompletion(model=…, messages=messages, tools=tools)
+    tools = await registry.for_request(messages)  # litellm.acompletion(…, messages=messages, tools=tools or None)
     print(len(registry), "tools, sent:", *(tool["function"]["name"] for tool in tools))
     print("schemas built:", len(registry.built))
 

@@ -67,6 +67,7 @@ class Border:
             changed["tools"] = _tools_out(self, request.tools)
             if not changed["tools"]:
                 changed["tools"] = None
+                changed |= {} if request.tool_choice is None else {"tool_choice": None}  # a choice of nothing
         return changed
 
     def tool(self, tool: Tool, surface: Surface) -> Any:

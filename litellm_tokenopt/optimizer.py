@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .convert import Border, border_of
 from .errors import UnavailableError
 from .modules import joined, read_modules
-from .own import Asked, is_own, may_offer, read_arguments
+from .own import Asked, is_own, may_keep, may_offer, read_arguments
 from .pipeline import Arm, Mode, Outcome, Pipeline
 from .placeholder import filled, has_placeholder
 from .replies import payload_of, reply_of
@@ -156,7 +156,7 @@ class TokenOptimizer:
         """`before`, for a request that is already converted."""
         rounds = own_tools and self.settings.max_rounds > 0
         came_in, started_ns = self.parts.assembled(border.request), time.time_ns()
-        request = came_in.with_(own_tools=rounds and may_offer(came_in))
+        request = came_in.with_(own_tools=rounds and may_offer(came_in), keeps_own_tools=rounds and may_keep(came_in))
         mode = self._mode(request)
         arm = self._arm(request) if mode in ("on", "shadow") else None
         pipeline = self.parts.empty if mode not in ("on", "shadow") else self.parts.pipelines[arm or "base"]

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .request import OWN_TOOL_PREFIX, ChatRequest, Tool, tool_name
+from .request import OWN_TOOL_PREFIX, ChatRequest, Tool, choice_kind, tool_name
 
-_FREE_CHOICES = (None, "auto", "required", "any")
+_FREE_CHOICES = ("auto", "required", "any")
+_BOUND_CHOICES = ("none", "function", "tool")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +71,18 @@ def tools_of(offers: Iterable[OwnTool]) -> tuple[Tool, ...]:
 
 def may_offer(request: ChatRequest) -> bool:
     """Whether *request* lets the model call a tool of its own choice, and wants one answer."""
-    choice = request.tool_choice
-    kind = choice.get("type") if isinstance(choice, Mapping) else choice
+    return choice_kind(request.tool_choice) in _FREE_CHOICES and _has_room(request)
+
+
+def may_keep(request: ChatRequest) -> bool:
+    """Whether a tool of ours may stand in *request*, as in its session's other turns: be it that none may be called."""
+    return choice_kind(request.tool_choice) in (*_FREE_CHOICES, *_BOUND_CHOICES) and _has_room(request)
+
+
+def _has_room(request: ChatRequest) -> bool:
+    """Whether one answer is wanted, in a form in which our tools can be answered."""
     return (
-        kind in _FREE_CHOICES
-        and request.options.get("n") in (None, 1)
-        and not request.options.get("functions")
-        and not request.controls.mocked
+        request.options.get("n") in (None, 1) and not request.options.get("functions") and not request.controls.mocked
     )
 
 

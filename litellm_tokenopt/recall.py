@@ -34,7 +34,16 @@ def may_recall(request: ChatRequest) -> bool:
 
     To a model that has none a first tool would be a change of its own.
     """
-    return request.own_tools and any(tool_name(tool) is not None for tool in request.tools)
+    return request.own_tools and _has_tools(request)
+
+
+def may_keep_recall(request: ChatRequest) -> bool:
+    """Whether the tool may stand there, be it that this turn's `tool_choice` forbids to call it."""
+    return (request.own_tools or request.keeps_own_tools) and _has_tools(request)
+
+
+def _has_tools(request: ChatRequest) -> bool:
+    return any(tool_name(tool) is not None for tool in request.tools)
 
 
 def query_of(asked: Asked) -> str:

@@ -76,9 +76,10 @@ class ChatRequest:
     `messages` and `tools` are in OpenAI's chat form (`tools` may hold provider-side tools, which have no
     ``function``). `options` holds every other argument that shapes the answer (temperature, response_format, …);
     its ``headers`` are digests. `metadata` is what the caller wrote there about itself. `own_tools`: the model may get
-    tools of this package, by which it can ask for what a stage leaves out. `left_out_tools` are the names of tools that
-    the request came with, and that a stage left out. `provider_search` is the provider's own tool for finding deferred
-    tools, where the model has one.
+    tools of this package, by which it can ask for what a stage leaves out; `keeps_own_tools`: they may stand there, so
+    that the tool block is that of other turns, though in this one the model can't call them. `left_out_tools` are the
+    names of tools that the request came with, and that a stage left out. `provider_search` is the provider's own tool
+    for finding deferred tools, where the model has one.
     """
 
     model: str
@@ -91,6 +92,7 @@ class ChatRequest:
     controls: Controls = Controls()
     options: Mapping[str, Any] = field(default_factory=dict)
     own_tools: bool = False
+    keeps_own_tools: bool = False
     left_out_tools: frozenset[str] = frozenset()
     provider_search: Tool | None = None
 
@@ -200,6 +202,12 @@ def forced_tool(tool_choice: Any) -> str | None:
     function = tool_choice.get("function")
     name = function.get("name") if isinstance(function, Mapping) else tool_choice.get("name")
     return str(name) if name else None
+
+
+def choice_kind(tool_choice: Any) -> str:
+    """What the model may call: ``auto`` (also where nothing is said), ``none``, ``required``, or another."""
+    kind = tool_choice.get("type") if isinstance(tool_choice, Mapping) else tool_choice
+    return "auto" if kind is None else str(kind)
 
 
 def canonical(value: Any) -> str:

@@ -235,7 +235,8 @@ class ToolsSettings(_Section):
     max_tools: Count = Field(10, description="At most so many tools a request, protected ones aside.")
     always_include: tuple[str, ...] = Field((), description="Names of tools that are always sent.")
     min_tokens: Annotated[int, Field(ge=0)] = Field(
-        500, description="Blocks of at most max_tools tools under this size are left alone."
+        500,
+        description="Blocks of at most max_tools tools under this size keep all that constrains a call, word for word.",
     )
     whole_up_to: Annotated[int, Field(ge=0)] = Field(
         20,
@@ -257,7 +258,8 @@ class ToolsSettings(_Section):
         description="How short schemas are said; they accept the same at every level. full: as they came | lossless: "
         "annotations that say nothing go | light: sentences that constrain nothing go too | strong: telegram style, "
         "and no description that names and types make needless | bare: a clause a tool, and only the shortest rules "
-        "and formats of arguments | auto: strong where at most 10 tools are sent, else bare.",
+        "and formats of arguments | auto: light for a block under min_tokens, strong where at most 10 tools are sent, "
+        "else bare.",
     )
     schema_levels: Mapping[str, SchemaLevel] = Field(
         {}, description="Levels for single tools, by name ({refund_payment: full})."

@@ -148,6 +148,28 @@ def test_only_where_the_model_chooses_freely(free, more):
     assert may_offer(ChatRequest(model="m", messages=(), **more)) is free
 
 
+@pytest.mark.parametrize("choice", ["none", {"type": "function", "function": {"name": "get_weather"}}])
+async def test_the_block_is_the_same_where_the_choice_is_bound(optimizer, choice):
+    """A turn that forbids calls, or forces one, has our tool too: what is cached behind the tools stays so."""
+    given = request_of("chat")
+    turns = [*given["messages"], {"role": "assistant", "content": "Rain."}, {"role": "user", "content": "And Rome?"}]
+    free = await optimizer.before({**given, "messages": turns}, own_tools=True)
+    bound = await optimizer.before({**given, "messages": turns, "tool_choice": choice}, own_tools=True)
+    assert json.dumps(bound.changes["tools"]) == json.dumps(free.changes["tools"])
+    assert FIND in names(bound.changes)
+
+
+@pytest.mark.parametrize("surface", ["chat", "messages", "responses"])
+async def test_no_tools_means_no_choice_of_tools(optimizer, surface):
+    """Providers refuse a choice where there is nothing to choose from."""
+    choice = {"type": "none"} if surface == "messages" else "none"
+    given = {**request_of(surface), "tool_choice": choice}
+    given |= {"messages": given["messages"][-1:]} if surface == "chat" else {"system": "", "instructions": ""}
+    outcome = await optimizer.before(given, surface, own_tools=True)
+    assert outcome.changes["tools"] is None
+    assert outcome.changes["tool_choice"] is None
+
+
 @pytest.mark.parametrize("text", ["", "no json", "[1]", "null"])
 def test_arguments_that_are_none_are_empty(text):
     """What a model writes wrongly costs nothing."""

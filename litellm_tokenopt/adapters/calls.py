@@ -19,7 +19,7 @@ from ..pipeline import Outcome
 from ..request import Surface
 
 KEY_PREFIX = "tokenopt:"
-_SHAPING = ("surface", "tenant", "controls", "tool_choice", "options", "provider_search")
+_SHAPING = ("surface", "tenant", "controls", "options", "provider_search")
 _RETRYING = 256
 """Calls of routers that may be retried, one a trace."""
 
@@ -59,7 +59,8 @@ class Call:
             not self.replied
             and _base(ours.model) == _base(theirs.model)
             and all(getattr(ours, name) == getattr(theirs, name) for name in _SHAPING)
-            and border.native_kwargs in (self.border.native_kwargs, {**self.border.native_kwargs, **self._changes})
+            and theirs.tool_choice in (ours.tool_choice, self._changes.get("tool_choice", ours.tool_choice))
+            and border.native_kwargs in (self.border.native_kwargs, {**self.border.native_kwargs, **self._rewritten})
         )
 
     def sends(self, kwargs: Mapping[str, Any]) -> bool:
@@ -70,6 +71,11 @@ class Call:
             kwargs.get(name) == came[name] or (name in self._changes and kwargs.get(name) == self._changes[name])
             for name in came
         )
+
+    @property
+    def _rewritten(self) -> Mapping[str, Any]:
+        """The changes of what a border's native form holds."""
+        return {name: value for name, value in self._changes.items() if name != "tool_choice"}
 
     @property
     def _changes(self) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from ..lexical import term_counts
 from ..memo import Memo
 from ..models.base import Embedder
 from ..modules import read_modules
-from ..recall import RECALLED_TOKENS, may_recall
+from ..recall import RECALLED_TOKENS, may_keep_recall
 from ..request import ChatRequest, digest, tool_name
 from ..settings import PromptSettings
 from ..stage import Change, Detail, Keep, Verdict
@@ -179,7 +179,7 @@ class PromptStage:
             return Keep("kept", detail=detail)
         references = {turn.start: new.text for turn, new in zip(turns[1:], additions, strict=True) if new.text}
         messages = rewrite(request.messages, prompt, choice.texts, references)
-        offers = (RecallSections(partial(self._recalled, read.outline)),) if may_recall(request) else ()
+        offers = (RecallSections(partial(self._recalled, read.outline)),) if may_keep_recall(request) else ()
         return Change(request.with_(messages=messages), "selected", detail=detail, offers=offers)
 
     def _tidy(self, request: ChatRequest, prompt: Prompt, found: Outline) -> Verdict:

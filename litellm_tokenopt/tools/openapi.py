@@ -1,4 +1,4 @@
-"""Tools from an OpenAPI 3 document: each operation is one, its parameters and JSON body the arguments."""
+"""Tools from an OpenAPI 3 document: each operation is one, its parameters and its body the arguments."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ Document: TypeAlias = Mapping[str, Any]
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 BODY = "body"
-"""The argument that holds an operation's JSON body."""
+"""The argument that holds an operation's body."""
+
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 _COMPONENT = re.compile(r"#/components/schemas/([^/]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpCall:
-    """A call of an operation, ready for any HTTP client: `path` is filled in; add the server's address."""
+    """A call of an operation, ready for any HTTP client: `path` is filled in; add the server's address.
+
+    `content_type` says what `body` is to be sent as: a value as JSON, a mapping as a form (in httpx's words: ``json``,
+    ``data``, or ``files`` for ``multipart/form-data``), a text as it is. It's None where there is no body.
+    """
 
     method: str
     path: str
@@ -31,6 +37,7 @@ class HttpCall:
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    content_type: str | None = None
 
 
 SendCall: TypeAlias = Callable[[HttpCall], Any]
@@ -58,7 +65,8 @@ def _source(
     name = legal_name(operation.get("operationId") or f"{method}_{path.strip('/')}")
     parameters = _parameters(document, [*shared, *operation.get("parameters", ())])
     body = _resolved(document, operation.get("requestBody") or {})
-    has_body = _json_schema(body) is not None
+    content_type, _ = _media(body)
+    has_body = content_type is not None
     needed = [*_required(parameters), *((BODY,) if has_body and body.get("required") else ())]
     texts = [str(operation.get(key) or "").strip() for key in ("summary", "description")]
     description = "\n".join(dict.fromkeys(filter(None, texts)))
@@ -70,7 +78,7 @@ def _source(
         assert send is not None
         if missing := [argument for argument in needed if argument not in arguments]:
             raise InputError(f"invalid arguments of {name}: missing: {', '.join(missing)}")
-        return await outcome_of(send, _call(method, path, parameters, arguments))
+        return await outcome_of(send, _call(method, path, parameters, arguments, content_type))
 
     return Source(
         name=name,
@@ -91,23 +99,34 @@ def _parameters(document: Document, listed: list[Any]) -> dict[str, Document]:
 def _arguments(document: Document, parameters: Mapping[str, Document], body: Document) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for argument, one in parameters.items():
-        schema = one.get("schema") or _json_schema(one) or {}
+        schema = one.get("schema") or _media(one)[1]
         told = {"description": one["description"]} if one.get("description") else {}
         properties[argument] = {**schema, **told}
     required = _required(parameters)
-    schema = _json_schema(body)
-    if schema is not None:
+    content_type, schema = _media(body)
+    if content_type is not None:
         properties[BODY] = schema
         required += [BODY] if body.get("required") else []
     whole = {"type": "object", "properties": _plain(properties), "required": required}
     return _with_definitions(document, whole)
 
 
-def _json_schema(holder: Document) -> Document | None:
+def _media(holder: Document) -> tuple[str | None, Document]:
+    """(media type, schema) of what *holder* holds: JSON where it may be, else a form, else what comes first."""
     content = holder.get("content")
-    kinds = content.items() if isinstance(content, Mapping) else ()
-    found = next((media for kind, media in kinds if "json" in kind), None)
-    return found.get("schema", {}) if isinstance(found, Mapping) else None
+    kinds = {str(kind): media for kind, media in content.items()} if isinstance(content, Mapping) else {}
+    for kind in sorted(kinds, key=_awkwardness):
+        media = kinds[kind]
+        schema = media.get("schema") if isinstance(media, Mapping) else None
+        is_text = _awkwardness(kind) > _awkwardness(MULTIPART)
+        return kind, schema if isinstance(schema, Mapping) else {"type": "string"} if is_text else {}
+    return None, {}
+
+
+def _awkwardness(kind: str) -> int:
+    """How far a media type is from the JSON that models write."""
+    bare = kind.partition(";")[0].strip().lower()
+    return 0 if "json" in bare else {FORM: 1, MULTIPART: 2}.get(bare, 3)
 
 
 def _resolved(document: Document, node: Document) -> Document:
@@ -184,7 +203,13 @@ def _required(parameters: Mapping[str, Document]) -> list[str]:
     return [argument for argument, one in parameters.items() if one.get("required") or one["in"] == "path"]
 
 
-def _call(method: str, path: str, parameters: Mapping[str, Document], arguments: Mapping[str, Any]) -> HttpCall:
+def _call(
+    method: str,
+    path: str,
+    parameters: Mapping[str, Document],
+    arguments: Mapping[str, Any],
+    content_type: str | None,
+) -> HttpCall:
     places: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
     for argument, one in parameters.items():
         if argument in arguments:
@@ -198,4 +223,5 @@ def _call(method: str, path: str, parameters: Mapping[str, Document], arguments:
         headers={name: str(value) for name, value in places["header"].items()},
         cookies={name: str(value) for name, value in places["cookie"].items()},
         body=arguments.get(BODY),
+        content_type=content_type if BODY in arguments else None,
     )

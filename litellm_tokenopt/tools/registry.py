@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..request import ChatRequest, Tool
 from ..settings import Settings, load_settings
+from ..taxonomy import read_taxonomy
+from ..tokens import count_tools
 from .compress import compress_tool
 from .openapi import SendCall, from_openapi
 from .reading import copied, name_of
 from .sources import Handler, Source, from_callable, from_description, from_model
-from .stage import ToolsStage, level_for
+from .stage import ToolsStage, level_of_block
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -87,14 +89,20 @@ class ToolRegistry:
     async def for_request(self, messages: Sequence[Mapping[str, Any]], *, tool_choice: Any = None) -> list[Tool]:
         """The tools for a conversation, in OpenAI's form and in the order in which they were added.
 
-        `tool_choice` names a tool that must be there. The lists are yours to change.
+        `tool_choice` names a tool that must be there. None are given for plain conversation, unless the registry
+        holds no more than ``tools.max_tools`` (providers take no empty list: ``tools=tools or None``). The lists are
+        yours to change.
         """
         outlines = tuple(source.outline() for source in self._sources.values())
-        request = ChatRequest(model="", messages=tuple(messages), tools=outlines, tool_choice=tool_choice)
+        request = ChatRequest(
+            model="", messages=tuple(messages), tools=outlines, tool_choice=tool_choice, own_tools=True
+        )
         verdict = await self._chooser()(request)
         chosen = [name_of(tool) or "" for tool in getattr(verdict, "request", request).tools]
-        tools = self._settings.tools
-        return [copied(compress_tool(self.tool(name), level_for(tools, name, len(self._sources)))) for name in chosen]
+        whole = {name: self.tool(name) for name in chosen}
+        levels = self._settings.tools.schema_levels
+        level = level_of_block(self._settings.tools, len(self._sources), count_tools(whole.values()))
+        return [copied(compress_tool(tool, levels.get(name, level))) for name, tool in whole.items()]
 
     async def call(self, name: str, arguments: str | Mapping[str, Any]) -> Any:
         """What the tool *name* gives for *arguments* (JSON, as models write them, or a mapping).
@@ -119,9 +127,17 @@ class ToolRegistry:
     def _chooser(self) -> ToolsStage:
         if self._stage is None:
             from ..models.build import build_embedder
+            from ..models.intents import IntentModel
 
-            outlined = self._settings.tools.model_copy(update={"schema_level": "full", "schema_levels": {}})
-            self._stage = ToolsStage(outlined, self._embedder or build_embedder(self._settings.embedder))
+            embedder = self._embedder or build_embedder(self._settings.embedder)
+            # Whole schemas aren't known yet; the next turn's messages ask for what this one's choice left out.
+            known = {"schema_level": "full", "schema_levels": {}, "search": "own"}
+            self._stage = ToolsStage(
+                self._settings.tools.model_copy(update=known),
+                embedder,
+                intents=lambda: IntentModel(embedder, read_taxonomy(self._settings.tools.intents)),
+                talk_tokens=0,
+            )
         return self._stage
 
 

@@ -13,7 +13,7 @@ from ..errors import ModelLoading, ModelUnavailable
 from ..memo import Memo
 from ..models.base import Embedder
 from ..models.intents import Intent
-from ..request import ChatRequest, Tool, digest, is_system, text_of, user_turns
+from ..request import ChatRequest, Tool, choice_kind, digest, is_system, text_of, user_turns
 from ..settings import SchemaLevel, ToolsSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import count_messages, count_tools
@@ -24,10 +24,10 @@ from .find import FindTools
 from .learning import Learning
 from .lessons import NOTHING, Lessons
 from .rank import HINT_TEXTS, Fit, Lexicon, fit, fit_by_words, query_texts
-from .reading import as_json, calls_after, copied, is_fixed, name_of, summary
+from .reading import as_json, calls_after, copied, is_fixed, is_marked, name_of, summary
 from .select import Selection, Turn, asks_for_a_tool, capacity, select
 from .usage import events, session_of
-from .whole import MOST_WHOLE, is_cheaper_whole
+from .whole import MOST_WHOLE, is_cheaper_whole, is_cheaper_without
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ Greetings, thanks and jokes are above; a question about the world, which some se
 """
 
 TALK_TOKENS = 1_000
-"""A smaller block is chosen from for plain conversation too."""
+"""A smaller block is chosen from for plain conversation too: the tool that asks for the others isn't much less."""
 
 BY_WORDS = "selected_by_words"
 """The reason where a choice isn't final: no vectors in time."""
@@ -132,7 +132,8 @@ class Intents(Protocol):
 class ToolsStage:
     """Sends at most `max_tools` tools beside the protected ones, in their order, with compressed schemas.
 
-    Plain conversation at a session's begin gets none, where the model may ask for them.
+    Plain conversation at a session's begin gets none, where the model may ask for them; nor does a session's first
+    request in which none may be called, where the tools are larger than its messages.
     A small block behind an agent's system prompt is sent whole, where choosing from it would cost more (`whole`).
     Protected are the tools that the history called, that `tool_choice` names, that `always_include` lists,
     provider-side tools, tools with the caller's ``cache_control`` mark and this package's own. Without an
@@ -149,8 +150,10 @@ class ToolsStage:
         *,
         intents: Callable[[], Intents] | None = None,
         patience_seconds: float | None = None,
+        talk_tokens: int = TALK_TOKENS,
     ) -> None:
         self._settings = settings
+        self._talk_tokens = talk_tokens
         self._patience_seconds = patience_seconds
         self._learning = learning
         self._embedder = embedder
@@ -179,8 +182,8 @@ class ToolsStage:
         return replace(verdict, then=self._learning.followup(request, tuple(seen)))
 
     async def _decide(self, request: ChatRequest, block: Block, lessons: Lessons) -> Keep | Change:
-        if len(block.tools) <= self._settings.max_tools and block.tokens < self._settings.min_tokens:
-            return Keep("small", detail=_detail(block, len(block.tools)))
+        if await self._needs_none(block, request):
+            return await _verdict(block, request, tuple(sorted(block.fixed)), Selection(), "none_may_be_called", None)
         selection = await self._selection(block, request, lessons)
         if selection is None or len(selection.tools) == len(block.tools):
             every = tuple(range(len(block.tools)))
@@ -190,7 +193,8 @@ class ToolsStage:
         reason = BY_WORDS if selection.by_words else "selected"
         places = tuple(sorted(selection.tools))
         verdict = await _verdict(block, request, places, selection, reason, self._patience_seconds)
-        if isinstance(verdict, Keep) or not request.own_tools or self._settings.search == "off":
+        stands = request.own_tools or request.keeps_own_tools
+        if isinstance(verdict, Keep) or not stands or self._settings.search == "off":
             return verdict
         return replace(verdict, offers=(self._find(block, selection),))
 
@@ -221,19 +225,20 @@ class ToolsStage:
 
     def _read(self, tools: tuple[Tool, ...], key: str, full: frozenset[str]) -> Block:
         """What is known of *tools*, remembered; in a thread it's done even when the request's time is over."""
+        names, tokens = tuple(map(name_of, tools)), count_tools(tools)
+        level = level_of_block(self._settings, len(tools), tokens)
         block = Block(
             tools=tools,
             key=key,
-            names=tuple(map(name_of, tools)),
+            names=names,
             fixed=frozenset(index for index, tool in enumerate(tools) if is_fixed(tool, self._always)),
-            tokens=count_tools(tools),
-            levels=tuple("full" if name_of(tool) in full else self._level(tool, len(tools)) for tool in tools),
+            tokens=tokens,
+            levels=tuple(
+                "full" if name in full else self._settings.schema_levels.get(name or "", level) for name in names
+            ),
         )
         self._blocks.put(key, block)
         return block
-
-    def _level(self, tool: Tool, count: int) -> SchemaLevel:
-        return level_for(self._settings, name_of(tool) or "", count)
 
     async def _chosen(self, block: Block, request: ChatRequest, lessons: Lessons) -> frozenset[str]:
         """Names of the tools that go on because of what the user says, not because they were called."""
@@ -271,8 +276,22 @@ class ToolsStage:
 
     def _may_send_none(self, block: Block, request: ChatRequest) -> bool:
         """Whether the model could still ask for tools, and needn't call one."""
-        asks = request.own_tools and self._settings.search != "off" and request.tool_choice in (None, "auto")
-        return asks and not self._searched(request) and block.tokens >= TALK_TOKENS
+        asks = self._searched(request) or (request.own_tools and self._settings.search != "off")
+        return asks and choice_kind(request.tool_choice) == "auto" and block.tokens >= self._talk_tokens
+
+    async def _needs_none(self, block: Block, request: ChatRequest) -> bool:
+        """Whether a session begins with a request in which no tool may be called, and its tools are the larger part.
+
+        Later on they stay, whatever may be called: the provider's cache holds all that stands behind them.
+        """
+        begins = not any(message.get("role") == "assistant" for message in request.messages)
+        if choice_kind(request.tool_choice) != "none" or not begins or request.server_state:
+            return False
+        if is_arranged(block.tools) or any(map(is_marked, block.tools)):
+            return False
+        tokens = await _off_loop(lambda: block.said_tokens, when="said_tokens" not in vars(block))
+        sent = tokens * min(1.0, self._settings.max_tools / len(block.tools))
+        return is_cheaper_without(sent, count_messages(request.messages))
 
     async def _talk(self, questions: Sequence[str], fits: Sequence[Fit], *, by_words: bool) -> int:
         """How many of *questions*, from the first on, are surely plain conversation, or tell words alone nothing."""
@@ -364,11 +383,12 @@ def favoured(fit: Fit, names: Sequence[str | None], priors: Mapping[str, float])
     return replace(fit, score=(fit.score + gains).round(6)) if any(gains) else fit
 
 
-def level_for(settings: ToolsSettings, name: str, count: int) -> SchemaLevel:
-    """How short the schema of one of *count* tools is said."""
-    level = settings.schema_levels.get(name, settings.schema_level)
-    if level != "auto":
-        return level
+def level_of_block(settings: ToolsSettings, count: int, tokens: int) -> SchemaLevel:
+    """How short the schemas of *count* tools, together of so many *tokens*, are said: the larger, the shorter."""
+    if settings.schema_level != "auto":
+        return settings.schema_level
+    if count <= settings.max_tools and tokens < settings.min_tokens:
+        return "light"
     return "strong" if min(count, settings.max_tools) <= MANY_TOOLS else "bare"
 
 

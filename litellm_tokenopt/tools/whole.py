@@ -1,4 +1,4 @@
-"""Whether a small block is cheaper sent whole than chosen from, over a session at a provider with a prompt cache.
+"""Whether a block is cheaper sent whole than chosen from, or not at all, at a provider with a prompt cache.
 
 Tools stand before all else: when a session's tools change, the provider reads system prompt and messages afresh.
 What leaving out a few short tools saves is soon less than what one such change costs.
@@ -32,3 +32,11 @@ def is_cheaper_whole(block_tokens: int, count: int, most: int, system_tokens: in
     sent = block_tokens * most / count
     saved = (block_tokens - sent) * (WRITE + READ * (REQUESTS - 1))
     return saved <= CHANGES * (WRITE - READ) * (sent + system_tokens + BEHIND)
+
+
+def is_cheaper_without(sent_tokens: float, message_tokens: int) -> bool:
+    """Whether a session's first request, which may call no tool, had better go without any.
+
+    If no other follows, the tools are saved; if one does, the messages are read afresh behind its tools.
+    """
+    return sent_tokens > message_tokens

@@ -78,7 +78,7 @@ async def read_later(call, asked, server):
 @pytest.mark.parametrize("name", CALLS)
 def test_every_tool_is_sent_most_of_them_deferred(name, loop, server, searching):
     """A few tools are in the context, the others marked, in their order; the provider's search stands behind them."""
-    tools = sent(loop, server, CALLS[name], f"Play some quiet music, please ({name})")
+    tools = sent(loop, server, CALLS[name], f"Which courier delivers my order ({name})")
     assert [tool["type"] for tool in tools if tool.get("type") in SEARCH_TYPES] == [search_of(name)]
     own = [tool for tool in tools if name_of(tool) in NAMES]
     assert [name_of(tool) for tool in own] == NAMES

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
 from litellm_tokenopt import InputError, ToolRegistry
-from litellm_tokenopt.tools.openapi import HttpCall
+from litellm_tokenopt.tools.openapi import FORM, MULTIPART, HttpCall
 from litellm_tokenopt.tools.sources import read_docstring
 
 
@@ -168,8 +168,9 @@ async def test_an_openapi_document_gives_a_tool_for_each_operation(registry: Too
     assert not accepts(schema, {**fits, "body": {"lines": [{"amount": 0}]}})
     assert not accepts(schema, {"id_path": "7"})
     assert await registry.call("put_orders_id", {**fits, "dry_run": True, "id_header": "h"}) == HttpCall(
-        method="PUT", path="/orders/7", query={"dry_run": True}, headers={"id": "h"}, body=fits["body"]
-    )
+        method="PUT", path="/orders/7", query={"dry_run": True}, headers={"id": "h"}, body=fits["body"],
+        content_type="application/json",
+    )  # fmt: skip
     assert (await registry.call("orders_read", {"id": "a b"})).path == "/orders/a%20b"
 
 
@@ -184,6 +185,33 @@ async def test_a_body_is_what_it_must_be_and_nothing_else(registry: ToolRegistry
     assert await registry.call("cars", {"body_query": "van"}) == HttpCall(
         method="GET", path="/cars", query={"body": "van"}
     )
+
+
+PICTURE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+LOGIN = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("content", "sent_as", "fits", "unfit"),
+    [
+        ({MULTIPART: {"schema": PICTURE}}, MULTIPART, {"file": "…"}, {}),
+        ({FORM: {"schema": LOGIN}}, FORM, {"name": "a"}, {}),
+        ({"text/plain": {}}, "text/plain", "a note", 3),
+        ({"application/xml": {}, MULTIPART: {"schema": PICTURE}, "application/json": {"schema": LOGIN}},
+         "application/json", {"name": "a"}, {"file": "…"}),
+    ],
+)  # fmt: skip
+async def test_a_body_may_be_a_form_or_a_text(content: Any, sent_as: str, fits: Any, unfit: Any) -> None:
+    """Who sends the call is told what to send it as; where a body may be JSON, it is."""
+    operation = {"operationId": "put", "requestBody": {"required": True, "content": content}}
+    registry = ToolRegistry()
+    registry.add_openapi({"openapi": "3.0.3", "paths": {"/x": {"post": operation}}}, send=lambda call: call)
+    schema = parameters(registry, "put")
+    assert accepts(schema, {"body": fits})
+    assert not accepts(schema, {"body": unfit})
+    assert not accepts(schema, {})
+    call = await registry.call("put", {"body": fits})
+    assert (call.body, call.content_type) == (fits, sent_as)
 
 
 async def test_what_is_sent_accepts_what_the_whole_schema_does(registry: ToolRegistry) -> None:
@@ -247,6 +275,22 @@ async def test_mistakes_are_named(registry: ToolRegistry) -> None:
 def test_docstrings_of_every_common_form_are_read(text: str) -> None:
     """The same from each."""
     assert read_docstring(text) == ("Do it.", {"a": "First thing.", "b": "Second."})
+
+
+async def test_conversation_needs_no_tools(catalogue: Any) -> None:
+    """A greeting gets none, unless one is forced; what is wanted later gets its tools."""
+    registry = ToolRegistry({"tools": {"max_tools": 3}})
+    registry.add_mcp(catalogue)
+    hello = [{"role": "user", "content": "Hi"}]
+    assert await registry.for_request(hello) == []
+    forced = {"type": "function", "function": {"name": "play_music"}}
+    assert "play_music" in named(await registry.for_request(hello, tool_choice=forced))
+    asked = [*hello, {"role": "assistant", "content": "Hi!"}, {"role": "user", "content": "Refund the payment"}]
+    assert "refund_payment" in named(await registry.for_request(asked))
+
+
+def named(tools: list[Any]) -> list[str]:
+    return [tool["function"]["name"] for tool in tools]
 
 
 async def test_lists_are_the_callers_to_change(registry: ToolRegistry) -> None:

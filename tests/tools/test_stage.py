@@ -18,7 +18,7 @@ from litellm_tokenopt.errors import ModelLoading, ModelUnavailable
 from litellm_tokenopt.models.intents import Intent
 from litellm_tokenopt.models.memoised import MemoisedEmbedder
 from litellm_tokenopt.own import Asked
-from litellm_tokenopt.request import ChatRequest, Tool
+from litellm_tokenopt.request import ChatRequest, Tool, is_deferred
 from litellm_tokenopt.settings import ToolsSettings
 from litellm_tokenopt.stage import Change, Keep
 from litellm_tokenopt.tokens import count_tools
@@ -57,11 +57,14 @@ async def test_requests_without_tools_are_kept(make_stage: Any) -> None:
     assert await make_stage()(ask((), "Hello")) == Keep("no_tools")
 
 
-async def test_small_blocks_are_left_alone(make_stage: Any, catalogue: Any) -> None:
-    """A few short tools pass as they are, titles and all."""
+async def test_small_blocks_lose_only_what_says_nothing(make_stage: Any, catalogue: Any) -> None:
+    """A few short tools are all sent, with descriptions as they came, but without titles that repeat a name."""
     verdict = await make_stage()(ask(catalogue[:6], "weather"))
-    assert isinstance(verdict, Keep)
-    assert verdict.reason == "small"
+    assert isinstance(verdict, Change)
+    assert verdict.reason == "compressed"
+    given, sent = ([tool["function"]["description"] for tool in of] for of in (catalogue, verdict.request.tools))
+    assert sent == given[:6]
+    assert "title" not in json.dumps([tool["function"]["parameters"] for tool in verdict.request.tools[:4]])
 
 
 async def test_few_but_large_tools_are_compressed(make_stage: Any, catalogue: Any) -> None:
@@ -124,9 +127,22 @@ async def test_the_tool_that_tool_choice_names_is_there(
 @pytest.mark.parametrize("choice", ["none", "auto", "required", None])
 async def test_other_tool_choices_get_the_same_tools(make_stage: Any, sent: Any, catalogue: Any, choice: Any) -> None:
     """Switching tool_choice within a session keeps the provider's cached prefix."""
-    after, _ = await sent(make_stage(), ask(catalogue, "weather", tool_choice=choice))
-    plain, _ = await sent(make_stage(), ask(catalogue, "weather"))
+    turns = ("weather", {"role": "assistant", "content": "Rain."}, "And tomorrow?")
+    after, _ = await sent(make_stage(), ask(catalogue, *turns, tool_choice=choice))
+    plain, _ = await sent(make_stage(), ask(catalogue, *turns))
     assert after.tools == plain.tools
+
+
+@pytest.mark.parametrize("choice", ["none", {"type": "none"}])
+async def test_a_session_begins_without_tools_that_may_not_be_called(
+    make_stage: Any, sent: Any, catalogue: Any, choice: Any
+) -> None:
+    """If they're more than the messages, which a second turn would read afresh; the caller's fixed ones stay."""
+    stage = make_stage(always_include=["play_music"])
+    _, names = await sent(stage, ask(catalogue, "weather in Rome", tool_choice=choice))
+    assert names == ["play_music"]
+    _, names = await sent(stage, ask(catalogue, "weather in Rome. " * 400, tool_choice=choice))
+    assert "get_weather" in names
 
 
 async def test_listed_marked_own_and_provider_side_tools_stay(make_stage: Any, catalogue: Any, make_tool: Any) -> None:
@@ -445,6 +461,7 @@ async def test_the_first_question_after_it_chooses_once(talking: Any, catalogue:
     [
         ({"own_tools": False}, {}),
         ({"tool_choice": "required"}, {}),
+        ({"tool_choice": {"type": "any"}}, {}),
         ({}, {"search": "off"}),
     ],
 )
@@ -454,6 +471,16 @@ async def test_tools_are_sent_where_the_model_cannot_ask_or_must_call(
     """What was called stays anyway."""
     verdict = await talking(**chosen)(ask(catalogue, *HELLO, "How are you doing?", **{"own_tools": True, **more}))
     assert len(verdict.request.tools) == 6
+
+
+async def test_conversation_defers_all_tools_where_the_provider_searches(talking: Any, catalogue: Any) -> None:
+    """The model may search for them: in the context is the search alone, until a turn tells what is wanted."""
+    stage, search = talking(search="provider"), {"type": "tool_search"}
+    verdict = await stage(ask(catalogue, "Hello there!", provider_search=search))
+    assert [tool for tool in verdict.request.tools if not is_deferred(tool)] == [search]
+    assert len(verdict.request.tools) == len(catalogue) + 1
+    later = await stage(ask(catalogue, *HELLO, "Refund the payment", provider_search=search))
+    assert "refund_payment" in names_of([tool for tool in later.request.tools if not is_deferred(tool)])
 
 
 async def test_conversation_after_calls_keeps_what_was_called(talking: Any, catalogue: Any) -> None:
