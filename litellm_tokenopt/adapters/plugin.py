@@ -170,7 +170,11 @@ class Plugin:
         if border is None:
             return None
         if self._asks_provider:
-            border = replace(border, request=border.request.with_(provider_search=provider_search(kwargs, surface)))
+            search = provider_search(kwargs, surface)
+            if search is None and border.request.tools:
+                said = "this LiteLLM reaches no tool search of %s (%s API); tokenopt_find_tools stands in for it"
+                self._say(f"search:{surface}", said, border.request.model, surface)
+            border = replace(border, request=border.request.with_(provider_search=search))
         known = self.calls.known(kwargs, border)
         if known is not None or self.calls.inside(kwargs, surface) or is_decided(surface, kwargs):
             return known

@@ -10,6 +10,7 @@ from support.agent import TOOLS
 from support.entry_points import ANTHROPIC, anthropic, chat, responses
 
 import litellm_tokenopt
+from litellm_tokenopt.adapters.searching import provider_search
 from litellm_tokenopt.rounds import name_of
 from litellm_tokenopt.tokens import count_tools
 
@@ -94,6 +95,26 @@ def test_where_there_is_none_ours_is_offered(name, loop, server, searching):
     tools = sent(loop, server, ELSEWHERE[name], f"Play some quiet music, please ({name})")
     assert any(name_of(tool) == "tokenopt_find_tools" for tool in tools)
     assert not any("defer_loading" in tool for tool in tools)
+
+
+ABSENT = ["azure/gpt-5.4", "bedrock/anthropic.claude-opus-4-6-v1", "vertex_ai/claude-opus-4-6", "gemini/gemini-2.5-pro"]
+
+
+@pytest.mark.parametrize("model", [*ABSENT, "claude-nobody-knows", "openai/gpt-5.4", None])
+def test_only_a_search_that_can_be_reached_counts(model):
+    """The same models at other providers have none that LiteLLM takes our request to; unknown names are no error."""
+    assert provider_search({"model": model}, "chat") is None
+
+
+def test_it_is_said_once_that_ours_stands_in(loop, server, searching, caplog):
+    """A setting that can't be had is a warning, not one a request."""
+    searching._say._said.clear()
+    with caplog.at_level("WARNING", "litellm_tokenopt"):
+        for number in range(2):
+            loop.run(read(litellm.acompletion(model="openai/gpt-4o", **chat(f"Which courier? ({number})", server))))
+    (said,) = [record.message for record in caplog.records if "tool search" in record.message]
+    assert "gpt-4o" in said
+    assert "tokenopt_find_tools" in said
 
 
 @knows
