@@ -49,7 +49,12 @@ _RULE = re.compile(
 )
 RULE_CHARS = 400
 """A longer text says more than a rule."""
-_STRICT = re.compile(r"\b(?:must|never|always|under no circumstances)\b|\b(?:DO NOT|DON['\u2019]T)\b", re.IGNORECASE)
+_STRICT = re.compile(
+    r"\b(?:must|never|always|under no circumstances|nunca|siempre|jamais|toujours|niemals|immer|sempre|никогда"
+    r"|всегда)\b|必须|禁止|切勿|必ず|(?:^|[.!?:]\s|[-*]\s)[\s*_]*do(?: not|n['\u2019]t)\b"
+    r"|(?-i:\bDO NOT\b|\bDON['\u2019]T\b)",
+    re.IGNORECASE,
+)
 _NAMED = re.compile(r"\b[A-Za-z]\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|\b\w+(?:\.\w+)*\(\)|^\s*<|\btools?\b")
 _WORD = re.compile(r"\S+")
 _END = re.compile(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from litellm_tokenopt.convert import border_of
 from litellm_tokenopt.errors import SettingsError
 from litellm_tokenopt.models.build import build_embedder, build_importance
 from litellm_tokenopt.prompt.guarded import build_compressor, kind_of
 from litellm_tokenopt.prompt.squeezing import Squeezing
 from litellm_tokenopt.prompt.stage import PromptStage
-from litellm_tokenopt.request import ChatRequest, Controls, PromptControls
+from litellm_tokenopt.request import ChatRequest, Controls, PromptControls, Surface, text_of
 from litellm_tokenopt.settings import EmbedderSettings, PromptSettings, load_settings
 from litellm_tokenopt.stage import Change, Keep
 
@@ -100,6 +103,30 @@ async def test_a_question_of_a_word_or_two(question: str) -> None:
     assert verdict.detail["compressor"] == "extractive"
     assert ("Mr Sandoval" if question == "sandoval" else "Fuel cards have a limit of 90 EUR") in text
     assert "The depot in Ravel" not in text
+
+
+ASKED = "How much may I spend on fuel with the card in a day? <keep>mine</keep> <squeeze ratio=0.1>too</squeeze>"
+
+
+@pytest.mark.parametrize(
+    ("surface", "kwargs"),
+    [
+        ("chat", {"messages": [{"role": "system", "content": tagged()}, {"role": "user", "content": ASKED}]}),
+        ("messages", {"system": tagged(), "messages": [{"role": "user", "content": ASKED}], "max_tokens": 9}),
+        ("responses", {"instructions": tagged(), "input": ASKED}),
+    ],
+)
+async def test_all_entry_points(surface: Surface, kwargs: dict[str, Any]) -> None:
+    """A system prompt is the same wherever it stands; what looks like a tag in a user's words is the user's."""
+    border = border_of({"model": "m", **kwargs}, surface)
+    assert border is not None
+    verdict = await stage()(border.request)
+    assert isinstance(verdict, Change)
+    system, asked = (text_of(message["content"]) for message in verdict.request.messages)
+    assert "Fuel cards have a limit of 90 EUR a day" in system
+    assert "grey box" not in system
+    assert "<" not in system
+    assert asked == ASKED
 
 
 async def test_below_the_floor() -> None:
