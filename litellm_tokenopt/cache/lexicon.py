@@ -23,7 +23,9 @@ _IRREGULAR = dict(
         "became:become children:child men:man women:woman feet:foot teeth:tooth mice:mouse people:person wives:wife "
         "knives:knife lives:life leaves:leave using:use used:use uses:use found:find better:better "
         "cancellation:cancel adding:add added:add adds:add dying:die lying:lie tying:tie data:data does:do goes:go "
-        "going:go has:have"
+        "going:go has:have beaten:beat bitten:bite worn:wear seen:see drank:drink drunk:drink sang:sing sung:sing "
+        "wolves:wolf shelves:shelf halves:half loaves:loaf thieves:thief withdrawn:withdraw withdrew:withdraw "
+        "risen:rise"
     ).split()
 )
 
@@ -49,6 +51,7 @@ def stem(word: str) -> str:
     found = light_stem(_IRREGULAR.get(word, word))
     if len(found) > 5 and found.endswith("is"):
         found = found[:-1] + "z"  # organise, organize
+    found = found.replace("isation", "ization").replace("sulph", "sulf")
     if len(found) > 2 and found.endswith("i"):
         found = found[:-1] + "y"  # buying, buy
     return found[:-1] if len(found) > 4 and found[-1] == found[-2] and found[-1].isalpha() else found
@@ -196,7 +199,18 @@ _SYNONYMS = (
     "carer caregiver;nurse nursing;heal recover;child kid;soil dirt earth;bin dustbin;tap faucet;nappy diaper;"
     "aircraft plane;railway railroad;queue line;term semester;timetable schedule;cv resume;mum mom mother;"
     "dad father;gran grandmother grandma;grandpa grandfather;ex former;quote quotation;int integer;str string;"
-    "param parameter;env environment;var variable;func function;lib library;regex regexp;ui interface"
+    "param parameter;env environment;var variable;func function;lib library;regex regexp;ui interface;"
+    "necessary need required;over more above;under less below;electricity power;"
+    "compare comparison versus vs;access accessible;convert conversion transform turn;cost expense;employ hire recruit;"
+    "go travel;pill tablet;along together;pharmacy chemist;till until;maximum most;minimum least;"
+    "multiple several many;cell mobile cellphone;enough sufficient suffice;increase raise rise grow;"
+    "drop fall decrease decline;forbid prohibit ban;anything something;exit leave quit;human person people;"
+    "nightly night;important matter;pronounce pronunciation;enter entry;descend descendant;donate give;"
+    "richer wealthier;allow let;say tell;look see;stay keep remain;microphone mic;"
+    "automatic automatically;physio physiotherapy;succeed successor;originally initially;photo pic;"
+    "everyone everybody;someone somebody person;whenever when;lost missing;cope deal handle;"
+    "treat treatment;lose loss;grow growth;choose choice;arrange organise;advise advice;prove proof;believe belief;"
+    "weigh weight;die death;marry marriage;fail failure;depart departure;assist assistance;differ differently"
 )
 
 
@@ -210,6 +224,12 @@ def _synonym_classes(table: str) -> dict[str, frozenset[str]]:
 
 
 SYNONYMS = _synonym_classes(_SYNONYMS)
+
+ENDINGS = {"ly": 4, "ally": 5, "ation": 4, "ion": 5, "ship": 5}
+"""Endings that leave a stem of so many letters with its meaning."""
+
+TOLD_BY_ENDING = _stems("hard late near short bare scarce direct present live high most last scholar miss pass")
+"""Words that mean something else with one of `ENDINGS`."""
 
 CONFUSABLE = _pairs(
     "desert/dessert causal/casual trial/trail diary/dairy angel/angle united/untied martial/marital "
@@ -230,13 +250,14 @@ FUNCTION_WORDS = frozenset(
     "actually indeed literally truly somehow simply basically exactly even quite rather please kindly what which who "
     "whom whose when where why how s t ll re ve d m let us one ones any some such own it's etc ok okay well too "
     "either um uh er "
-    "erm hmm oh fact usually generally typically normally exact got get able via per like that because".split()
+    "erm hmm oh fact usually generally typically normally exact got get able via per like that because while whilst "
+    "whenever though although".split()
 )
 
 EMPTY_WORDS = _stems(
     "get go have do make need want like know tell help find way thing possible able currently usually please "
     "best-way question wonder steps process procedure work try stuff manage person come stay remain offer place "
-    "list explain show between exist mean option"
+    "list explain show between exist mean option give say cause suppose let whether case guess bother appreciate"
 )
 """Content words that add little: alone on one side they don't tell two questions apart."""
 
@@ -341,7 +362,14 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?:at|from|until|by) what age|what age", "how old"),
         (r"(?:in )?(?:what|which) year|on which (?:day|date)|which date", "when"),
         (r"for free|free of charge|at no (?:extra |additional )?(?:cost|charge)", "free"),
-        (r"due to|owing to|on account of", "because of"),
+        (r"due to|owing to|on account of|as a result of", "because of"),
+        (r"prior to|ahead of", "before"),
+        (r"in order to", "to"),
+        (r"in case(?! of)|provided that|in the event that|as long as", "if"),
+        (r"with no(?! one)", "without"),
+        (r"in addition to", "and"),
+        (r"more than one", "several"),
+        (r"thru", "through"),
         (r"half an hour|half-hour", "30 minutes"),
         (r"a dozen", "12"),
         (r"(\d+) ?k(?=$|[\s?.,!])", r"\g<1>000"),
@@ -376,4 +404,5 @@ DUTIES = {
     "must": re.compile(r"\b(?:must|have to|has to|need to|needs to|required to|obliged to)\b"),
     "should": re.compile(r"\b(?:should|ought to|advisable|recommended)\b"),
     "can": re.compile(r"\b(?:can|could|may|might|able to|allowed to)\b"),
+    "will": re.compile(r"\b(?:will|shall)\b"),
 }

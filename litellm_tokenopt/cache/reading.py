@@ -24,7 +24,9 @@ _LITERAL = re.compile(
     r"|\b\w+(?:_\w+)+\b|\b\w+(?:::\w+)+|\b\w+\(\)|\b[A-Za-z]{2,}\w*(?:\.[A-Za-z]\w*)+",
     re.S,
 )
-_TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)*|\.net\b|[^\W\d_](?:[^\W\d_]|'(?!s\b))*(?:\+\+|#)?|'s\b|[£$€¥₹%°]|[,.;:!?\n]")
+_TOKEN = re.compile(
+    r"\d[\d,]*(?:\.\d+)*|\.net\b|[^\W\d_](?:[^\W\d_]|'(?!s\b)(?=\w))*(?:\+\+|#)?|'s\b|[£$€¥₹%°]|[,.;:!?\n]"
+)
 _SYMBOL = re.compile(r"[<>=+*^~|\\{}\[\]&@#≤≥≠\u00d7÷]|(?<=[\w)])\s*[-/]\s*(?=\d)|-(?=\d)")
 _PIECE = re.compile(r"(?<!\S)(?=\S*[^\w\s])\S+")
 _MARKS = frozenset(("-", "\u2013", "\u2014", "--", "...", "\u2026", "&"))
@@ -39,7 +41,7 @@ _POLITE = re.compile(
     r"i (?:was|am|have been) (?:just )?wondering|i wonder|(?:can|could|may) i ask|any idea|quick question|"
     r"sorry to bother you(?: but)?|(?:can|could|would) you(?: please| kindly)?|"
     r"(?:thank you|thanks|cheers)(?: (?:in advance|so much|a lot|very much))?|many thanks|"
-    r"hi there|hello there|good (?:morning|afternoon|evening)|hi|hello|hey)\b"
+    r"(?<!\w )(?:hi there|hello there|good (?:morning|afternoon|evening)|hi|hello|hey))\b"
 )
 _ACRONYM = re.compile(r"\b[A-Z]{2,4}\b")
 _LETTER_A = re.compile(r"(?<=\w )A(?=[\s?.,;)]|$)")
@@ -63,6 +65,7 @@ _PAST = frozenset("was were did".split())
 _BE = frozenset("is are was were be been being am get gets got".split())
 _FIRST = frozenset("i me my mine myself we us our ours".split())
 _SECOND = frozenset("you your yours yourself".split())
+_PERSONS = {"i": "i", "me": "i", "we": "we", "us": "we", "you": "you"}
 _POSSESSIVES = {"my": "i", "mine": "i", "our": "i", "ours": "i", "your": "y", "yours": "y"}
 _JOINERS = frozenset("and or of at in for".split())
 _PHRASE_OPENERS = lex.ROLE_PREPOSITIONS | frozenset(
@@ -81,6 +84,7 @@ _ADVERB = re.compile(
 _PARTICIPLE = re.compile(r"\w{2,}ed$")
 _EXCHANGES = frozenset(map(lex.stem, "swap exchange trade substitute replace sell".split()))
 _BREAKS = frozenset(",.;:!?\n")
+_UNTOLD = _ARTICLES | _BREAKS | {"'s"}
 
 
 Phrase: TypeAlias = tuple[str, tuple[str, ...]]
@@ -107,6 +111,7 @@ class Reading:
     lower: bool
     cased: Mapping[str, frozenset[str]]
     before: Mapping[str, frozenset[str]]
+    beside: Mapping[str, frozenset[tuple[str, str]]]
     stranded: bool
     phrases: tuple[Phrase, ...]
     passive: frozenset[str]
@@ -149,6 +154,7 @@ def _read(text: str) -> Reading:
         names=_names(plain), literals=literals, symbols=_symbols(plain) + foreign_signs(text),
         numbers=tuple(sorted(token for token in tokens if token[0].isdigit())), units=tuple(_UNIT.findall(plain)),
         plain=plain, english=is_english(plain), lower=_is_lower(plain), cased=_cased(plain), before=_before(tokens),
+        beside=_beside(tokens),
         stranded=_is_stranded(tokens), phrases=tuple(_phrases(tokens)), passive=frozenset(_passive(tokens)),
         extraposed=frozenset(_extraposed(tokens)),
         adverbs=frozenset(word for word, token in words.items() if _ADVERB.match(token)),
@@ -266,6 +272,23 @@ def _before(tokens: Sequence[str]) -> Mapping[str, frozenset[str]]:
     return {word: frozenset(prepositions) for word, prepositions in found.items()}
 
 
+def _beside(tokens: Sequence[str]) -> Mapping[str, frozenset[tuple[str, str]]]:
+    """What stands before and behind each content word and each person, articles aside; empty text at the ends."""
+    kept = [token for i, token in enumerate(tokens) if token not in _UNTOLD or _is_object(tokens, i)]
+    plain = [_PERSONS.get(token) or content_stem(token) or token for token in kept]
+    told = {_PERSONS.get(token) or content_stem(token) for token in kept} - {""}
+    found: dict[str, set[tuple[str, str]]] = {}
+    for i, word in enumerate(plain):
+        if word in told:
+            found.setdefault(word, set()).add((plain[i - 1] if i else "", plain[i + 1] if i + 1 < len(plain) else ""))
+    return {word: frozenset(places) for word, places in found.items()}
+
+
+def _is_object(tokens: Sequence[str], i: int) -> bool:
+    """Whether the token is a *her* that nothing belongs to."""
+    return tokens[i] == "her" and not (i + 1 < len(tokens) and content_stem(tokens[i + 1]))
+
+
 def _is_stranded(tokens: Sequence[str]) -> bool:
     """Whether a preposition stands at the end: ``the manager of``."""
     words = [token for token in tokens if token not in _BREAKS]
@@ -314,7 +337,7 @@ def content_stem(token: str) -> str:
     if token in lex.UNIT_SIGNS:
         return lex.UNIT_SIGNS[token]
     if token in lex.UNITS:
-        return lex.UNITS[token]
+        return lex.stem(lex.UNITS[token])
     if token in lex.FUNCTION_WORDS or token in lex.NEGATORS or token in _BREAKS or token == "'s":
         return ""
     return lex.stem(token)

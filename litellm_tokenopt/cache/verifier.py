@@ -11,17 +11,38 @@ from typing import Protocol
 from ..errors import UnavailableError
 from ..models.pairs import Calibration
 from .normalise import normalise
-from .veto import veto, worded_anew
+from .veto import objections, veto, worded_anew
 
 logger = logging.getLogger(__name__)
 
-DOUBTS = frozenset({"words", "question_word", "conjunction", "voice"})
+DOUBTS = frozenset({"words", "question_word", "conjunction", "voice", "order", "tense", "preposition"})
 """Objections that may be no more than another wording; all others stand."""
 
+ANEW = "anew"
 
-def is_anew(objection: str | None, asked: str, stored: str) -> bool:
-    """Whether a doubted pair is worded anew, rather than in one place otherwise."""
-    return objection is not None and objection in DOUBTS and worded_anew(asked, stored, objection)
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What rules say of two questions: the `objection` that weighs most, and all `signs` of which a model thinks less
+    or more (the objections, and whether a doubted pair is worded anew rather than in one place otherwise).
+    """
+
+    objection: str | None
+    signs: frozenset[str]
+
+    @property
+    def stands(self) -> bool:
+        """Whether the objection can't be no more than another wording."""
+        return self.objection is not None and self.objection not in DOUBTS
+
+
+def signs_of(asked: str, stored: str) -> Signs:
+    """What rules say of a pair."""
+    found = objections(asked, stored)
+    if not found or found[0] not in DOUBTS:
+        return Signs(next(iter(found), None), frozenset())
+    anew = {ANEW} if worded_anew(asked, stored, found) else set()
+    return Signs(found[0], frozenset(found) | anew)
 
 
 class PairComparer(Protocol):
@@ -72,10 +93,11 @@ class PairVerifier:
         self._failing = False
 
     async def judge(self, asked: str, stored: str) -> Judgement:
-        objection = veto(asked, stored)
+        found = signs_of(asked, stored)
+        objection = found.objection
         refusal = f"veto:{objection}" if objection else "unverified"
         least = self._limits.free if objection is None else self._limits.doubted
-        if (objection is not None and objection not in DOUBTS) or least == math.inf:
+        if found.stands or least == math.inf:
             return Judgement(refusal)
         if least == -math.inf:
             return Judgement(None)
@@ -85,8 +107,7 @@ class PairVerifier:
             self._failed(error)
             return Judgement(refusal if objection else None)
         self._failing = False
-        if is_anew(objection, asked, stored):
-            logit += self._calibration.anew
+        logit += self._calibration.weight(found.signs)
         sure, needed = self._calibration.probability(logit), self._calibration.probability(least)
         return Judgement(None if logit >= least else refusal, sure, needed, doubted=objection is not None)
 

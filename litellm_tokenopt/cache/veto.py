@@ -7,7 +7,7 @@ genitives, passives or relations that hold both ways. What is left over is a rea
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations, pairwise
 
 from . import lexicon as lex
@@ -19,12 +19,21 @@ def veto(asked: str, stored: str) -> str | None:
 
     Symmetric, and None for equal texts. The reason is one of few words (a metric's attribute).
     """
+    return next(_objections(asked, stored), None)
+
+
+def objections(asked: str, stored: str) -> tuple[str, ...]:
+    """All that speaks against it, what weighs most first; `veto` gives the first."""
+    return tuple(_objections(asked, stored))
+
+
+def _objections(asked: str, stored: str) -> Iterator[str]:
     if asked == stored:
-        return None
+        return
     if _lines_moved(asked, stored):
-        return "order"
+        yield "lines"
     first, second = read(asked), read(stored)
-    return next((reason for check in _CHECKS if (reason := check(first, second))), None)
+    yield from (reason for check in _CHECKS if (reason := check(first, second)))
 
 
 def _lines_moved(asked: str, stored: str) -> bool:
@@ -33,19 +42,21 @@ def _lines_moved(asked: str, stored: str) -> bool:
     return ours != theirs and sorted(ours) == sorted(theirs)
 
 
+_WORDING = frozenset(("words", "question_word", "order"))
 _VAGUE_KINDS = frozenset(("say", "whether", "what"))
 
 
-def worded_anew(asked: str, stored: str, objection: str) -> bool:
+def worded_anew(asked: str, stored: str, found: Sequence[str]) -> bool:
     """Whether two questions differ in their wording as a whole, rather than in one place or in what they ask for.
 
     Look-alikes are mostly a word put in, or put in another's place; who asks the same again uses other words all over.
+    *found* is what `objections` found.
     """
     a, b = read(asked), read(stored)
-    if a.kind != b.kind and _VAGUE_KINDS.isdisjoint((a.kind, b.kind)):
+    if _WORDING.isdisjoint(found) or (a.kind != b.kind and _VAGUE_KINDS.isdisjoint((a.kind, b.kind))):
         return False
     ours, theirs = len(_unmatched(a, b) - _asking(a, b)), len(_unmatched(b, a) - _asking(b, a))
-    return objection != "words" or (min(ours, theirs) > 0 and max(ours, theirs) > 1)
+    return "words" not in found or (min(ours, theirs) > 0 and max(ours, theirs) > 1)
 
 
 def _language(a: Reading, b: Reading) -> str | None:
@@ -202,7 +213,15 @@ def _unmatched(a: Reading, b: Reading) -> frozenset[str]:
 
 
 def _alike(a: Reading, x: str, b: Reading, y: str) -> bool:
-    return y in lex.SYNONYMS.get(x, ()) or (not (x in a.names and y in b.names) and _misspelt(x, y))
+    if y in lex.SYNONYMS.get(x, ()):
+        return True
+    return not (x in a.names and y in b.names) and (_misspelt(x, y) or _derived(x, y) or _derived(y, x))
+
+
+def _derived(x: str, y: str) -> bool:
+    """Whether *y* is *x* as an adverb or as a noun for what it does: slowly, recommendation."""
+    ending = y.removeprefix(x)
+    return ending != y and len(x) >= lex.ENDINGS.get(ending, len(y)) and x not in lex.TOLD_BY_ENDING
 
 
 def _misspelt(x: str, y: str) -> bool:
@@ -252,7 +271,20 @@ def _order(a: Reading, b: Reading) -> str | None:
         inverted = {pair for pair in inverted if any(word[0].isdigit() for word in pair)}
     free = (a.extraposed ^ b.extraposed) | (a.adverbs & b.adverbs) | _turned(a, b)
     inverted = {pair for pair in inverted if not pair & free}
-    return "order" if inverted and not _phrases_moved(a, b) else None
+    if not inverted or _phrases_moved(a, b):
+        return None
+    return "exchange" if _exchanged(a, b) else "order"
+
+
+def _exchanged(a: Reading, b: Reading) -> bool:
+    """Whether two of the words took each other's place: each stands beside what the other stood beside."""
+    moved = [word for word in a.beside if word in b.beside and not a.beside[word] & b.beside[word]]
+    return any(_in_place(a, x, b, y) and _in_place(a, y, b, x) for x, y in combinations(moved, 2))
+
+
+def _in_place(a: Reading, x: str, b: Reading, y: str) -> bool:
+    """Whether *y* stands in *b* behind, or before, what *x* does in *a*."""
+    return any(p == r or q == s for p, q in a.beside[x] for r, s in b.beside[y])
 
 
 def _hold_both_ways(a: Reading, b: Reading, common: frozenset[str]) -> bool:

@@ -1,8 +1,8 @@
 """Measures what the pair model's logits mean: ``python -m litellm_tokenopt.evaluation.calibration``.
 
 On questions that were held out of training, for each allowed share of wrong answers the limits are chosen that serve
-the most. Writes ``models/weights/pairs.json``. ``pairs_unseen.jsonl`` guides nothing: what is served of it and wrong is
-told by ``python -m litellm_tokenopt.evaluation.curve litellm_tokenopt/models/training/data/pairs_unseen.jsonl``.
+the most. Writes ``models/weights/pairs.json``. ``pairs_unseen.jsonl`` and ``pairs_domains.jsonl`` guide nothing: what
+is served of them and wrong is told by ``python -m litellm_tokenopt.evaluation.curve`` with their paths.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import math
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache.normalise import normalise
-from ..cache.verifier import DOUBTS, is_anew
-from ..cache.veto import veto
+from ..cache.verifier import DOUBTS, signs_of
 from ..models.build import build_embedder, build_pair_model
 from ..models.pairs import CALIBRATION
 from ..models.training.rewording import reword
@@ -36,22 +35,25 @@ WRONG_RATES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 LIGHT = 2
 """Light rewordings of each question."""
 
+LEAST_BELIEVED = 1 / 3
+"""The probability that a pair which no rule objects to must have at least."""
+
 STEPS = 60
 """Limits that are tried for each of the two kinds of pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A pair of questions: whether both ask the same, their cosine, the rules' objection and the model's logit.
+    """A pair of questions: whether both ask the same, their cosine, the rules' objection, the model's logit.
 
-    `anew` tells whether the rules doubt a pair that is worded anew.
+    `signs` are the rules', see `Signs`.
     """
 
     same: bool
     similarity: float
     objection: str | None
     logit: float
-    anew: bool = False
+    signs: frozenset[str] = frozenset()
 
 
 def read_pairs(path: Path) -> list[tuple[str, str, bool]]:
@@ -81,28 +83,29 @@ async def judge(pairs: Sequence[tuple[str, str, bool]]) -> list[Judged]:
     for a, b, same in pairs:
         first, second = normalise(a), normalise(b)
         (logit,) = await model.logits(first, [second])
-        objection = veto(a, b)
+        found = signs_of(a, b)
         cosine = float(vectors[first] @ vectors[second])
-        judged.append(Judged(same, cosine, objection, logit, is_anew(objection, a, b)))
+        judged.append(Judged(same, cosine, found.objection, logit, found.signs))
     return judged
 
 
-def weight_anew(judged: Sequence[Judged]) -> float:
-    """What being worded anew adds to the logits of doubted pairs, by logistic regression with a penalty."""
+def weigh(judged: Sequence[Judged]) -> dict[str, float]:
+    """What each sign adds to the logits of doubted pairs, by logistic regression with a penalty."""
     doubted = [pair for pair in judged if pair.objection in DOUBTS]
-    inputs = np.array([(pair.logit, float(pair.anew), 1.0) for pair in doubted])
+    names = sorted({sign for pair in doubted for sign in pair.signs})
+    inputs = np.array([(pair.logit, 1.0, *(sign in pair.signs for sign in names)) for pair in doubted], np.float64)
     wanted = np.array([float(pair.same) for pair in doubted])
-    weights, ridge = np.zeros(3), np.array([1.0, 1.0, 1e-6])
+    weights, ridge = np.zeros(inputs.shape[1]), np.array([1.0, 1e-6, *(1.0 for _ in names)])
     for _ in range(30):
         chance = 1 / (1 + np.exp(-(inputs @ weights)))
         bend = (inputs.T * (chance * (1 - chance))) @ inputs + np.diag(ridge)
         weights -= np.linalg.solve(bend, inputs.T @ (chance - wanted) + ridge * weights)
-    return round(float(weights[1] / weights[0]), 3)
+    return {name: round(float(weight / weights[0]), 3) for name, weight in zip(names, weights[2:], strict=True)}
 
 
-def weighed(judged: Sequence[Judged], anew: float) -> list[Judged]:
-    """*judged* with *anew* added to the logits of those that are worded anew."""
-    return [replace(pair, logit=pair.logit + anew * pair.anew) for pair in judged]
+def weighed(judged: Sequence[Judged], weights: Mapping[str, float]) -> list[Judged]:
+    """*judged* with the *weights* of their signs added to the logits."""
+    return [replace(pair, logit=pair.logit + sum(weights.get(sign, 0.0) for sign in pair.signs)) for pair in judged]
 
 
 def platt(judged: Sequence[Judged]) -> tuple[float, float]:
@@ -121,18 +124,23 @@ def platt(judged: Sequence[Judged]) -> tuple[float, float]:
     return float(slope), float(offset)
 
 
-def limits(every: Sequence[Judged], near: Sequence[Judged], wrong_rate: float) -> dict[str, Any]:
+def limits(
+    every: Sequence[Judged], near: Sequence[Judged], wrong_rate: float, least: float = -math.inf
+) -> dict[str, Any]:
     """The two limits that serve the most pairs that ask the same, while at most *wrong_rate* of the others pass.
 
-    Served are shares of *every* pair that asks the same, wrong ones of the *near* look-alikes: those similar enough to
-    be served at all, so that a set of nothing but near ones gets no more wrong answers.
+    That of pairs without an objection is *least* at least, however few look-alikes the rules let through here. Served
+    are shares of *every* pair that asks the same, wrong ones of the *near* look-alikes: those similar enough to be
+    served at all, so that a set of nothing but near ones gets no more wrong answers.
     """
     free = [pair for pair in near if pair.objection is None]
     doubted = [pair for pair in near if pair.objection in DOUBTS]
     others = sum(not pair.same for pair in near)
     allowed = wrong_rate * others
     best = (-1.0, math.inf, math.inf, 0.0)
-    for a in _tried(free):
+    for a in (least, *_tried(free)):
+        if a < least:
+            continue
         for b in _tried(doubted)[1:]:
             passed = [pair.same for pair in free if pair.logit >= a] + [
                 pair.same for pair in doubted if pair.logit >= b
@@ -169,17 +177,18 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     threshold = Settings().cache.threshold
     told = asyncio.run(judge([pair for path in options.pairs for pair in read_pairs(path)]))
-    anew = weight_anew([pair for pair in told if pair.similarity >= threshold])
-    every = weighed(told, anew)
+    weights = weigh([pair for pair in told if pair.similarity >= threshold])
+    every = weighed(told, weights)
     near = [pair for pair in every if pair.similarity >= threshold]
     slope, offset = platt(near)
-    rows = [limits(every, near, rate) for rate in WRONG_RATES]
+    least = (math.log(LEAST_BELIEVED / (1 - LEAST_BELIEVED)) - offset) / slope
+    rows = [limits(every, near, rate, least) for rate in WRONG_RATES]
     facts = {
         "slope": round(slope, 4),
         "offset": round(offset, 4),
         "pairs": {"same": sum(pair.same for pair in every), "different": sum(not pair.same for pair in every)},
         "similarity_from": threshold,
-        "anew": anew,
+        "weights": weights,
         "limits": rows,
     }
     for row in rows:

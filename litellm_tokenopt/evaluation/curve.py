@@ -169,7 +169,7 @@ async def curves(pairs: Sequence[Pair]) -> tuple[dict[str, list[Point]], float]:
     if model is None:
         raise ModelUnavailable("the local packages are missing: pip install 'litellm-tokenopt[local]'")
     told = await judge([(pair.a, pair.b, pair.same) for pair in pairs])
-    judged = weighed(told, calibration().anew)
+    judged = weighed(told, calibration().weights)
     found = steps(judged, pairs, settings.cache.threshold)
     cache = await whole(pairs, embedder, model)
     found |= {CACHE: cache.alone, WITH_JUDGE: cache.judged}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import bisect
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,15 +40,18 @@ class Calibration:
     """What logits mean: `slope` and `offset` give a probability, `limits` belong to the `wrong_rates` (ascending).
 
     A wrong rate is the share of near look-alikes (another meaning) that would be served, measured on questions
-    that the model was not trained on. `anew` is what is added to the logits of doubted
-    pairs that are worded anew, rather than in one place otherwise.
+    that the model was not trained on. `weights` are what the rules' signs add to the logits of doubted pairs.
     """
 
     slope: float
     offset: float
     wrong_rates: tuple[float, ...]
     limits: tuple[Limits, ...]
-    anew: float = 0.0
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def weight(self, signs: Iterable[str]) -> float:
+        """What *signs* add to a logit."""
+        return sum(self.weights.get(sign, 0.0) for sign in signs)
 
     def probability(self, logit: float) -> float:
         """The probability that both ask the same."""
@@ -67,7 +70,7 @@ def calibration() -> Calibration:
     rows = sorted(facts["limits"], key=lambda row: row["wrong_rate"])
     limits = tuple(Limits(-math.inf if row["free"] is None else row["free"], row["doubted"]) for row in rows)
     rates = tuple(row["wrong_rate"] for row in rows)
-    return Calibration(facts["slope"], facts["offset"], rates, limits, facts["anew"])
+    return Calibration(facts["slope"], facts["offset"], rates, limits, facts["weights"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from litellm_tokenopt.cache.verifier import PairVerifier, RuleVerifier, is_anew
-from litellm_tokenopt.cache.veto import veto
+from litellm_tokenopt.cache.verifier import ANEW, PairVerifier, RuleVerifier, signs_of
 from litellm_tokenopt.errors import ModelUnavailable
 from litellm_tokenopt.models.pairs import Calibration, Limits, calibration
 
@@ -60,10 +59,34 @@ async def test_the_model_is_believed_within_limits(pair: tuple[str, str], logit:
 )
 async def test_other_words_all_over_need_less_than_one_other_word(asked: str, stored: str, anew: bool) -> None:
     """A word put in, or another question word, is how look-alikes are made; the rest is how people ask again."""
-    assert is_anew(veto(asked, stored), asked, stored) == anew
-    believed = Calibration(1.0, 0.0, (0.01,), (Limits(-1.0, 2.0),), anew=2.0)
+    assert (ANEW in signs_of(asked, stored).signs) == anew
+    believed = Calibration(1.0, 0.0, (0.01,), (Limits(-1.0, 2.0),), {ANEW: 2.0})
     judged = await PairVerifier(Says(0.5), believed, max_wrong_rate=0.01).judge(asked, stored)
     assert (judged.objection is None) == (anew or asked == stored)
+
+
+async def test_every_sign_of_the_rules_counts() -> None:
+    """Phrases that moved are believed more easily than other words that changed places as well."""
+    believed = Calibration(1.0, 0.0, (0.01,), (Limits(-1.0, 2.0),), {"order": 1.0, "exchange": -2.0})
+    moved = ("Which planet is closest to the sun?", "Which is the closest planet to the sun?")
+    other = ("How does Ann annoy Bob at work?", "How does Bob annoy Ann in the office?")
+    assert signs_of(*moved).objection == "order"
+    assert signs_of(*other).signs == {"words", "exchange"}
+    verifier = PairVerifier(Says(1.5), believed, max_wrong_rate=0.01)
+    assert (await verifier.judge(*moved)).objection is None
+    assert (await verifier.judge(*other)).objection == "veto:words"
+
+
+async def test_who_did_what_is_never_left_to_the_model() -> None:
+    """Two that took each other's place, who must and who can: no confidence helps."""
+    verifier = PairVerifier(Says(9.0), CALIBRATION, max_wrong_rate=0.01)
+    for asked, stored, objection in (
+        ("Did Ann call Bob?", "Did Bob call Ann?", "exchange"),
+        ("The driver was late and I was charged.", "I was late and the driver was charged.", "exchange"),
+        ("Can my employer read my emails?", "Must my employer read my emails?", "duty"),
+        ("Buy milk\nCall Tom", "Call Tom\nBuy milk", "lines"),
+    ):
+        assert (await verifier.judge(asked, stored)).objection == f"veto:{objection}"
 
 
 async def test_pairs_that_need_no_comparison_get_none() -> None:

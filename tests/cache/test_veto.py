@@ -260,6 +260,9 @@ Are dogs allowed in the lobby?|Are dogs allowed at the lobby?
 Can I bring a bike on the ferry?|Am I allowed to take a bike on the ferry?
 How many sick days do nurses get?|What is the number of sick days for nurses?
 How long is a session?|How long is a session ??
+Do I need a permit for the customers' car park?|Is a permit necessary for the customers car park?
+Is a break of 30 mins enough?|Is a break of 30 minutes sufficient?
+Please describe the calculation of interest|Describe how to calculate interest
 """
 
 
@@ -291,7 +294,10 @@ def test_other_wordings_are_let_through(one: str, other: str) -> None:
         ("words", "How do I wash wool?", "How do I dye wool?"),
         ("question_word", "Who founded Rome?", "When was Rome founded?"),
         ("roles", "trains from Rome to Oslo", "trains from Oslo to Rome"),
-        ("order", "Did Ann call Bob?", "Did Bob call Ann?"),
+        ("exchange", "Did Ann call Bob?", "Did Bob call Ann?"),
+        ("exchange", "I called her by mistake", "She called me by mistake"),
+        ("exchange", "Would he reject her?", "Would she reject him?"),
+        ("order", "Which planet is nearest to the sun?", "Which is the nearest planet to the sun?"),
         ("tense", "Is Ann a nurse?", "Was Ann a nurse?"),
         ("duty", "Must I tip?", "Can I tip?"),
         ("conjunction", "Is it red or blue?", "Is it red and blue?"),
@@ -342,7 +348,7 @@ def test_no_question_is_vetoed_by_itself(question: str) -> None:
 def test_lines_in_another_order() -> None:
     """The same lines in another order are another text: two passages to compare, steps, a log."""
     first, second = "The red house is small.", "A dog sleeps in the garden."
-    assert veto(f"{first}\n{second}", f"{second}\n{first}") == "order"
+    assert veto(f"{first}\n{second}", f"{second}\n{first}") == "lines"
     assert veto(f"{first}\n{second}", f"{first}\n{second}") is None
 
 
