@@ -110,7 +110,12 @@ class TokenOptimizer:
         from .tokens import encoding
 
         if self.settings.mode != "off":
-            await asyncio.gather(ready(self.parts.embedder), asyncio.to_thread(encoding))
+            await asyncio.gather(ready(self.parts.embedder), self._verifier_ready(), asyncio.to_thread(encoding))
+
+    async def _verifier_ready(self) -> None:
+        cache = self.settings.cache
+        if cache.enabled and cache.max_wrong_rate > 0:
+            await self.parts.verifier.ready()
 
     @property
     def parts(self) -> _Parts:
@@ -268,7 +273,7 @@ async def open_cache(
 
     async with TokenOptimizer(settings, embed=embed) as optimizer:
         if optimizer.settings.cache.max_wrong_rate > 0:
-            await ready(optimizer.parts.embedder)
+            await asyncio.gather(ready(optimizer.parts.embedder), optimizer.parts.verifier.ready())
         yield optimizer.parts.cache
 
 

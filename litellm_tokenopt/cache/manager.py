@@ -213,8 +213,10 @@ class SemanticCacheManager:
         *vector* is the question's, where that's known; *model*, *tenant* and *tags* are to find the entry by. The
         answer takes the place of those to almost the same wording. Its time is up to `JITTER` shorter, by its key.
         *key* is one to find it under that isn't its own, *situation* what `similar` may have to compare, *seconds*
-        how long the model took. Raises `UnavailableError`.
+        how long the model took. Raises ValueError where *tags* is one text, and `UnavailableError`.
         """
+        if isinstance(tags, str):
+            raise ValueError(f"tags is one text: give a list of tags, such as [{tags!r}]")
         if isinstance(reply, str):
             reply = Reply(text=reply, finish="stop", has_tool_calls=False, payload={"text": reply})
         key, now = key or self.key(question, scope), self._clock()

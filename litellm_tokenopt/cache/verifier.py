@@ -52,6 +52,8 @@ class PairComparer(Protocol):
         """The logit of each of *others* asking the same as *asked*. Raises `ModelUnavailable`."""
         ...
 
+    async def ready(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -75,6 +77,9 @@ class RuleVerifier:
     async def judge(self, asked: str, stored: str) -> Judgement:
         objection = veto(asked, stored)
         return Judgement(f"veto:{objection}" if objection else None)
+
+    async def ready(self) -> None:
+        """`Verifier.ready`; there is nothing to load."""
 
     def close(self) -> None:
         """`Verifier.close`; there is nothing to let go of."""
@@ -111,6 +116,13 @@ class PairVerifier:
         sure, needed = self._calibration.probability(logit), self._calibration.probability(least)
         return Judgement(None if logit >= least else refusal, sure, needed, doubted=objection is not None)
 
+    async def ready(self) -> None:
+        """`Verifier.ready`."""
+        try:
+            await self._model.ready()
+        except UnavailableError as error:
+            self._failed(error)
+
     def close(self) -> None:
         """`Verifier.close`."""
         self._model.close()
@@ -125,6 +137,10 @@ class Verifier(Protocol):
     """Decides whether the answer to one question may be given to another."""
 
     async def judge(self, asked: str, stored: str) -> Judgement: ...
+
+    async def ready(self) -> None:
+        """Wait until what it takes is loaded; where that can't be had, it judges without."""
+        ...
 
     def close(self) -> None:
         """Let go of a model and its threads. It can be used again."""

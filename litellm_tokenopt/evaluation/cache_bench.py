@@ -99,6 +99,9 @@ class TimedVerifier:
     async def judge(self, asked: str, stored: str) -> Judgement:
         return await self._clock.timed("verify", self._inner.judge(asked, stored))
 
+    async def ready(self) -> None:
+        await self._inner.ready()
+
     def close(self) -> None:
         self._inner.close()
 

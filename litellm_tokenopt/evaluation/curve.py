@@ -117,6 +117,9 @@ class Remembering:
                 (self._known[asked, other],) = await self._model.logits(asked, [other])
         return [self._known[asked, other] for other in others]
 
+    async def ready(self) -> None:
+        await self._model.ready()
+
     def close(self) -> None:
         self._model.close()
 

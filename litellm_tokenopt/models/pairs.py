@@ -100,6 +100,10 @@ class PairModel:
         graph = await self._graph.get()
         return [await self._workers.run(graph.logit, asked, other) for other in others]
 
+    async def ready(self) -> None:
+        """Wait, however long, until the model is loaded. Raises `ModelUnavailable`."""
+        await self._graph.get()
+
     def close(self) -> None:
         """Let go of the model and its threads. It can be used again."""
         self._workers.close()

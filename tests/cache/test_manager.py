@@ -161,6 +161,13 @@ def test_wrong_conditions_are_named(typed: dict[str, str]) -> None:
         conditions_of(typed)
 
 
+async def test_one_text_is_no_list_of_tags(cache: SemanticCacheManager) -> None:
+    """Its letters would be taken for tags, and nobody would find the entry by them."""
+    with pytest.raises(ValueError, match=r"give a list of tags, such as \['help'\]"):
+        await cache.store("What is a llama?", "An animal.", tags="help")
+    assert await cache.entries() == []
+
+
 async def test_closed(cache: SemanticCacheManager) -> None:
     """After the end every call says that the cache is closed; health says it without raising."""
     await cache.store("What is a llama?", "An animal.")

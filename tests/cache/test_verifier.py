@@ -30,6 +30,12 @@ class Says:
             raise ModelUnavailable("no model")
         return [self.logit] * len(others)
 
+    async def ready(self) -> None:
+        if self.logit is None:
+            raise ModelUnavailable("no model")
+
+    def close(self) -> None: ...
+
 
 @pytest.mark.parametrize(
     ("pair", "logit", "objection"),
@@ -105,6 +111,7 @@ async def test_below_the_least_calibrated_rate_nothing_similar_is_served() -> No
 async def test_without_the_model_the_rules_decide(caplog: pytest.LogCaptureFixture) -> None:
     """They're the same rules as those of the verifier without a model; the outage is logged once."""
     verifier = PairVerifier(Says(None), CALIBRATION, max_wrong_rate=0.01)
+    await verifier.ready()
     for pair in (SAME, OTHER_WORDS, OTHER_NUMBER):
         assert await verifier.judge(*pair) == await RuleVerifier().judge(*pair)
     assert len(caplog.records) == 1
