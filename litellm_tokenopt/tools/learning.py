@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -168,6 +169,10 @@ class CountUsage:
     events: tuple[Event, ...]
 
     async def __call__(self, reply: Reply) -> None:
+        await self.count()
+
+    async def count(self) -> None:
+        """Count, and publish what is learned if that is due."""
         await self.learning.count(self.tenant, self.events)
         await self.learning.publish()
 
@@ -202,6 +207,7 @@ class Learning:
         self._publish_due = 0.0
         self._versions: Memo[str, int] = Memo(SEEN_IN_PROCESS)
         self._seen: Memo[str, bool] = Memo(SEEN_IN_PROCESS)
+        self._counting: set[asyncio.Task[None]] = set()
 
     async def lessons(self, request: ChatRequest) -> Lessons:
         """The lessons for the request's tenant; none where Redis doesn't answer, and none was read before."""
@@ -254,6 +260,12 @@ class Learning:
         """What counts those of *events* that this process hasn't counted; None where there are none."""
         new = tuple(event for event in events if event.key not in self._seen)
         return CountUsage(self, label_of(request.tenant), new) if new else None
+
+    def count_soon(self, followup: CountUsage) -> None:
+        """Count beside the request, where nobody will hand over the model's reply."""
+        task = asyncio.get_running_loop().create_task(followup.count())
+        self._counting.add(task)
+        task.add_done_callback(self._counting.discard)
 
     async def count(self, tenant: str, events: Sequence[Event]) -> None:
         """Count *events*; where Redis doesn't answer, the session's next turn tries again."""

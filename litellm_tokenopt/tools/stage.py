@@ -179,7 +179,11 @@ class ToolsStage:
         sent = frozenset(name for tool in tools if (name := name_of(tool)))
         chosen = sent if verdict.reason == BY_WORDS else await self._chosen(block, request, lessons)
         seen = events(request, session, sent=sent, chosen=chosen, full=full)
-        return replace(verdict, then=self._learning.followup(request, tuple(seen)))
+        followup = self._learning.followup(request, tuple(seen))
+        if followup is not None and request.controls.no_store:  # what isn't to be stored isn't handed over either
+            self._learning.count_soon(followup)
+            return verdict
+        return replace(verdict, then=followup)
 
     async def _decide(self, request: ChatRequest, block: Block, lessons: Lessons) -> Keep | Change:
         if await self._needs_none(block, request):
