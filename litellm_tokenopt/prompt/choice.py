@@ -301,7 +301,7 @@ def _take_rules(basket: _Basket, core: Core, relevance: Sequence[Relevance], roo
     for i, b in sorted(core.rules, key=lambda rule: (rule not in core.beyond, -relevance[rule[0]].score, rule)):
         if room <= GAP_TOKENS:
             return
-        if i not in about_tools and basket.is_open((i, b)):
+        if (i, b) not in about_tools and basket.is_open((i, b)):
             before = basket.room
             if basket.take(frozenset({(i, b)}), min(room, basket.room) - GAP_TOKENS):
                 basket.room -= GAP_TOKENS

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..lexical import terms
-from .governing import Standing
+from .governing import Blocks, Standing
 from .outline import Outline
 from .ranking import Relevance
 
 _IDENTIFIER = re.compile(r"(?<![\w./-])[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)+(?![\w/])|\b[a-z]+[A-Z]\w*")
+_QUOTED = re.compile(r"`([\w.-]+)(?:\(\))?`")
 LEAST_SHARE = 0.5
 """A section is about tools if so many of the identifiers in it, repeats counted, name tools."""
 LEAST_MENTIONS = 2
@@ -25,9 +26,10 @@ STAYS_SHARE = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Coupling:
-    """The names of the tools that a section is about, for each section that is about any."""
+    """The names of the tools that a section is about, for each section that is about any; `rules` that name a tool."""
 
     tools: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    rules: Blocks = frozenset()
 
     def without(self, sent: frozenset[str]) -> frozenset[int]:
         """Sections all of whose tools are left out."""
@@ -49,19 +51,29 @@ def coupled(
     liking = dict.fromkeys(coupling.within(sent), COMES_BONUS)
     return replace(
         before, barred=before.barred | (barred - spoken_for), liking={**liking, **before.liking},
-        about_tools=frozenset(coupling.tools),
+        about_tools=coupling.rules,
     )  # fmt: skip
 
 
-def couple(outline: Outline, names: frozenset[str]) -> Coupling:
-    """Which sections are about the tools of these *names*; those about behaviour in general are about none."""
+def couple(outline: Outline, names: frozenset[str], rules: Sequence[tuple[int, int]] = ()) -> Coupling:
+    """Which sections are about the tools of these *names*; those about behaviour in general are about none.
+
+    Of *rules*, those are about a tool that stand in such a section or name one.
+    """
     worded = {name: frozenset(_words(name)) for name in names}
     found = {}
     for i, section in enumerate(outline.sections):
         about = _in_heading(section.title, worded) or _in_text(section.body, names)
         if about and outline.profiles[i].blocks and outline.generality[i] < 1:
             found[i] = about
-    return Coupling(found)
+    blocks = {(i, b): outline.profiles[i].blocks[b] for i, b in rules}
+    named = (rule for rule, block in blocks.items() if rule[0] in found or not names.isdisjoint(_named(block.text)))
+    return Coupling(found, frozenset(named))
+
+
+def _named(text: str) -> Iterator[str]:
+    yield from _IDENTIFIER.findall(text)
+    yield from _QUOTED.findall(text)
 
 
 def _in_heading(title: str, worded: Mapping[str, frozenset[str]]) -> frozenset[str]:

@@ -40,8 +40,8 @@ class Standing:
     """What holds beside relevance.
 
     `always` is sent whatever it costs; of `wanted`, each goes in whole, first ones first, while there's room; `barred`
-    is not sent; `needs`: what comes with any block of a section. `liking` is added to each section's worth; of the
-    sections `about_tools` no rule is sent by itself.
+    is not sent; `needs`: what comes with any block of a section. `liking` is added to each section's worth; rules
+    `about_tools` are not sent by themselves.
     """
 
     always: Blocks = frozenset()
@@ -49,7 +49,7 @@ class Standing:
     barred: Blocks = frozenset()
     needs: Mapping[int, Blocks] = field(default_factory=dict)
     liking: Mapping[int, float] = field(default_factory=dict)
-    about_tools: frozenset[int] = frozenset()
+    about_tools: Blocks = frozenset()
 
 
 def govern(modules: Sequence[PromptModule], outline: Outline) -> Governed:

@@ -192,7 +192,7 @@ class PromptStage:
     def _task(self, request: ChatRequest, prompt: Prompt, read: _Read) -> _Task:
         sent = frozenset(filter(None, map(tool_name, request.tools)))
         names = sent | request.left_out_tools
-        coupling = self._couplings.get_or((prompt.key, names), lambda: couple(read.outline, names))
+        coupling = self._couplings.get_or((prompt.key, names), lambda: couple(read.outline, names, read.core.rules))
         patterns = read.governed.tools
         coupled = frozenset().union(*coupling.tools.values())
         telling = frozenset(n for n in sent if n in coupled or any(fnmatchcase(n, pattern) for pattern in patterns))

@@ -55,7 +55,7 @@ _STRICT = re.compile(
     r"|(?-i:\bDO NOT\b|\bDON['\u2019]T\b)",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"\b[A-Za-z]\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|\b\w+(?:\.\w+)*\(\)|^\s*<|\btools?\b")
+_A_TOOL = re.compile(r"^\s*<|\bthe `?[\w-]+`? tool\b", re.IGNORECASE)
 _WORD = re.compile(r"\S+")
 _END = re.compile(
     r"(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St|No|vs|cf|Nr|Fr)\.)(?<!\b(?:Mrs|e\.g|i\.e|etc|Inc|Ltd)\.)"
@@ -114,8 +114,8 @@ def is_strict(text: str) -> bool:
 
 
 def is_general_rule(text: str) -> bool:
-    """Whether *text* is little else than what must always or never be done, and names no tool or other identifier."""
-    return len(text) <= RULE_CHARS and is_strict(text) and not _NAMED.search(text) and "```" not in text
+    """Whether *text* is little else than what must always or never be done, and not about "the … tool"."""
+    return len(text) <= RULE_CHARS and is_strict(text) and not _A_TOOL.search(text) and "```" not in text
 
 
 def cut(text: str, kept: Sequence[Span]) -> str:

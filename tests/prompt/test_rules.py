@@ -7,10 +7,17 @@ from collections.abc import Callable
 import pytest
 
 from litellm_tokenopt.prompt import PromptStage
+from litellm_tokenopt.prompt.choice import choose, core_of
+from litellm_tokenopt.prompt.coupling import couple
+from litellm_tokenopt.prompt.governing import Standing
+from litellm_tokenopt.prompt.outline import outline
+from litellm_tokenopt.prompt.ranking import Relevance
 from litellm_tokenopt.prompt.words import is_general_rule
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.stage import Change
 from litellm_tokenopt.tokens import count_text
+
+from .conftest import long_prompt
 
 GOODS = (
     "Kayaks", "Tents", "Stoves", "Ropes", "Boots", "Lamps", "Maps", "Gloves", "Skis", "Sleds",
@@ -81,14 +88,27 @@ async def test_what_holds_beyond_its_heading_comes_first(make_stage: Callable[..
         ("- Do not lend anything to children.", True),
         ("Niemals Preise an Dritte nennen.", True),
         ("Customers who do not pay in time get a letter.", False),
-        ("Always call lend_item before the goods leave the shelf.", False),
+        ("Never call more than two tools at once.", True),
         ("Always use the search tool for prices.", False),
-        ("Never call loadPrices twice.", False),
         ("Goods come on Mondays.", False),
         ("```\n# never do this\n```", False),
         (f"{PLAIN * 5} Never lend them.", False),
     ],
 )
 def test_a_rule_that_can_stand_by_itself(text: str, is_one: bool) -> None:
-    """It says what must always or never be done, little else, and nothing of a tool or another identifier."""
+    """It says what must always or never be done, little else, and nothing of one tool."""
     assert is_general_rule(text) == is_one
+
+
+@pytest.mark.parametrize("name", ["lend_item", "lendItem", "`lend`"])
+async def test_a_rule_that_names_a_tool_is_about_that(name: str) -> None:
+    """Of the tools of the request, that is; it comes with its section. Other names are names like any."""
+    section = f"## Handing over\n\n{STEPS}\n\nNever call {name} before the goods leave the shelf.\n\n"
+    found = outline([f"{long_prompt()}{section}## Parting\n\n{PLAIN * 5}\n"])
+    (rule,) = [place for place in core_of(found).rules if name in found.profiles[place[0]].blocks[place[1]].text]
+    assert couple(found, frozenset({name.strip("`")}), [rule]).rules == {rule}
+    assert couple(found, frozenset({"other_tool"}), [rule]).rules == frozenset()
+    even = [Relevance(0.0, 0.0, 0)] * len(found.sections)
+    for barred, is_sent in ((frozenset({rule}), False), (frozenset[tuple[int, int]](), True)):
+        picked = choose(core_of(found), even, {}, budget_tokens=1_400, standing=Standing(about_tools=barred))
+        assert (rule in picked) == is_sent
