@@ -13,10 +13,11 @@ from typing import Any
 
 from ..request import ChatRequest, Message, Reply, digest, has_media, is_system, text_of, user_turns
 from ..settings import CacheSettings
+from .facts import same_facts, statements
 from .lasting import lasting
 from .manager import Lookup, SemanticCacheManager
 from .scope import Scope, at_home, scope_of
-from .situation import Situation, differences, figures, pack, situation_of, unpack
+from .situation import Clause, Situation, differences, figures, pack, situation_of, unpack
 from .standing import LastTurn, leans_on, split_turn
 from .stores import Entry
 from .telling import Teller
@@ -47,6 +48,11 @@ class Conversation:
     def shelf(self) -> str:
         """The scope of requests whose situations are worth comparing."""
         return at_home(self.bare, digest("situation", self.bare, *self.figures))
+
+    @property
+    def told(self) -> str:
+        """The scope of requests whose question hinges on facts that were told."""
+        return at_home(self.bare, digest("told", self.bare))
 
 
 def conversation_of(
@@ -91,14 +97,20 @@ class Conversations:
             conversation.turn.core, scope=conversation.shelf, max_age_seconds=max_age_seconds,
             accepts=lambda entry: self._same_situation(conversation, entry),
         )  # fmt: skip
-        if found.entry is None and await self._stands_alone(conversation):
-            return await self._manager.check(
-                conversation.turn.core, scope=conversation.bare, max_age_seconds=max_age_seconds
-            )
-        return found
+        if found.entry is not None or not await self._stands_alone(conversation):
+            return found
+        facts, core = await self._facts(conversation), conversation.turn.core
+        if not facts:
+            return await self._manager.check(core, scope=conversation.bare, max_age_seconds=max_age_seconds)
+        return await self._manager.similar(
+            core, scope=conversation.told, max_age_seconds=max_age_seconds,
+            accepts=lambda entry: _told_the_same(facts, entry),
+        )  # fmt: skip
 
     async def store(self, conversation: Conversation, reply: Reply, options: Mapping[str, Any]) -> None:
-        """Keep *reply* for this situation, and for its question alone if neither leans. Raises `UnavailableError`.
+        """Keep *reply* for this situation, and for its question with the facts it hinges on if neither leans.
+
+        Raises `UnavailableError`.
 
         *options* are `SemanticCacheManager.store`'s.
         """
@@ -107,9 +119,20 @@ class Conversations:
             core, reply, scope=conversation.shelf, situation=pack(conversation.situation),
             key=self._manager.key(conversation.scope.question, conversation.scope.id), **options,
         )  # fmt: skip
-        leans = leans_on(reply, core, (*conversation.history, conversation.turn.lead))
-        if not leans and await self._stands_alone(conversation):
+        if not await self._stands_alone(conversation):
+            return
+        facts = await self._facts(conversation)
+        if leans_on(reply, " ".join((core, *facts)), (*conversation.history, conversation.turn.lead)):
+            return
+        if facts:
+            told = pack(tuple(Clause("u", fact) for fact in facts))
+            key = self._manager.key(f"{core}\n{told}", conversation.told)
+            await self._manager.store(core, reply, scope=conversation.told, situation=told, key=key, **options)
+        else:
             await self._manager.store(core, reply, scope=conversation.bare, **options)
+
+    async def _facts(self, conversation: Conversation) -> tuple[str, ...]:
+        return await self._teller.facts(conversation.turn, statements(conversation.situation))
 
     async def _stands_alone(self, conversation: Conversation) -> bool:
         return await self._teller.stands_alone(conversation.turn, conversation.history)
@@ -117,6 +140,10 @@ class Conversations:
     async def _same_situation(self, conversation: Conversation, entry: Entry) -> bool:
         extras = differences(conversation.situation, _situation(entry))
         return extras is not None and await self._teller.small_talk(extras)
+
+
+async def _told_the_same(facts: tuple[str, ...], entry: Entry) -> bool:
+    return same_facts(facts, [clause.text for clause in _situation(entry)])
 
 
 def _situation(entry: Entry) -> Situation:

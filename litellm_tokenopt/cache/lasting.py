@@ -8,6 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from .language import is_english
+
+LEAST_FOREIGN_WORDS = 3
+"""So many words show another language."""
+
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 _ASKED = "do can did may am was must will have does could would should shall".split()
 _STATED = "".join(f"(?<!{word} )" for word in _ASKED) + r"\b(?:i|we)"
@@ -28,8 +33,21 @@ _NAMED = (
 )
 _HABITS = (
     r"only|mostly|mainly|(?:always|never|usually) (?:use|want|need|prefer|eat|drink|work|code|write|buy|drive|fly|pay)"
-    r"|(?:(?:also|still|now|just|currently|really) )?(?:live|work|code|program|develop|study|teach|speak|prefer|hate|"
-    r"avoid|follow|use|play|drive|cook|believe)\b(?! for| out| like| it\b)"
+    r"|(?:(?:also|still|now|just|currently|really) )?(?:speak|prefer|hate|avoid|follow|believe)\b"
+    r"(?! for| out| like| it\b)"
+)
+_LIVES = (
+    r"(?:(?:also|still|now|just|currently|really) )?"
+    r"(?:live|work|code|program|develop|study|teach|use|play|drive|cook)\b(?! for| out| like| it\b)"
+)
+_LANGUAGES = (
+    "english|german|french|spanish|italian|portuguese|dutch|polish|russian|ukrainian|turkish|arabic|hebrew|hindi|urdu|"
+    "chinese|mandarin|cantonese|japanese|korean|vietnamese|thai|swedish|norwegian|danish|finnish|greek|czech|slovak|"
+    "hungarian|romanian|bulgarian|croatian|serbian|welsh|irish|catalan|latin"
+)
+_LANGUAGE = (
+    rf"(?:use|in|into|to|speak\w*|prefer|switch(?:ing)? to|better|rather|my) (?:{_LANGUAGES})\b"
+    rf"|^(?:{_LANGUAGES})(?: please| only|,| is (?:better|easier|fine|best))|(?:{_LANGUAGES})(?:,? please| only)$"
 )
 _SELF_TOLD = (
     r"^as an? (?!(?:result|rule|reminder|test|side|matter|start|last|first|example|courtesy|consequence)\b)"
@@ -41,8 +59,14 @@ _BEING = (
     r"(?:a|an|the) (?!bit|little|few|lot)\w+|from|based|living|working (?:at|as|in|with|on)|studying|learning|vegan|"
     r"vegetarian|allergic|diabetic|pregnant|colou?r-?blind|left-handed|dyslexic|(?:\d+|\w+teen|\w+ty) years"
 )
+_SOFT = (
+    r"(?:please |kindly |could you |can you |would you )*"
+    r"(?:stick to|explain (?:things|everything|it all) (?:as|like|so)|bear in mind|"
+    r"assume (?:that )?i|treat me|talk to me)\b"
+)
 _ANYWHERE = re.compile(
-    rf"\b(?:{_ROLES}|{_FOR_GOOD}|{_NAMED})|{_STATED} (?:{_HABITS})\b|\bi(?:'m| am) (?:{_BEING})\b|{_SELF_TOLD}",
+    rf"\b(?:{_ROLES}|{_FOR_GOOD}|{_NAMED})|{_STATED} (?:{_HABITS})\b|\bi(?:'m| am) (?:{_BEING})\b|{_SELF_TOLD}"
+    rf"|\b(?:{_LANGUAGE})|\bi(?:'d| would) rather (?:have|get|see|read|hear|you)\b|^(?:{_SOFT})",
     re.IGNORECASE,
 )
 _POLITE = (
@@ -76,30 +100,48 @@ _OWN = (
 _DEFINES = re.compile(
     r"(?<!\bi )(?<!that )(?<!which )(?<!this )(?<!it )(?<!you )\b(?:means?|stands? for|refers? to|denotes?)\b"
     r"|\b(?:let (?:\w+|'s say) (?:be|mean|equal|stand)|let's (?:play|say|pretend|call)|define|we call)\b"
-    rf"|\bmy (?:[\w'-]+ )?(?:{_OWN}) (?:[\w'-]+ )?(?:is|are|has|have|isn't|aren't|hates|loves|likes|can't|uses)\b"
-    r"(?! (?:\w+ly |just )?\w+(?:ing|ed)\b)"
-    r"|\bmy [\w'-]+ (?:is|are) (?:an?|\d)\b"
     r"|\b(?:i|we) (?:love|like|want|need) (?:emojis?|bullets|tables|lists|examples)\b"
-    r"|\bmy (?:grand\w+|sister|brother|aunt|uncle|niece|nephew|friend|patient|client) (?:turned|turns|has|suffers)\b"
     r"|\b(?:works?|is|are) best for me\b"
     r"|\bthe (?:rules?|scenario|setting|context|password|codeword|goal)(?: of the game)? (?:is|are)\b",
+    re.IGNORECASE,
+)
+_LIVING = re.compile(rf"{_STATED} (?:{_LIVES})", re.IGNORECASE)
+_OWNING = re.compile(
+    rf"\bmy (?:[\w'-]+ )?(?:{_OWN}) (?:[\w'-]+ )?(?:is|are|has|have|isn't|aren't|hates|loves|likes|can't|uses)\b"
+    r"(?! (?:\w+ly |just )?\w+(?:ing|ed)\b)"
+    r"|\bmy [\w'-]+ (?:is|are) (?:an?|\d)\b"
+    r"|\bmy (?:grand\w+|sister|brother|aunt|uncle|niece|nephew|friend|patient|client) "
+    r"(?:turned|turns|has(?! been| always| never| just)|suffers)\b",
     re.IGNORECASE,
 )
 
 
 def lasting(texts: Iterable[str]) -> tuple[str, ...]:
-    """The sentences of a user's *texts* that change what later questions ask, in order, in lower case.
+    """The sentences of a user's *texts* that change how all later questions are to be answered, in lower case.
 
-    By rules that rather take one too many: then only conversations with the same one share answers.
+    By rules that rather take one too many: then only conversations with the same one share answers. One in another
+    language asks for that language.
     """
-    return tuple(sentence.casefold() for text in texts for sentence in _sentences(text) if lasts(sentence))
+    return tuple(sentence.casefold() for text in texts for sentence in _sentences(text) if _instructs(sentence))
 
 
 def lasts(sentence: str) -> bool:
     """Whether *sentence* is meant for what comes after it too."""
+    return _instructs(sentence) or is_circumstance(sentence)
+
+
+def is_circumstance(sentence: str) -> bool:
+    """Whether *sentence* surely tells how the user lives, works or is equipped."""
+    owning = not sentence.endswith("?") and _OWNING.search(sentence)
+    return bool(owning or _LIVING.search(sentence))
+
+
+def _instructs(sentence: str) -> bool:
     if _ANYWHERE.search(sentence):
         return True
-    return not sentence.endswith("?") and (_ORDERS.match(sentence) or _DEFINES.search(sentence)) is not None
+    if not sentence.endswith("?") and (_ORDERS.match(sentence) or _DEFINES.search(sentence)):
+        return True
+    return len(sentence.split()) >= LEAST_FOREIGN_WORDS and not is_english(sentence)
 
 
 def _sentences(text: str) -> Iterator[str]:

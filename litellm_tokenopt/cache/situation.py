@@ -130,12 +130,12 @@ def differences(one: Situation, other: Situation) -> list[str] | None:
 
 def _next_common(one: Sequence[Clause], other: Sequence[Clause]) -> tuple[int, int] | None:
     """How many clauses of each, that may be small talk, come before the next that both have, or before both ends."""
-    if one and other and _says_the_same(one[0], other[0]):
+    if one and other and says_the_same(one[0], other[0]):
         return 0, 0
     left, right = _skippable(one), _skippable(other)
     places = sorted(((i, j) for i in range(left + 1) for j in range(right + 1)), key=sum)
     for i, j in places:
-        if i < len(one) and j < len(other) and _says_the_same(one[i], other[j]):
+        if i < len(one) and j < len(other) and says_the_same(one[i], other[j]):
             return i, j
     return (left, right) if (left, right) == (len(one), len(other)) else None
 
@@ -146,7 +146,8 @@ def _skippable(clauses: Sequence[Clause]) -> int:
     return next((n for n, clause in enumerate(first) if not _may_be_small_talk(clause)), len(first))
 
 
-def _says_the_same(one: Clause, other: Clause) -> bool:
+def says_the_same(one: Clause, other: Clause) -> bool:
+    """Whether both say the same, said by the same side."""
     if (one.by == "a") != (other.by == "a"):
         return False
     first, second = one.text.lower(), other.text.lower()

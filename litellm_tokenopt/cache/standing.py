@@ -33,6 +33,7 @@ _OPENING_PHRASES = (
     "one (?:more|other|last) (?:thing|question|one)|"
     "(?:new|next|other|different|random|last|quick|separate) (?:question|one|thing)|"
     "something else|on another note|changing the subject|in general|just out of interest|while i'm here|a question|"
+    "before i (?:go|forget|leave)|(?:quick |last |small )?general question|"
     "for (?:my|our) next (?:visit|trip|stay|order)|i mean|(?:switching|moving on) to [\\w ]{2,20}|"
     "speaking of [\\w ]{2,20}"
 )
@@ -85,6 +86,12 @@ _EXPLETIVE = re.compile(
     r"|\bhow (?:far|long) is it (?=from|to)"
     r"|\b(?:does|will|would|did) it (?:cost|take)\b(?=.*\bto \w)"
 )
+_ASKS_MEANING = re.compile(
+    r"what (?:does|do) (?:the (?:term|word|phrase|expression|abbreviation) )?"
+    r"['\"\u2018\u201c]?\w{2,}['\"\u2019\u201d]? (?:mean|stand for)\W*$",
+    re.IGNORECASE,
+)
+_NAMED_BEFORE = re.compile(r"(\byour (?:\w+ )?\w+s\b.* (?:or|and|if|when|once|before|after|so)\b.*) (?:them|they)\b")
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 _YOU = frozenset("you your yours you're".split())
 _ME = frozenset("i i'm my me mine we us our ours".split())
@@ -106,7 +113,7 @@ def split_turn(text: str) -> LastTurn:
     A text in which nothing is asked is all core.
     """
     sentences = [part for part in _SENTENCE.split(text.strip()) if part]
-    asking = [i for i, sentence in enumerate(sentences) if _is_question(sentence)]
+    asking = [i for i, sentence in enumerate(sentences) if is_question(sentence)]
     start = asking[-1] if asking else 0
     core = " ".join(sentences[start:])
     bare = _without_openers(core)
@@ -118,13 +125,13 @@ def split_turn(text: str) -> LastTurn:
 def points_back(core: str) -> bool:
     """Whether *core* surely says something only in the light of earlier turns."""
     text = core if core.isupper() else _ACRONYM.sub("name", core)
-    text = _EXPLETIVE.sub(" ", text.lower().strip(" ?!.,"))
+    text = _NAMED_BEFORE.sub(r"\1", _EXPLETIVE.sub(" ", text.lower().strip(" ?!.,")))
     words = _WORD.findall(text)
     if not _POINTERS.isdisjoint(words) or "it" in words or _POINTS_BACK.search(text):
         return True
     if "that" in _WORD.findall(_RELATIVE_THAT.sub(" ", text)):
         return True
-    return len(_weighty(core)) < LEAST_CONTENT_WORDS
+    return len(_weighty(core)) < LEAST_CONTENT_WORDS and not _ASKS_MEANING.match(core)
 
 
 def features(turn: LastTurn, history: Iterable[str]) -> list[float]:
@@ -161,7 +168,8 @@ def leans_on(reply: Reply, core: str, history: Sequence[str]) -> bool:
     return bool((said & known) - asked)
 
 
-def _is_question(sentence: str) -> bool:
+def is_question(sentence: str) -> bool:
+    """Whether *sentence* asks, with a question mark or without."""
     return sentence.rstrip().endswith("?") or _ASKS.match(_without_openers(sentence)) is not None
 
 

@@ -8,8 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelUnavailable
+from ..memo import Memo
 from ..models.base import Embedder
 from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
+from .facts import question_signs, statement_signs
+from .lasting import is_circumstance
 from .normalise import normalise
 from .standing import LastTurn, features, points_back
 
@@ -20,11 +23,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WEIGHTS = WEIGHTS_FOLDER / "conversations.json"
-STANDING, SMALL_TALK = "standing", "small_talk"
+STANDING, SMALL_TALK, HINGES, FACT = "standing", "small_talk", "hinges", "fact"
 VECTOR_SCALE = 5.0
 """What vectors are multiplied by, so that the penalty on weights treats them like the other features."""
 LEAST_STANDING = 0.5
-LEAST_SMALL_TALK = 0.6
+LEAST_STANDING_FIXED, MOST_FIXED = 0.1, 0.05
+"""Less will do for a question that hinges on nothing, up to the second: "what is a tort?"."""
+LEAST_SMALL_TALK, LEAST_AHEAD = 0.4, 0.2
+"""How likely a clause must be small talk, and how much likelier than to tell a fact."""
+LEAST_HINGING, LEAST_FACT, LEAST_BOTH = 0.35, 0.2, 1.0
+"""How likely a question must hinge on facts, a statement be one, and what both must come to, for it to count."""
+LEAST_HINGING_SURELY = 0.15
+"""How likely it must, for what rules know for a fact to count."""
 
 
 class Teller:
@@ -35,28 +45,62 @@ class Teller:
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
+        self._facts: Memo[str, float] = Memo(max_entries=20_000)
 
     @property
     def ready(self) -> bool:
         return bool(self._heads)
 
     async def stands_alone(self, turn: LastTurn, history: Sequence[str]) -> bool:
-        """Whether *turn* asks what it would ask without *history*, the texts before it."""
+        """Whether *turn* asks what it would ask without *history*, the texts before it, but for facts told there."""
         if not self.ready or points_back(turn.core):
             return False
         vector = (await self._embedder.embed([normalise(turn.core)]))[0]
-        told = _joined(features(turn, history), vector)
-        return self._heads[STANDING].probability(told) >= LEAST_STANDING
+        alone = self._heads[STANDING].probability(_joined(features(turn, history), vector))
+        if alone >= LEAST_STANDING:
+            return True
+        return alone >= LEAST_STANDING_FIXED and self._hinges(turn.core, vector) < MOST_FIXED
 
     async def small_talk(self, clauses: Sequence[str]) -> bool:
-        """Whether all *clauses* are small talk."""
+        """Whether all *clauses* are small talk, and surely rather that than facts."""
         if not clauses:
             return True
         if not self.ready:
             return False
-        vectors = await self._embedder.embed(clauses)
-        head = self._heads[SMALL_TALK]
-        return all(head.probability(_joined([], vector)) >= LEAST_SMALL_TALK for vector in vectors)
+        head, vectors = self._heads[SMALL_TALK], await self._embedder.embed(clauses)
+        chances = [head.probability(_joined([], vector)) for vector in vectors]
+        facts = await self._chances(clauses)
+        return all(
+            chance >= max(LEAST_SMALL_TALK, fact + LEAST_AHEAD) for chance, fact in zip(chances, facts, strict=True)
+        )
+
+    async def facts(self, turn: LastTurn, statements: Sequence[str]) -> tuple[str, ...]:
+        """Those of *statements* that the answer to *turn* may depend on."""
+        if not statements:
+            return ()
+        vector = (await self._embedder.embed([normalise(turn.core)]))[0]
+        hinges = self._hinges(turn.core, vector)
+        if hinges < LEAST_HINGING_SURELY:
+            return ()
+        if hinges < LEAST_HINGING:
+            return tuple(filter(is_circumstance, statements))
+        least = max(LEAST_FACT, LEAST_BOTH - hinges)
+        chances = await self._chances(statements)
+        return tuple(text for text, chance in zip(statements, chances, strict=True) if chance >= least)
+
+    def _hinges(self, core: str, vector: NDArray[np.float32]) -> float:
+        """How likely the answer to *core* hinges on who asks."""
+        return self._heads[HINGES].probability(_joined(question_signs(core), vector))
+
+    async def _chances(self, statements: Sequence[str]) -> list[float]:
+        """How likely each of *statements* tells a fact; remembered, as a conversation sends its turns again."""
+        new = [text for text in dict.fromkeys(statements) if text not in self._facts]
+        if new:
+            head = self._heads[FACT]
+            for text, vector in zip(new, await self._embedder.embed(new), strict=True):
+                sure = is_circumstance(text)
+                self._facts.put(text, 1.0 if sure else head.probability(_joined(statement_signs(text), vector)))
+        return [self._facts.get(text) or 0.0 for text in statements]
 
     @cached_property
     def _heads(self) -> dict[str, Logistic]:

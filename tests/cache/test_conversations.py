@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from litellm_tokenopt.cache.manager import SemanticCacheManager
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.stage import CacheStage
 from litellm_tokenopt.cache.stores import AnswerStore
+from litellm_tokenopt.cache.training import read_rows
 from litellm_tokenopt.models.build import build_embedder, check
 from litellm_tokenopt.models.memoised import MemoisedEmbedder
 from litellm_tokenopt.request import ChatRequest, Controls, Message
@@ -244,3 +246,37 @@ async def test_a_list_has_an_order(real: MemoisedEmbedder, make: SimpleNamespace
     shop = Shop(real, make)
     for cities in ("Rome and Milan", "Milan and Rome"):
         assert await shop.ask("Which cities do you fly to?", f"We fly to {cities}.", "the second one please") != "hit"
+
+
+PLAN = "I'm on the family plan."
+DATA = "How much data do I get?"
+
+
+async def test_a_fact_said_in_passing_keeps_its_question_apart(shop: Shop) -> None:
+    """One that the answer hinges on; with the same fact, in other words too, the answer is shared."""
+    await shop.ask(PLAN, "Thanks.", DATA, reply="Plenty.")
+    assert await shop.ask("Good morning!", "Hello!", DATA) != "hit"
+    assert await shop.ask(DATA) != "hit"
+    assert await shop.ask("I'm on the solo plan.", "Thanks.", DATA) != "hit"
+    assert await shop.ask("Hello! We have the family plan.", "Great.", DATA) == "hit"
+
+
+async def test_a_fact_that_the_question_does_not_hinge_on_costs_nothing(shop: Shop) -> None:
+    """What letters stand for is the same for all."""
+    question = "What does the abbreviation ISBN stand for?"
+    await shop.ask(PLAN, "Thanks.", question, reply="For a book's number.")
+    assert await shop.ask("Good morning!", "Hello!", question) == "hit"
+
+
+async def test_held_out_conversations(real: MemoisedEmbedder, make: SimpleNamespace) -> None:
+    """Of pairs that nothing was trained on at most 3 of 100 traps are served, and most that should be."""
+    served: dict[str, list[bool]] = defaultdict(list)
+    for pair in read_rows("conversations_heldout.jsonl"):
+        for first, second in (("a", "b"), ("b", "a")):
+            shop = Shop(real, make)
+            await shop.ask(history=(SYSTEM, *pair[first]), reply="So it is.")
+            found = await shop.ask(history=(SYSTEM, *pair[second]), reply="So it was.")
+            served[pair["kind"] if pair["same"] else "traps"].append(found == "hit")
+    share = {kind: sum(hits) / len(hits) for kind, hits in served.items()}
+    assert share["traps"] <= 0.03
+    assert min(share["harmless"], share["stands_alone"]) >= 0.7
