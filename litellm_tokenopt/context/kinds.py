@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
-from . import records
+from . import records, weighing
 from .markup import is_page, main_text
 from .passages import PASSAGE_CHARS, Branch, Document, Kind, Passage, Shelf
 from .plain import LOOKED_AT_CHARS, plain_kind, weighed
@@ -15,6 +16,14 @@ LEAST_JSON_CHARS = 200
 
 _FENCE = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n.*?(?:^[ \t]*\1[ \t]*(?:\n|\Z)|\Z)", re.MULTILINE | re.DOTALL)
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_PROGRESS = re.compile(
+    r"\d ?%|\d\s?(?:/|of)\s?\d|[=#\u2500-\u259f]{3}|\.{3}|\d ?[kmgt]?i?b\b"
+    r"|^\s*[|/\\\u2800-\u28ff-]\s|\s[|/\\\u2800-\u28ff-]\s*$",
+    re.IGNORECASE,
+)
+_PROGRESS_WORD = re.compile(r"(?<![^\W\d_])(?!(?:[kmgt]?i?b|ms|min|sec)(?![^\W\d_]))[^\W\d_]{2,}", re.IGNORECASE)
+"""What doesn't change while it goes on: words, but of no unit."""
+
 _OVERWRITES = re.compile(r"\r[^\r\n]")
 
 
@@ -38,7 +47,7 @@ def condense(text: str) -> str:
     Idempotent. What a program or a person may need verbatim (code, logs, prose) stays as it is.
     """
     if "\x1b" in text or _OVERWRITES.search(text):
-        return "\n".join(map(_last_shown, _ESCAPE.sub("", text).split("\n")))
+        return "\n".join(map(_shown, _unescaped(text).split("\n")))
     if len(text) < LEAST_JSON_CHARS or not text.lstrip().startswith(("{", "[")):
         return text
     try:
@@ -47,10 +56,27 @@ def condense(text: str) -> str:
         return text
 
 
-def _last_shown(line: str) -> str:
-    """What a terminal shows of a line that was written over and over; returns at its end stay."""
+def _unescaped(text: str) -> str:
+    while (plain := _ESCAPE.sub("", text)) != text:
+        text = plain
+    return text
+
+
+def _shown(line: str) -> str:
+    """What was written over and over, as lines: of a progress its last state; returns at the end stay."""
     written = line.rstrip("\r")
-    return line[written.rfind("\r") + 1 :]
+    states = [state for state in written.split("\r") if state.strip()]
+    if len(states) < 2:
+        return (states[0] if states else "") + line[len(written) :]
+    kept = [state for state, later in pairwise(states) if not _is_overwritten(state, later)]
+    return "\n".join((*kept, states[-1])) + line[len(written) :]
+
+
+def _is_overwritten(state: str, later: str) -> bool:
+    """Whether *state* is a progress that *later* goes on with; lines of a log are none."""
+    if _PROGRESS.search(state) is None or weighing.begins_as_log(state):
+        return False
+    return _PROGRESS_WORD.findall(state) == _PROGRESS_WORD.findall(later)
 
 
 def read(text: str) -> Document:

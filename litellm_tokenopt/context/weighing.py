@@ -126,10 +126,15 @@ def looks_like_code(lines: Sequence[str]) -> bool:
     return marks >= (0.3 if defined else 0.5) * len(written) and (defined or indented >= 0.3 * len(written))
 
 
+def begins_as_log(line: str) -> bool:
+    """Whether *line* begins with a time or a level."""
+    return _LOG_LINE.match(line) is not None
+
+
 def looks_like_log(lines: Sequence[str]) -> bool:
     """Whether most lines begin with a time or a level."""
     written = [line for line in lines if line.strip()]
-    return len(written) >= 6 and sum(map(bool, map(_LOG_LINE.match, written))) >= 0.5 * len(written)
+    return len(written) >= 6 and sum(map(begins_as_log, written)) >= 0.5 * len(written)
 
 
 def looks_like_diff(lines: Sequence[str]) -> bool:

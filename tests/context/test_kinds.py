@@ -303,7 +303,7 @@ def test_odd_json_is_no_trouble(text: str) -> None:
     condense(text).encode()
 
 
-@given(st.text(alphabet="ab \x1b[0m31;\r\n", max_size=200))
+@given(st.text(alphabet="ab \x1b[0m31;\r\n%|", max_size=200) | st.just("\x1b\x1b[0m[0mred"))
 def test_a_screen_is_what_was_left_on_it(text: str) -> None:
     """No escape codes and no overwritten progress stay; a second time there's nothing more to do."""
     assert condense(condense(text)) == condense(text)
@@ -333,6 +333,20 @@ def test_long_lines_are_read_once(line: str) -> None:
 def test_progress_bars_leave_their_last_state() -> None:
     """Of what a terminal overwrote, the last is kept."""
     assert condense("\x1b[32mfetching\x1b[0m\n 10 %\r 55 %\r100 %\ndone\r\n") == "fetching\n100 %\ndone\r\n"
+    bar = "\r".join(f"{n:3d}%|{'#' * (n // 10):10s}| {n}/100 MB" for n in range(101))
+    assert condense(f"get model\r{bar}\rsaved to /tmp/m.bin\rchecksum differs") == (
+        "get model\n100%|##########| 100/100 MB\nsaved to /tmp/m.bin\nchecksum differs"
+    )
+    assert condense("\r".join(f"{turn} linking" for turn in "|/-\\" * 9) + "\rlinked\n") == "\\ linking\nlinked\n"
+
+
+def test_returns_alone_end_lines_too() -> None:
+    """What no later state of the same progress takes the place of is a line."""
+    lines = [f"2026-03-12 09:00:{n:02d} INFO step {n}/60 done in {n % 9} ms" for n in range(60)]
+    lines[40] = "2026-03-12 09:00:40 ERROR step 40/60: disk full"
+    assert condense("\r".join(lines)) == "\n".join(lines)
+    assert condense("\r".join(("one line", "another", "a third"))) == "one line\nanother\na third"
+    assert kind_of(condense("\r".join(lines))) == kind_of("\r".join(lines)) == "log"
 
 
 def test_marks_say_how_much_of_what_was_left_out() -> None:
