@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial, wraps
 from types import CellType
 from typing import Any
-from weakref import WeakMethod
+from weakref import WeakMethod, proxy
 
 from ..request import Surface
 from .answering import Answering
@@ -117,6 +117,7 @@ class Interposer:
             if call is not None and inspect.ismethod(store):
                 # Weakly: a stream that holds itself is there until the next full collection, though its reader is gone.
                 setattr(result, name, partial(self._capture, call, WeakMethod(store)))
+                _hold_weakly(result)
         return result
 
     def _capture(self, call: Call, store: WeakMethod[Any], processed_chunk: Any, cache_hit: bool) -> Any:
@@ -130,6 +131,13 @@ class Interposer:
         """All arguments by name."""
         names = [p.name for p in self._signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
+def _hold_weakly(stream: Any) -> None:
+    """Let the log that *stream* holds not hold the stream in turn, as LiteLLM's log of a sync call does."""
+    details = getattr(getattr(stream, "logging_obj", None), "model_call_details", None)
+    if isinstance(details, dict) and details.get("original_response") is stream:
+        details["original_response"] = proxy(stream)
 
 
 def _plain_function(method: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> Function:
