@@ -9,8 +9,7 @@ from ..memo import Memo
 from ..request import Tool, digest
 from ..settings import SchemaLevel
 from ..tokens import count_tools
-from .prose import adds_nothing
-from .reading import as_json, description_of, function_of, is_marked, name_of
+from .reading import as_json, description_of, function_of, is_marked, name_of, properties_of
 from .schema import compress_schema
 from .wording import WORDINGS, Wording
 
@@ -33,12 +32,12 @@ def compress_tool(tool: Tool, level: SchemaLevel) -> Tool:
 def _compress(tool: Tool, wording: Wording) -> Tool:
     function = dict(function_of(tool))
     if isinstance(function.get("description"), str):
-        function["description"] = wording.tool(function["description"])
+        function["description"] = wording.tool(function["description"], _names(tool))
     short = {**tool, "function": function}
     parameters = function.get("parameters")
     if isinstance(parameters, Mapping):
         function["parameters"] = compress_schema(
-            _without_repetition(parameters, f"{name_of(tool)} {description_of(tool)}"),
+            _without_repetition(parameters, f"{name_of(tool)} {description_of(tool)}", wording),
             told=wording.told(name_of(tool) or "", description_of(short)),
             strict=function.get("strict") is True,
             wording=wording,
@@ -46,9 +45,14 @@ def _compress(tool: Tool, wording: Wording) -> Tool:
     return short if count_tools([short]) < count_tools([tool]) else _NOTHING_GAINED
 
 
-def _without_repetition(parameters: Mapping[str, Any], told: str) -> Mapping[str, Any]:
+def _names(tool: Tool) -> str:
+    """The names of *tool* and of its arguments."""
+    return " ".join((name_of(tool) or "", *properties_of(tool)))
+
+
+def _without_repetition(parameters: Mapping[str, Any], told: str, wording: Wording) -> Mapping[str, Any]:
     """*parameters* without a description that says no more than the tool's own."""
     description = parameters.get("description")
-    if not isinstance(description, str) or not adds_nothing(description, told):
+    if not isinstance(description, str) or wording.argument(description, told, ()):
         return parameters
     return {key: value for key, value in parameters.items() if key != "description"}

@@ -38,6 +38,10 @@ NULLABLE = ANNOTATIONS | {
 }  # fmt: skip
 """Keywords that a list of types carries through every provider's translation, and that don't concern null."""
 
+LEAST = frozenset({"minItems", "minLength", "minProperties"})
+UNSET = frozenset({"uniqueItems", "deprecated", "readOnly", "writeOnly"})
+"""Keywords that at 0, and at false, say what holds without them."""
+
 PLAIN_TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
 UNMOVABLE = frozenset({"$id", "id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor"})
@@ -147,6 +151,8 @@ def _says_nothing(key: str, value: Any) -> bool:
         or (key == "default" and value is None)
         or (key == "additionalProperties" and (value is True or value == {}))
         or (key == "required" and value == [])
+        or (key in LEAST and value == 0 and value is not False)
+        or (key in UNSET and value is False)
         or (key == "description" and isinstance(value, str) and not value.strip())
     )
 
@@ -289,7 +295,15 @@ def _remaining(body: Schema, root: Schema) -> dict[str, Any]:
 
 
 def _tightened(schema: Schema) -> Schema:
-    return _map(schema, lambda one: _merge_null(_merge_single(one)))  # type: ignore[no-any-return]
+    return _map(schema, lambda one: _merge_null(_merge_single(_single_type(one))))  # type: ignore[no-any-return]
+
+
+def _single_type(schema: Schema) -> Schema:
+    """``type: [T]`` as ``type: T``, which accepts the same."""
+    kinds = schema.get("type")
+    if not isinstance(kinds, (list, tuple)) or len(kinds) != 1 or not isinstance(kinds[0], str):
+        return schema
+    return {**schema, "type": kinds[0]}
 
 
 def _merge_single(schema: Schema) -> Schema:

@@ -9,7 +9,7 @@ more than names and types do. Then words that carry nothing go: *The path to the
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -116,17 +116,20 @@ _WORDS: Final = tuple(
     )
 )  # fmt: skip
 _SPACES = re.compile(r"\s{2,}")
-_BEFORE_MARK = re.compile(r"\s+([,.;:)])")
+_BEFORE_MARK = re.compile(r"\s+([,.;)]|:(?!:))")
 _CUTS = re.compile(
     r",\s|(?<!based)\s(?=(?:and|with|for|from|by|in|on|when|using|including|based on|across|within|while)\s)|\s(?=\()"
 )
+_TAILS = re.compile(r"\s(?=(?:of|for|from|to|in|on|at|with|about|by|across|within|into) )")
 _CONDITION = re.compile(r"^(?:\w+: )?(?:if|when|unless) [^,]*$", re.IGNORECASE)
 _HANGING = re.compile(r"\b(?:for|of|with|in|on|to|from|by) \S+$")
+_DANGLING = re.compile(r"\b(?:never|not|no|only|always|must|without|except|unless|but|than)$", re.IGNORECASE)
+_COUNTS = re.compile(r"\b(?:max(?:imum)?|min(?:imum)?) (?:number|amount|count) of\b", re.IGNORECASE)
 _BRACKETED = re.compile(r"\(([^()]+)\)")
 _STANDARD = re.compile(r"\d|[A-Z]{3,}")
-_NOT_ALONE = re.compile(r"\b(?:true|false|formats?|formatted)\b|^\W*\d+\W*$", re.IGNORECASE)
+_NOT_ALONE = re.compile(r"\b(?:true|false|formats?|formatted|ranges?|limits?)\b|^\W*\d+\W*$", re.IGNORECASE)
 _LEADING = re.compile(r"^(?:in|as|using|with|of|for|and|or) ", re.IGNORECASE)
-_FORM_JOINTS = re.compile(r",\s|:\s|[()]|\s(?=(?:in|as|using|with|of|for) )|\bor (?=\w+ )")
+_FORM_JOINTS = re.compile(r",\s|:\s|[()]|\s(?=(?:in|as|using|with|of|for) )|\bor (?=\w+\b)")
 _TOKENS = re.compile(r"\w+_\w+|[^\W_]+|[<>=%$|]")
 
 _GENERIC = frozenset(
@@ -136,8 +139,8 @@ _GENERIC = frozenset(
         "object field parameter argument option options specify specifies provide provided given used use using "
         "set desired specific particular item items identifier identifiers id ids unique return returned returns "
         "result results want wanted entry entries describe description content contents data input one each all "
-        "pagination retrieve fetch get target numeric required default defaults min max minimum maximum whether "
-        "include if filter type new current array "
+        "pagination paging page next retrieve fetch get target numeric required default defaults min max minimum maximum "
+        "whether include if filter type new current array "
     ).split()
     for stem in (word, *terms(word))
 )
@@ -151,9 +154,13 @@ _ALIASES = {
 }  # fmt: skip
 
 
-def telegram_tool(text: str, budget: Budget) -> str:
-    """A tool's description in telegram style; never empty where it wasn't, and stable when repeated."""
-    return settle(text, lambda short: _tool(short, budget) or short)
+def telegram_tool(text: str, told: str, budget: Budget) -> str:
+    """A tool's description in telegram style; never empty where it wasn't, and stable when repeated.
+
+    *told* are the names of the tool and its arguments: what the first clause ends in needn't say them again.
+    """
+    known = _known(told)
+    return settle(text, lambda short: _tool(short, known, budget) or short)
 
 
 def telegram_argument(text: str, told: str, facts: Collection[str], budget: Budget) -> str:
@@ -166,16 +173,20 @@ def telegram_argument(text: str, told: str, facts: Collection[str], budget: Budg
 
 @lru_cache(maxsize=5_000)
 def _settled_argument(text: str, told: str, facts: frozenset[str], budget: Budget) -> str:
-    known = _stems(told).union(told.casefold().split(), facts, *map(_stems, facts))
+    known = _known(told).union(facts, *map(_stems, facts))
     short = tidy(text)
     while len(shorter := _argument(short, known, facts, budget)) < len(short):
         short = shorter
     return short
 
 
-def _tool(text: str, budget: Budget) -> str:
+def _known(told: str) -> set[str]:
+    return _stems(told).union(told.casefold().split())
+
+
+def _tool(text: str, known: Set[str], budget: Budget) -> str:
     first, *others = [*map(_plain, _clauses(_without_examples(text)))] or [""]
-    core = _cut(first, budget.first)
+    core = _without_told_tail(_cut(first, budget.first), known)
     room = replace(budget, generous=False)
     telling = [
         clause for clause in others if weight(clause) > PLAIN and (not _TELLS.match(clause) or _commands(clause))
@@ -257,7 +268,7 @@ def _parts(sentence: str) -> Iterator[str]:
     start = 0
     for joint in _CLAUSE.finditer(sentence):
         head = sentence[start : joint.start()]
-        if len(head.split()) > 2 and not _CONDITION.match(head):
+        if (len(head.split()) > 2 or joint.group().strip() == ";") and not _CONDITION.match(head):
             yield sentence[start : joint.start()]
             start = joint.end()
     yield sentence[start:]
@@ -292,13 +303,28 @@ def _without_told(clause: str, known: Collection[str]) -> str:
     """*clause* without its head, up to a comma or bracket, where that says nothing beyond what is *known*."""
     for mark in re.finditer(r",\s|\s(?=\()|:\s", clause):
         head, rest = clause[: mark.start()], clause[mark.end() :]
-        if not rest or not _is_whole(head) or weight(head) > PLAIN or _news(head, known):
+        if not rest or not _is_whole(head) or weight(_COUNTS.sub("", head)) > PLAIN or _news(head, known):
             continue
         if not rest.startswith("("):
             return _without_told(rest, known)
         if rest.endswith(")") and rest.count("(") == 1:
             return _without_told(rest[1:-1], known) if weight(rest) > PLAIN else head
     return clause
+
+
+def _without_told_tail(clause: str, known: Set[str]) -> str:
+    """*clause* without the phrases at its end that say nothing beyond what is *known*; two words stay at least."""
+    if weight(clause) > PLAIN:
+        return clause
+    heads = (clause[: joint.start()] for joint in _TAILS.finditer(clause))
+    told = (head for head in heads if len(head.split()) > 1 and _is_whole(head) and not _HANGING.search(f"{head} x"))
+    return next((head for head in told if _says_only(clause[len(head) :], known)), clause)
+
+
+def _says_only(text: str, known: Set[str]) -> bool:
+    """Whether every word of *text* is among the *known*, or carries nothing."""
+    words = (word.casefold() for word in _TOKENS.findall(text))
+    return all(word in _EMPTY or not known.isdisjoint(_stems_of_word(word)) for word in words)
 
 
 def _is_whole(text: str) -> bool:
@@ -342,7 +368,8 @@ def _plain(clause: str) -> str:
     """*clause* without the words that carry nothing."""
     pieces = _PROTECTED.split(clause)
     pieces[::2] = map(_bare_words, pieces[::2])
-    return _BEFORE_MARK.sub(r"\1", _SPACES.sub(" ", "".join(pieces))).strip(" ,:")
+    bare = _BEFORE_MARK.sub(r"\1", _SPACES.sub(" ", "".join(pieces))).strip(" ,")
+    return bare if bare.endswith("::") else bare.strip(" ,:")
 
 
 def _bare_words(text: str) -> str:
@@ -357,5 +384,6 @@ def _cut(clause: str, budget: int) -> str:
         return clause
     joints = [joint.start() for joint in _CUTS.finditer(clause) if 3 <= len(clause[: joint.start()].split()) <= budget]
     joints = [at for at in joints if not (clause[at:].startswith(" and ") and _HANGING.search(clause[:at]))]
+    joints = [at for at in joints if not _DANGLING.search(clause[:at])]
     fitting = [at for at in joints if not weight(clause[at:]) and clause[:at].count("(") == clause[:at].count(")")]
     return clause[: fitting[-1]].rstrip(" ,") if fitting else clause

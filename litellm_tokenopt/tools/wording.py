@@ -14,12 +14,13 @@ from .telegram import Budget, telegram_argument, telegram_tool
 class Wording:
     """How the descriptions of a tool and its arguments are shortened.
 
+    `tool` takes (description, names of the tool and its arguments), and never gives "" where something was said.
     `argument` takes (description, what names and the tool's description tell, what the schema's keywords say), and
     gives "" where nothing is left to say; `knows_context`: whether the tool's words and the names of
     the arguments beside it count as told for every argument.
     """
 
-    tool: Callable[[str], str]
+    tool: Callable[[str, str], str]
     argument: Callable[[str, str, Collection[str]], str]
     unnamed: Callable[[str, Collection[str]], str]
     tells_description: bool = False
@@ -42,13 +43,15 @@ def _unless_told(shorten: Callable[[str, Collection[str]], str]) -> Callable[[st
     return argument
 
 
-LOSSLESS = Wording(tool=lambda text: tidy(text) or text, argument=_unless_told(_tidy), unnamed=_tidy)
-LIGHT = Wording(tool=shorten_tool, argument=_unless_told(shorten_argument), unnamed=shorten_argument)
+LOSSLESS = Wording(tool=lambda text, _: tidy(text) or text, argument=_unless_told(_tidy), unnamed=_tidy)
+LIGHT = Wording(
+    tool=lambda text, _: shorten_tool(text), argument=_unless_told(shorten_argument), unnamed=shorten_argument
+)
 
 
 def _telegram(tool: Budget, argument: Budget) -> Wording:
     return Wording(
-        tool=lambda text: telegram_tool(text, tool),
+        tool=lambda text, told: telegram_tool(text, told, tool),
         argument=lambda text, told, facts: telegram_argument(text, told, facts, argument),
         unnamed=shorten_argument,
         tells_description=True,

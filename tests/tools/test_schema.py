@@ -38,6 +38,20 @@ def test_titles_dialect_examples_and_empty_defaults_go() -> None:
     )
 
 
+def test_keywords_that_say_what_holds_anyway_go() -> None:
+    """At least none, not unique, not read-only; one type in a list is that type."""
+    schema = obj(
+        names={"type": ["array"], "minItems": 0, "uniqueItems": False, "items": {"type": "string", "minLength": 0}},
+        old={"type": "boolean", "deprecated": False, "readOnly": False},
+        rest={"type": "object", "minProperties": 0, "properties": {}, "deprecated": True},
+    )
+    assert compress_schema(schema) == obj(
+        names={"type": "array", "items": {"type": "string"}},
+        old={"type": "boolean"},
+        rest={"type": "object", "properties": {}, "deprecated": True},
+    )
+
+
 def test_arguments_may_be_called_like_keywords() -> None:
     """An argument named title, default, examples or $ref is no annotation."""
     schema = obj(
@@ -239,6 +253,7 @@ LEAVES = st.one_of(
     ),
     st.just({"type": "integer", "minimum": 1}),
     st.just({"type": "string", "pattern": "^a", "maxLength": 3}),
+    st.sampled_from([{"type": ["string"], "minLength": 0}, {"type": ["array"], "minItems": 0, "uniqueItems": False}]),
     st.sampled_from([{"const": "a"}, {"const": None}, {"const": {"title": "x"}}, {"not": {"type": "string"}}]),
     st.sampled_from([{"type": "string", "format": "date"}, {"type": "string", "format": "ipv4"}]),
     st.sampled_from(

@@ -60,7 +60,26 @@ def test_tools_keep_their_purpose_and_their_rules() -> None:
         "Records in use must never be deleted. Perfect for spring cleaning."
     )
     budget = Budget(first=12, forms=12, rules=24)
-    assert telegram_tool(text, budget) == "deletes record from archive; Records in use must never be deleted"
+    short = "deletes record from archive; Records in use must never be deleted"
+    assert telegram_tool(text, "delete_record id", budget) == short
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "short"),
+    [
+        ("Get the details of an issue.", "get_issue issue_number", "Get details"),
+        ("Reserve a table in a restaurant", "book_table restaurant people", "Reserve table"),
+        ("Copy a file from one disk to another", "copy_file path", "Copy file from one disk to another"),
+        ("Close a ticket in the archive, never in the inbox", "close_ticket archive inbox",
+         "Close ticket in archive, never in inbox"),
+        ("Find shops by name or street", "find_shops query", "Find shops by name or street"),
+        ("Send a letter to a customer; must be signed", "send_letter customer", "Send letter; must be signed"),
+        ("Search for a book", "search_book", "Search for book"),
+    ],
+)  # fmt: skip
+def test_a_tools_first_clause_ends_where_its_names_say_the_rest(text: str, told: str, short: str) -> None:
+    """Phrases at its end that hold no word of their own go; rules, and the first two words, stay."""
+    assert telegram_tool(text, told, BUDGET) == short
 
 
 def test_a_tight_budget_keeps_the_shortest_rules_alone() -> None:
@@ -89,10 +108,10 @@ PIECES = st.one_of(
 def test_every_level_settles_and_no_tool_loses_its_description(text: str, level: str) -> None:
     """Never longer, a tool's never empty where it wasn't, and the same when done again."""
     wording = WORDINGS[level]
-    short = wording.tool(text)
+    short = wording.tool(text, "set_name name")
     assert len(short) <= len(text)
     assert bool(short.strip()) == bool(text.strip())
-    assert wording.tool(short) == short
+    assert wording.tool(short, "set_name name") == short
     argument = wording.argument(text, "set_name name", {"1"})
     assert len(argument) <= len(text)
     assert not argument or wording.argument(argument, "set_name name", {"1"}) == argument
@@ -140,7 +159,7 @@ def test_constraints_survive_at_every_level(text: str, name: str, parts: list[st
 )
 def test_side_effects_and_conditions_of_tools_survive(text: str, parts: list[str]) -> None:
     """What a call does beyond its name, and when it may be made, is said where few tools are sent."""
-    said = WORDINGS["strong"].tool(text)
+    said = WORDINGS["strong"].tool(text, "some_tool")
     assert all(part in said for part in parts), said
 
 
@@ -151,6 +170,10 @@ def test_side_effects_and_conditions_of_tools_survive(text: str, parts: list[str
         ("Listed for guests (Q&A only)", "guests list", "Q&A only"),
         ("Sizes are ignored in this case", "sizes", "Sizes are ignored then"),
         ("Order name (person or firm)", "order name", ""),
+        ("Maximum number of orders to return (max 200)", "limit list_orders", "max 200"),
+        ("Maximum number of lines to return", "limit read_log", "Maximum number of lines to return"),
+        ("Paging cursor for the next page of results", "cursor list_orders", ""),
+        ("The name of the mark (without ::)", "mark", "without ::"),
         ("The colour, in particular for walls, must be set", "colour", "in particular for walls, must be set"),
     ],
 )
@@ -165,4 +188,4 @@ def test_lists_of_occasions_and_features_go() -> None:
         "Plan a trip.\n\nWhen to use this tool:\n- before a holiday\n- when it is raining\n- never for business\n\n"
         "Key features:\n- no limits\n\nDates must lie ahead."
     )
-    assert WORDINGS["strong"].tool(text) == "Plan trip; never for business; Dates must lie ahead"
+    assert WORDINGS["strong"].tool(text, "some_tool") == "Plan trip; never for business; Dates must lie ahead"
