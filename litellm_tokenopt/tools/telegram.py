@@ -139,8 +139,8 @@ _GENERIC = frozenset(
         "object field parameter argument option options specify specifies provide provided given used use using "
         "set desired specific particular item items identifier identifiers id ids unique return returned returns "
         "result results want wanted entry entries describe description content contents data input one each all "
-        "pagination paging page next retrieve fetch get target numeric required default defaults min max minimum maximum "
-        "whether include if filter type new current array "
+        "pagination paging page next retrieve fetch get target numeric required default defaults min max minimum "
+        "maximum whether include if filter type new current array "
     ).split()
     for stem in (word, *terms(word))
 )
