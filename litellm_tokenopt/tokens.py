@@ -11,10 +11,10 @@ import importlib.util
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .memo import Memo
 from .request import ChatRequest, Message, Tool, canonical, is_deferred
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 MESSAGE_OVERHEAD = 4
 """Tokens that a chat format spends around each message."""
+
+PICTURE_TOKENS = 765
+"""A picture counts as much, whatever its size: what one of a million pixels takes at OpenAI's."""
+
+_PICTURES = frozenset(("image", "image_url", "input_image"))
 
 OFF_LOOP_CHARS = 20_000
 """Text beyond this size is encoded in a thread: about 5 ms of work."""
@@ -88,22 +93,37 @@ def _cut(ends: re.Pattern[str], text: str) -> Iterator[str]:
 
 
 def message_texts(message: Message) -> tuple[str, ...]:
-    """What is counted of a message: its text, and whatever else it holds as JSON."""
+    """What is counted of a message: its text, and whatever else it holds as JSON, but for the data of pictures."""
     content = message.get("content")
     if not isinstance(content, str):
-        return (canonical(message),)
+        return (canonical(_without_pictures(message) if pictures_in(message) else message),)
     rest = {key: value for key, value in message.items() if key not in ("role", "content") and key[:1] != "_"}
     return (content, canonical(rest)) if rest else (content,)
 
 
+def pictures_in(message: Message) -> int:
+    """How many pictures a message holds."""
+    content = message.get("content")
+    return sum(map(_is_picture, content)) if isinstance(content, (list, tuple)) else 0
+
+
+def _is_picture(block: Any) -> bool:
+    return isinstance(block, Mapping) and block.get("type") in _PICTURES
+
+
+def _without_pictures(message: Message) -> Message:
+    blocks = [{"type": block["type"]} if _is_picture(block) else block for block in message["content"]]
+    return {**message, "content": blocks}
+
+
 def message_text(message: Message) -> str:
     """The whole of a message but its role, as one text: equal for equal messages alone."""
-    return "\0".join(message_texts(message))
+    return canonical(message) if pictures_in(message) else "\0".join(message_texts(message))
 
 
 def count_message(message: Message) -> int:
     """Tokens of one message, its overhead included."""
-    return MESSAGE_OVERHEAD + sum(map(count_text, message_texts(message)))
+    return MESSAGE_OVERHEAD + PICTURE_TOKENS * pictures_in(message) + sum(map(count_text, message_texts(message)))
 
 
 def count_messages(messages: Iterable[Message]) -> int:
@@ -140,6 +160,6 @@ class RequestCounter:
         if sum(map(len, unseen)) > OFF_LOOP_CHARS:
             await asyncio.to_thread(lambda: [count_text(text) for text in unseen])
         for item, parts in zip(new, texts, strict=True):
-            self._seen[id(item)] = (item, sum(map(count_text, parts)))
+            self._seen[id(item)] = (item, PICTURE_TOKENS * pictures_in(item) + sum(map(count_text, parts)))
         counted = sum(self._seen[id(item)][1] for item in (*request.tools, *request.messages))
         return counted + MESSAGE_OVERHEAD * len(request.messages)

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litellm_tokenopt.request import ChatRequest
-from litellm_tokenopt.tokens import LONG_CHARS, RequestCounter, count_request, count_text, encoding
+from litellm_tokenopt.tokens import (
+    LONG_CHARS,
+    PICTURE_TOKENS,
+    RequestCounter,
+    count_message,
+    count_request,
+    count_text,
+    encoding,
+    message_text,
+)
 
 SAMPLES = ["# Head", "- item", "…", "x=1;", "  - sub  ", "\t\u00a0x", " ", "- a\n" * 200, "user: hi.", "[… m3]"]
 PARAGRAPHS = st.lists(st.text(min_size=1, max_size=60) | st.sampled_from(SAMPLES), min_size=1)
@@ -33,3 +42,19 @@ def test_the_counter_and_the_plain_count_agree():
     counter = RequestCounter()
     assert asyncio.run(counter(request)) == count_request(request) > 5_000
     assert asyncio.run(counter(request.with_(messages=messages[1:]))) < 100
+
+
+def test_a_picture_counts_by_itself_not_by_its_data():
+    """A screenshot's megabyte of base64 is no text; other pictures are other messages all the same."""
+    blocks = [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "iVBORw0KGgo" * 9_000}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo" * 9_000}},
+        {"type": "input_image", "image_url": "data:image/png;base64," + "iVBORw0KGgo" * 9_000},
+    ]
+    messages = [{"role": "user", "content": [{"type": "text", "text": "what is this?"}, block]} for block in blocks]
+    for message in messages:
+        assert PICTURE_TOKENS < count_message(message) < PICTURE_TOKENS + 60
+    assert asyncio.run(RequestCounter()(ChatRequest(model="m", messages=tuple(messages)))) == sum(
+        map(count_message, messages)
+    )
+    assert len(set(map(message_text, messages))) == 3

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from ..request import Message, tool_calls
+from ..request import Message, is_text_part, tool_calls
 from ..tokens import count_message
 from .marks import DIGEST_HEAD, Marks
 from .passages import Gap
@@ -229,12 +229,23 @@ def _round(unit: Unit, kept: set[int], marks: Marks) -> Iterator[Item]:
 def shortened(part: Part, kept: set[int], marks: Marks) -> Message | None:
     """The message with the kept passages alone; None where that saves nothing."""
     numbers = _kept_of(part, kept)
-    if part.fixed or part.tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):
+    if part.fixed or part.text_tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):
         return None
     text = part.document.render(numbers, partial(_left_out_of, marks, part))
-    content = part.message.get("content")
-    message = {**part.message, "content": text if isinstance(content, str) else [{"type": "text", "text": text}]}
+    message = {**part.message, "content": _with_text(part.message.get("content"), text)}
     return message if count_message(message) < part.tokens else None
+
+
+def _with_text(content: Any, text: str) -> Any:
+    """*content* that says *text*: of its blocks the first of text does, those that are none stay in their places."""
+    if isinstance(content, str):
+        return text
+    first = next(number for number, block in enumerate(content) if is_text_part(block))
+    return [
+        {**block, "text": text} if number == first else block
+        for number, block in enumerate(content)
+        if number == first or not is_text_part(block)
+    ]
 
 
 def _left_out_of(marks: Marks, part: Part, left: Gap) -> str:
@@ -290,8 +301,14 @@ def _kept_of(part: Part, kept: set[int]) -> frozenset[int]:
 
 def _least_tokens(unit: Unit) -> int:
     """Tokens of a round of calls with its results in their shortest form."""
-    results = (part.tokens if part.fixed else min(part.tokens, STUB_TOKENS) for part in unit.parts[1:])
-    return unit.parts[0].tokens + sum(results)
+    return unit.parts[0].tokens + sum(map(_least_of, unit.parts[1:]))
+
+
+def _least_of(part: Part) -> int:
+    if part.fixed:
+        return part.tokens
+    beside = part.tokens - part.text_tokens if part.media else 0
+    return beside + min(part.tokens - beside, STUB_TOKENS)
 
 
 def _item_tokens(item: Item, parts: dict[int, Part]) -> int:

@@ -73,7 +73,7 @@ def _may_shorten(unit: Unit) -> bool:
 
 def _best(part: Part, share: float, scores: Sequence[float], costs: Sequence[int]) -> set[int] | None:
     """The passages of a result that fill *share* of it, best first; None where it stays whole."""
-    if share >= 1 or part.tokens <= SMALL_TOKENS:
+    if share >= 1 or part.text_tokens <= SMALL_TOKENS:
         return None
     room = share * sum(costs[number] for number in part.numbers)
     kept: set[int] = set()

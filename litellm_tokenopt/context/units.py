@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from ..memo import Memo
 from ..request import Message, has_cache_control, has_media, text_of, tool_calls
-from ..tokens import MESSAGE_OVERHEAD, count_message
+from ..tokens import MESSAGE_OVERHEAD, count_message, count_text
 from .kinds import read
 from .passages import PASSAGE_CHARS, Document
 
@@ -37,7 +37,8 @@ class Level(IntEnum):
 class Part:
     """One message of a unit: its place in the conversation, its text as passages, numbered from `base`.
 
-    A `fixed` one is never changed: media, thinking, a cache mark of the caller's own.
+    A `fixed` one is never changed: thinking, a cache mark of the caller's own, media but in results. `media`: it holds
+    blocks that aren't text, which stay where they are; `text_tokens` are about those of its text.
     """
 
     place: int
@@ -47,14 +48,19 @@ class Part:
     base: int
     numbers: range = field(init=False)
     fixed: bool = field(init=False)
+    media: bool = field(init=False)
+    text_tokens: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.numbers = range(self.base, self.base + len(self.document.passages))
         self.fixed = is_untouchable(self.message)
+        self.media = has_media(self.message)
+        text = text_of(self.message.get("content")) if self.media else ""
+        self.text_tokens = count_text(text) if self.media else self.tokens - MESSAGE_OVERHEAD
 
     def tokens_of(self, chars: int) -> int:
         """About how many tokens *chars* characters of this message's text are."""
-        return round(chars * (self.tokens - MESSAGE_OVERHEAD) / max(1, self.document.chars))
+        return round(chars * self.text_tokens / max(1, self.document.chars))
 
     def costs(self) -> Iterator[int]:
         """About how many tokens each passage takes where it is quoted."""
@@ -83,8 +89,8 @@ class Unit:
 
     @property
     def stays(self) -> bool:
-        """Whether it's a call of which something is fixed: then it can't go into a digest."""
-        return self.calls and any(part.fixed for part in self.parts)
+        """Whether it's a call of which something is fixed, or no text: then it can't go into a digest."""
+        return self.calls and any(part.fixed or part.media for part in self.parts)
 
     @property
     def open(self) -> bool:
@@ -126,10 +132,12 @@ def add(unit: Unit, part: Part) -> None:
 
 
 def is_untouchable(message: Message) -> bool:
-    """Media, thinking, a cache mark of the caller's own, or content in a form that we don't know."""
+    """Media (but in results, whose text may be shortened beside it), thinking, a cache mark of the caller's own, or
+    content in a form that we don't know."""
     content = message.get("content")
     known = content is None or isinstance(content, (str, list, tuple))
-    return not known or has_cache_control(message) or has_media(message) or any(message.get(k) for k in _THINKING)
+    media = has_media(message) and message.get("role") != "tool"
+    return not known or media or has_cache_control(message) or any(message.get(k) for k in _THINKING)
 
 
 @lru_cache(maxsize=20_000)

@@ -18,7 +18,7 @@ from litellm_tokenopt.request import ChatRequest, Controls, text_of
 from litellm_tokenopt.savings import CacheRates
 from litellm_tokenopt.settings import ContextSettings
 from litellm_tokenopt.stage import Change, Keep, Verdict
-from litellm_tokenopt.tokens import count_messages
+from litellm_tokenopt.tokens import PICTURE_TOKENS, count_messages
 
 Body = dict[str, Any]
 
@@ -327,6 +327,33 @@ async def test_pins_keep_the_prefix_stable() -> None:
     assert cuts > 2
 
 
+@pytest.mark.parametrize("budget", [1_500, 40_000], ids=["an epoch", "a step"])
+async def test_the_text_beside_a_picture_is_shortened(budget: int) -> None:
+    """A screenshot stays where it is, and counts as one picture; the page's text beside it is cut like any result."""
+    data = f"data:image/png;base64,{'iVBORw0KGgoAAAANSUhEUgAA' * 4_000}"
+    messages = session(12)
+    for number, message in enumerate(messages):
+        if message["role"] == "tool":
+            shot = {"type": "image_url", "image_url": {"url": f"{data}{number:04d}"}}
+            message["content"] = [{"type": "text", "text": message["content"]}, shot, {"type": "text", "text": "Done."}]
+    stage = ContextStage(
+        ContextSettings(budget_tokens=budget, condense_results=False, steps=(1_000, 1_200, 1_400)),
+        NotAsked(),
+        lambda _: CacheRates(read=1.0, write=1.0),
+    )
+    verdict = await stage(ChatRequest(model="gpt-4o", messages=(*messages, {"role": "user", "content": "Sum?"})))
+    assert isinstance(verdict, Change)
+    sent = verdict.request.messages
+    blocks = [message["content"] for message in sent if message["role"] == "tool"]
+    shots = [message["content"][1] for message in messages if message["role"] == "tool"]
+    assert [content[1] for content in blocks] == shots
+    cut = [content for content in blocks if len(content) == 2]
+    assert len(cut) >= 8
+    assert all("left out" in content[0]["text"] for content in cut)
+    before, after = (count_messages(some) - 12 * PICTURE_TOKENS for some in (messages, sent))
+    assert after < 0.75 * before
+
+
 async def test_results_of_a_thinking_model_are_shortened(stage: ContextStage) -> None:
     """Thoughts with their signatures, and pictures, stay as they came; the results beside them are cut all the same."""
     messages = session(12)
@@ -344,4 +371,4 @@ async def test_results_of_a_thinking_model_are_shortened(stage: ContextStage) ->
         assert any(message is fixed for message in sent)
     calls = [call["id"] for message in sent for call in message.get("tool_calls") or ()]
     assert [message["tool_call_id"] for message in sent if message["role"] == "tool"] == calls
-    assert count_messages(sent) < 0.6 * count_messages(messages)
+    assert count_messages(sent) - PICTURE_TOKENS < 0.6 * (count_messages(messages) - PICTURE_TOKENS)
