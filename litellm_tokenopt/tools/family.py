@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..lexical import stem
 from ..request import Tool
+from .names import FINDERS, LOOKUPS, MAKERS, Name, read_names
 from .reading import argument_texts, name_of
 from .words import split_identifier, terms
 
@@ -36,7 +37,7 @@ OPENER_WEIGHT = 2.0
 
 _OPENERS = frozenset("navigate open login connect start init initialize goto launch begin authenticate visit".split())
 
-HELPER_WEIGHT = 1.0
+HELPER_WEIGHT = 1.5
 """How much a tool that serves any task belongs to every other: see `_helps`."""
 
 _HELPERS = frozenset(
@@ -47,9 +48,8 @@ _HELPERS = frozenset(
 REQUISITES = 2
 """So many look-ups a tool wants at most."""
 
-_EMPTY_WORDS = frozenset("details detail info information by id all list data status a the of for".split())
-
-_LOOKUPS = frozenset({"get", "list", "find", "search", "read", "fetch", "lookup", "describe", "show", "query", "check"})
+_EMPTY_STEMS = frozenset(map(stem, "details info information by id all data status a the of for".split()))
+_IDENTIFIERS = frozenset("id ids number key slug uuid ref".split())
 
 
 def kinship(tools: Sequence[Tool]) -> Matrix:
@@ -69,39 +69,38 @@ def kinship(tools: Sequence[Tool]) -> Matrix:
 
 
 def requisites(tools: Sequence[Tool]) -> tuple[tuple[int, ...], ...]:
-    """For each tool those that look up what it works on: the same things in their names, the same arguments.
+    """For each tool those that look up what it works on, the closest first.
 
-    ``cancel_booking(booking_id)`` wants ``get_booking_details(booking_id)``. The closest come first. In a family whose
-    names begin alike, ``crm_log_call(account_id)`` also wants ``crm_find_account(name)``, which tells the identifier.
+    ``cancel_booking(booking_id)`` wants ``get_booking_details(booking_id)``, and ``booking_search(name)`` all the more,
+    which tells the identifier; so ``log_call(contact_id)`` wants ``search_contacts``. A look-up wants none but the one
+    that tells the identifier that it takes. Names that begin alike are of one family, and go for no other's.
     """
-    whole = [_name_words(tool) for tool in tools]
-    families = {words[0] for words in whole if len(words) > 2 and words[0] not in _LOOKUPS and words[1] in _LOOKUPS}
-    family = [words[0] if words and words[0] in families else "" for words in whole]
-    names = [words[bool(first) :] for words, first in zip(whole, family, strict=True)]
-    things = [_things(words) for words in names]
-    arguments = [{name for name, _ in argument_texts(tool)} for tool in tools]
-    identified = [frozenset(map(_identified, taken)) - {""} for taken in arguments]
-    lookups = [n for n, words in enumerate(names) if things[n] and words[0] in _LOOKUPS]
+    names = read_names([name_of(tool) or "" for tool in tools])
+    taken = [frozenset(_identified(name) for name, _ in argument_texts(tool)) - {""} for tool in tools]
+    lookups = [n for n, name in enumerate(names) if name.verb in LOOKUPS]
+    return tuple(_wanted(n, names, taken, lookups) for n in range(len(tools)))
 
-    def wants(n: int, m: int) -> bool:
-        if m == n or family[m] != family[n] or names[m][:1] == names[n][:1]:
-            return False
-        tells = bool(family[n]) and things[m] <= identified[n] - identified[m]
-        return tells or (things[m] <= things[n] and bool(arguments[m] & arguments[n]))
 
-    fitting = [[m for m in lookups if wants(n, m)] for n in range(len(tools))]
-    return tuple(tuple(sorted(found, key=lambda m: (-len(things[m]), m))[:REQUISITES]) for found in fitting)
+def _wanted(n: int, names: Sequence[Name], taken: Sequence[frozenset[str]], lookups: Sequence[int]) -> tuple[int, ...]:
+    """Those of *lookups* that the tool *n* wants, where each takes the identifiers *taken*."""
+    own = names[n]
+    if not taken[n]:
+        return ()
+    worked_on = taken[n] if own.verb in MAKERS else taken[n] | own.things
+    found = []
+    for m in lookups:
+        other, tells = names[m], not taken[m] & taken[n]
+        things = other.things - _EMPTY_STEMS
+        fits = things <= worked_on and (things or tells)
+        if m != n and other.namespace == own.namespace and fits and (tells or own.verb not in LOOKUPS):
+            found.append((-len(things), not tells, other.verb not in FINDERS, m))
+    return tuple(m for *_, m in sorted(found)[:REQUISITES])
 
 
 def _identified(argument: str) -> str:
     """What an argument identifies, stemmed: ``account_id`` an account; empty for every other."""
     words = split_identifier(argument).lower().split()
-    return stem(words[-2]) if len(words) > 1 and words[-1] == "id" else ""
-
-
-def _things(words: Sequence[str]) -> frozenset[str]:
-    """What a tool works on, by the *words* of its name: all but the first and those that say nothing, stemmed."""
-    return frozenset(stem(word) for word in words[1:] if word not in _EMPTY_WORDS)
+    return stem(words[-2]) if len(words) > 1 and words[-1] in _IDENTIFIERS else ""
 
 
 def _similarity(documents: Sequence[Mapping[str, int]]) -> Matrix:
@@ -121,7 +120,7 @@ def _similarity(documents: Sequence[Mapping[str, int]]) -> Matrix:
 
 def _looks_up(tool: Tool) -> bool:
     words = _name_words(tool)
-    return bool(words) and words[0] in _LOOKUPS
+    return bool(words) and words[0] in LOOKUPS
 
 
 def _opens(tools: Sequence[Tool]) -> Matrix:

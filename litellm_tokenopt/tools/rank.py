@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..request import Tool
+from .phrasing import packaged
 from .reading import argument_texts, description_of, name_of
 from .words import parts, terms, trim
 
@@ -32,6 +33,12 @@ SATURATION, LENGTH_NORM = 1.2, 0.4
 
 MEANING_SHARE = 0.7
 """Share of the embedding similarity in a score; the rest is BM25."""
+
+MATCHED_SHARE = 0.6
+"""Share of the trained similarity of requests and tools (`models.matching`) in that; the rest is of plain vectors."""
+
+MEANT_WEIGHT = 0.25
+"""Weight of the words that a question's phrases stand for (`phrasing`), beside the score of its own."""
 
 PART_WEIGHT = 0.5
 """Weight of the best clause beside the whole question."""
@@ -66,7 +73,7 @@ OWN_WEIGHT = 0.5
 NEED_BONUS = 2.0
 """What a tool has ahead of the others when it looks up what a called or asked one works on (standard deviations)."""
 
-SURE, MARGIN = 8, 4.0
+SURE, MARGIN = 8, 5.0
 """So many tools are sent whatever their scores; further ones if they aren't so far behind the best."""
 
 SENT_BONUS = 1.0
@@ -203,13 +210,21 @@ class Lexicon:
 
     def score(self, text: str) -> Vector:
         """The BM25 score of every tool for *text*."""
+        return self._sum(dict.fromkeys(terms(text), 1.0))
+
+    def meant(self, text: str) -> Vector:
+        """The same for the words that *text*'s phrases stand for, but for those that it has itself."""
+        own = frozenset(terms(text))
+        return self._sum({term: weight for term, weight in packaged().meant(text).items() if term not in own})
+
+    def _sum(self, weights: Mapping[str, float]) -> Vector:
         import numpy as np
 
         scores = np.zeros(self._size)
-        for term in dict.fromkeys(terms(text)):
+        for term, weight in weights.items():
             if term in self._impacts:
                 places, impacts = self._impacts[term]
-                scores[places] += impacts
+                scores[places] += weight * impacts
         return scores
 
 
@@ -253,18 +268,21 @@ def fit(
     question: str,
     lexicon: Lexicon,
     cosines: NDArray[np.float32],
+    matches: NDArray[np.float32],
     hint_cosines: NDArray[np.float32],
     kinship: Matrix,
     requisites: tuple[tuple[int, ...], ...] = (),
 ) -> Fit:
     """Score every tool for *question*.
 
-    *cosines* has a row for each of `query_texts(question)`, *hint_cosines* one for each of `HINT_TEXTS`; their
-    columns are the tools.
+    *cosines* has a row for each of `query_texts(question)`, and so have *matches*, the trained similarities;
+    *hint_cosines* has one for each of `HINT_TEXTS`. Their columns are the tools.
     """
     texts = query_texts(question)
     lexical = [lexicon.score(text) for text in texts]
-    scores = [_blend(cosine, words) for cosine, words in zip(cosines, lexical, strict=True)]
+    meant = [MEANT_WEIGHT * _standard(lexicon.meant(text)) for text in texts]
+    likes = [_alike(*rows) for rows in zip(cosines, matches, strict=True)]
+    scores = [_blend(like, words) + more for like, words, more in zip(likes, lexical, meant, strict=True)]
     total = scores[0] + PART_WEIGHT * _best(scores[1:]) if len(scores) > 1 else scores[0]
     general: list[int] = []
     for (form, text), cosine in zip(HINTS, hint_cosines, strict=True):
@@ -272,7 +290,8 @@ def fit(
             served = _blend(cosine, lexicon.score(text))
             total = total + HINT_WEIGHT * served.clip(min=0)
             general += _most(served, cosine)
-    return Fit(total.round(6), _best(list(cosines)), lexical[0], kinship, tuple(dict.fromkeys(general)), requisites)
+    found = _best(list(cosines))
+    return Fit(total.round(6), found, lexical[0], kinship, tuple(dict.fromkeys(general)), requisites)
 
 
 def fit_by_words(question: str, lexicon: Lexicon, kinship: Matrix, requisites: tuple[tuple[int, ...], ...] = ()) -> Fit:
@@ -296,6 +315,10 @@ def _best(rows: Sequence[NDArray[np.floating]]) -> Vector:
     import numpy as np
 
     return np.asarray(np.max(rows, axis=0), dtype=np.float64)
+
+
+def _alike(cosine: NDArray[np.floating], match: NDArray[np.floating]) -> Vector:
+    return (1 - MATCHED_SHARE) * _standard(cosine) + MATCHED_SHARE * _standard(match)
 
 
 def _blend(cosine: NDArray[np.floating], words: Vector) -> Vector:

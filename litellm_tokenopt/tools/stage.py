@@ -13,6 +13,7 @@ from ..errors import ModelLoading, ModelUnavailable
 from ..memo import Memo
 from ..models.base import Embedder
 from ..models.intents import Intent
+from ..models.matching import WEIGHTS, Matching, load_matching
 from ..request import ChatRequest, Tool, choice_kind, digest, is_system, text_of, user_turns
 from ..settings import SchemaLevel, ToolsSettings
 from ..stage import Change, Detail, Keep, Verdict
@@ -32,6 +33,8 @@ from .whole import MOST_WHOLE, is_cheaper_whole, is_cheaper_without
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
 
 T = TypeVar("T")
 
@@ -161,7 +164,8 @@ class ToolsStage:
         self._intents: Intents | None = None
         self._always = frozenset(settings.always_include)
         self._blocks: Memo[str, Block] = Memo(BLOCKS)
-        self._vectors: Memo[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = Memo(BLOCKS)
+        self._matchings: list[Matching | None] = []  # loaded once, at the first need
+        self._vectors: Memo[str, tuple[Vectors, Vectors, Vectors]] = Memo(BLOCKS)
         self._fits: Memo[tuple[str, str], Fit] = Memo(FITS)
         self._finders: Memo[tuple[str, tuple[int, ...]], FindTools] = Memo(FINDERS)
 
@@ -344,32 +348,48 @@ class ToolsStage:
 
     async def _fit(self, block: Block, questions: Sequence[str]) -> list[Fit]:
         texts = [query_texts(question) for question in questions]
-        (tools, hints), vectors, _ = await asyncio.gather(
+        (tools, hints, offered), vectors, _ = await asyncio.gather(
             self._tool_vectors(block),
             self._embedder.embed([text for group in texts for text in group]),
             _off_loop(block.read, when=not block.is_read),
         )
-        cosines = vectors @ tools.T
+        cosines, matching = vectors @ tools.T, await self._matching()
+        matches = cosines if matching is None else matching.asked(vectors) @ offered.T
 
         def score() -> list[Fit]:
             start, fits = 0, []
             for question, group in zip(questions, texts, strict=True):
-                shown = cosines[start : start + len(group)]
-                fits.append(fit(question, block.lexicon, shown, hints, block.kinship, block.requisites))
+                rows = slice(start, start + len(group))
+                known = cosines[rows], matches[rows], hints
+                fits.append(fit(question, block.lexicon, *known, block.kinship, block.requisites))
                 start += len(group)
             return fits
 
         return await _off_loop(score, when=len(cosines) > 20)
 
-    async def _tool_vectors(self, block: Block) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(vectors of the tools, cosines of the hints with them)."""
+    async def _tool_vectors(self, block: Block) -> tuple[Vectors, Vectors, Vectors]:
+        """(vectors of the tools, cosines of the hints with them, what the tools are matched by)."""
         known = self._vectors.get(block.key)
         if known is None:
             vectors = await self._embedder.embed([*block.summaries, *HINT_TEXTS])
-            tools = vectors[: len(block.tools)]
-            known = tools, vectors[len(block.tools) :] @ tools.T
+            tools, matching = vectors[: len(block.tools)], await self._matching()
+            offered = tools if matching is None else matching.offered(tools)
+            known = tools, vectors[len(block.tools) :] @ tools.T, offered
             self._vectors.put(block.key, known)
         return known
+
+    async def _matching(self) -> Matching | None:
+        """What requests and tools are matched by; None where the embedder isn't the one that it was trained for."""
+        if not self._matchings:
+            self._matchings.append(await asyncio.to_thread(_matching_for, self._embedder.name))
+        return self._matchings[0]
+
+
+def _matching_for(embedder: str) -> Matching | None:
+    try:
+        return load_matching(WEIGHTS, embedder)
+    except ModelUnavailable:
+        return None
 
 
 def _is_conversation(intent: Intent) -> bool:

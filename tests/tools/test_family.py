@@ -57,14 +57,29 @@ def test_what_opens_a_family_belongs_to_it() -> None:
 
 
 def test_what_looks_up_the_thing_that_is_changed_comes_before() -> None:
-    """Cancelling a booking wants what looks it up by its identifier, and nothing that looks up other things."""
+    """Cancelling a booking wants what tells its identifier, then what shows it, and nothing that looks up others."""
     tools = [
         tool("cancel_booking", "booking_id"),
         tool("get_booking_details", "booking_id"),
         tool("get_room_details", "room_id"),
         tool("list_bookings"),
     ]
-    assert requisites(tools) == ((1,), (), (), ())
+    assert requisites(tools) == ((3, 1), (3,), (), ())
+
+
+def test_look_ups_are_found_wherever_the_verb_stands() -> None:
+    """Names that end in their verbs, and names in humps, are read as well."""
+    tools = [tool("mail_forward", "message_id", "to"), tool("mail_search", "query"), tool("mail_send", "to"),
+             tool("mail_archive", "message_ids"), tool("file_search", "query")]  # fmt: skip
+    assert requisites(tools)[0] == (1,)
+    tools = [tool("logCall", "contactId"), tool("searchContacts", "query"), tool("searchDeals", "query")]
+    assert requisites(tools)[0] == (1,)
+
+
+def test_what_is_made_anew_needs_no_look_up_of_its_kind() -> None:
+    """Who creates a ticket for a customer looks up the customer, not tickets."""
+    tools = [tool("create_ticket", "customer_id"), tool("find_tickets", "text"), tool("find_customer", "name")]
+    assert requisites(tools)[0] == (2,)
 
 
 def test_a_family_that_begins_alike_has_its_look_ups_too() -> None:
@@ -78,6 +93,5 @@ def test_a_family_that_begins_alike_has_its_look_ups_too() -> None:
         tool("crm_delete_account", "account_id"),
     ]
     wanted = requisites(tools)
-    assert wanted[0] == (1,)
-    assert wanted[5] == (1, 4)
+    assert wanted[0] == wanted[5] == (1, 4)
     assert wanted[1] == wanted[3] == ()

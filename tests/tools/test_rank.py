@@ -17,7 +17,8 @@ async def ranked(question: str, tools: Any, embedder: Any) -> list[str]:
     cosines = await embedder.embed(query_texts(question)) @ vectors.T
     hints = await embedder.embed(HINT_TEXTS) @ vectors.T
     return [
-        name_of(tools[index]) or "" for index in fit(question, Lexicon(tools), cosines, hints, kinship(tools)).order()
+        name_of(tools[index]) or ""
+        for index in fit(question, Lexicon(tools), cosines, cosines, hints, kinship(tools)).order()
     ]
 
 
@@ -65,7 +66,7 @@ def test_tools_that_fit_alike_keep_their_order() -> None:
     tools = [{"type": "function", "function": {"name": "same"}}] * 5
     flat = np.ones((1, 5), np.float32)
     hints = np.ones((len(HINT_TEXTS), 5), np.float32)
-    assert fit("anything else", Lexicon(tools), flat, hints, kinship(tools)).order() == [0, 1, 2, 3, 4]
+    assert fit("anything else", Lexicon(tools), flat, flat, hints, kinship(tools)).order() == [0, 1, 2, 3, 4]
 
 
 def test_general_tools_come_right_behind_the_best() -> None:
