@@ -28,6 +28,9 @@ REFUSED_SECONDS = 1.0
 LEASE_SECONDS, RENEW_SECONDS = 2.5, 0.5
 """So long other processes wait for one that has died, and so often one that lives says so."""
 
+TAKE_SECONDS = 1.0
+"""So long who is first in this process waits to hear whether he is in all."""
+
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.2
 
 
@@ -119,9 +122,10 @@ class Flights:
         if self._locks is None:
             return True
         try:
-            return await self._locks.take(flight.key, flight.token, LEASE_SECONDS)
-        except UnavailableError as error:
-            logger.debug("identical calls of other processes are not waited for: %s", error)
+            async with asyncio.timeout(TAKE_SECONDS):
+                return await self._locks.take(flight.key, flight.token, LEASE_SECONDS)
+        except (UnavailableError, TimeoutError) as error:
+            logger.debug("identical calls of other processes are not waited for: %s", error or "too late")
             return True
 
     async def _hold(self, locks: SharedLocks, flight: Flight) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ROUNDS = 2
 """A call that brought nothing is followed by one more; if that fails too, everybody goes on by himself."""
 
+LOOK_SECONDS = 1.0
+"""How long a leader looks whether the answer has come in the meantime: in a crowd the store may be slow."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
@@ -56,7 +59,7 @@ class Turn:
         if flight is None or self.storing is None:
             return None
         try:
-            answer = await self.stored()
+            answer = await self._looked()
         except BaseException:
             flight.ended("lost")
             raise
@@ -64,3 +67,11 @@ class Turn:
             flight.ended("stored")
             return answer
         return replace(self.miss, then=replace(self.storing, flight=flight))
+
+    async def _looked(self) -> Answer | None:
+        """What `stored` finds in time; whoever leads has a request to send, and no more to lose than a model call."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await self.stored()
+        except TimeoutError:
+            return None

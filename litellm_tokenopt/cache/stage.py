@@ -26,8 +26,12 @@ from .sharing import Turn
 from .sorting import Sorter
 from .stores import Entry
 from .storing import StoreReply
+from .turns import Turns
 
 logger = logging.getLogger(__name__)
+
+SIMILAR_AT_ONCE = 8
+"""Look-ups of like questions at once: of a crowd the first are done in time then, where all together would be late."""
 
 Storing: TypeAlias = Callable[[Lookup], StoreReply | None]
 
@@ -37,8 +41,8 @@ class CacheStage:
 
     Reasons: ``exact``, ``semantic`` and ``shared`` (*flights*: somebody else was asking at the same time) for answers;
     ``miss``, ``veto:…`` and ``skip:…`` for requests that go on, and ``error:timeout`` where no like question was found
-    within *similar_seconds* (a model may have to be loaded). The literal repeat has the store's own time, and the
-    reply is stored in any case.
+    within *similar_seconds* (a model may have to be loaded, many may ask at once). The literal repeat has the store's
+    own time, which counts, and the reply is stored in any case.
     """
 
     name = "cache"
@@ -58,6 +62,7 @@ class CacheStage:
         self._say = Sayings(logger)
         self._conversations = Conversations(manager)
         self._sorter = Sorter(manager.embedder)
+        self._turns = Turns(SIMILAR_AT_ONCE)
         self._failing = False
 
     async def __call__(self, request: ChatRequest) -> Verdict:
@@ -103,13 +108,14 @@ class CacheStage:
         return _answer(self._manager, found.entry, replace(found, reason="shared"), None)
 
     async def _found(self, request: ChatRequest, scope: Scope, conversation: Conversation | None) -> Lookup:
-        age = request.controls.max_age_seconds
+        age, now = request.controls.max_age_seconds, asyncio.get_running_loop().time
+        until = None if self._similar_seconds is None else now() + self._similar_seconds
         found = await self._manager.exact(scope.question, scope=scope.id, max_age_seconds=age)
         if found.entry is not None or not scope.similar:
             return found
-        clock = asyncio.timeout(self._similar_seconds)
+        clock = asyncio.timeout_at(until)
         try:
-            async with clock:
+            async with clock, self._turns.turn():
                 kind = await self._sorter.kind_of_last(request.messages)
                 if self._kept(request, kind) <= 0:
                     return replace(found, kind=kind)

@@ -18,6 +18,7 @@ from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
 from litellm_tokenopt.cache.scope import scope_of
 from litellm_tokenopt.cache.stage import CacheStage
+from litellm_tokenopt.cache.stores import Entry
 from litellm_tokenopt.cache.tiered import TieredAnswerStore
 from litellm_tokenopt.pipeline import Pipeline
 from litellm_tokenopt.redis.locks import RedisLocks
@@ -297,3 +298,43 @@ async def test_a_silent_redis_changes_nothing_within_a_process(
     assert sorted(await worker.ask_often(10)) == ["miss"] + ["shared"] * 9
     assert model.calls == 1
     await silent.aclose()
+
+
+class SlowRedis(MemoryAnswerStore):
+    """A Redis that a crowd keeps waiting: the answer's second look-up, and the lock, take a minute."""
+
+    def __init__(self) -> None:
+        super().__init__(100)
+        self.looks = 0
+
+    async def get_exact(self, key: str) -> Entry | None:
+        self.looks += 1
+        await asyncio.sleep(60 if self.looks == 11 else 0)
+        return await super().get_exact(key)
+
+    async def take(self, key: str, token: str, seconds: float) -> bool:
+        await asyncio.sleep(60)
+        return True
+
+    async def renew(self, key: str, token: str, seconds: float) -> bool:
+        return True
+
+    async def holder(self, key: str) -> str | None:
+        return None
+
+    async def release(self, key: str, token: str) -> None: ...
+
+    async def replace(self, key: str, token: str, note: str, seconds: float) -> None: ...
+
+
+async def test_who_leads_does_not_wait_for_a_slow_redis(
+    embedder: Any, make: SimpleNamespace, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He asks the model when his time to look is over, and the others of this process get his answer."""
+    monkeypatch.setattr("litellm_tokenopt.cache.flights.TAKE_SECONDS", 0.05)
+    monkeypatch.setattr("litellm_tokenopt.cache.sharing.LOOK_SECONDS", 0.05)
+    redis = SlowRedis()
+    worker = Worker(embedder, make, model, store=redis, locks=redis)
+    assert sorted(await worker.ask_often(10)) == ["miss"] + ["shared"] * 9
+    assert model.calls == 1
+    await worker.flights.aclose()

@@ -12,7 +12,8 @@ import pytest
 from litellm_tokenopt.cache.manager import SIMILAR_MAX_CHARS, SemanticCacheManager
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
-from litellm_tokenopt.cache.stage import CacheStage
+from litellm_tokenopt.cache.stage import SIMILAR_AT_ONCE, CacheStage
+from litellm_tokenopt.cache.stores import Entry, Hit
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.request import ChatRequest, Controls, Tenant
 from litellm_tokenopt.settings import CacheSettings, RedisSettings
@@ -86,6 +87,53 @@ async def test_a_cold_model_costs_no_answer(make: SimpleNamespace, clock: Any, c
     assert (await stage(make.request("What is a poodle?"))).reason == "error:timeout"
     assert len(caplog.records) == 1
     storing.cancel()
+
+
+class CountingStore(MemoryAnswerStore):
+    """Counts the searches under way."""
+
+    under_way = most = 0
+
+    async def search(self, *given: Any) -> list[Hit]:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(0.001)
+        self.under_way -= 1
+        return await super().search(*given)
+
+
+async def test_a_crowd_takes_turns(make: SimpleNamespace, embedder: Any, clock: Any) -> None:
+    """Of a hundred questions at once a few are looked up at a time, the first to come first; all get their turn."""
+    store = CountingStore(200, clock)
+    stage = CacheStage(SemanticCacheManager(CacheSettings(), store, embedder, clock=clock), similar_seconds=60)
+    done: list[int] = []
+
+    async def ask(number: int) -> None:
+        assert (await stage(make.request(f"What is beast number {number} of the old books?"))).reason == "miss"
+        done.append(number)
+
+    await asyncio.gather(*map(ask, range(100)))
+    assert store.most == SIMILAR_AT_ONCE
+    assert all(abs(number - place) <= SIMILAR_AT_ONCE for place, number in enumerate(done))
+
+
+class SlowStore(MemoryAnswerStore):
+    async def get_exact(self, key: str) -> Entry | None:
+        await asyncio.sleep(0.1)
+        return await super().get_exact(key)
+
+    async def search(self, *given: Any) -> list[Hit]:
+        await asyncio.sleep(0.01)
+        return await super().search(*given)
+
+
+async def test_a_slow_store_costs_no_answer(make: SimpleNamespace, embedder: Any, clock: Any) -> None:
+    """What the literal repeat took is taken from the time for like questions: the whole stays within the budget."""
+    manager = SemanticCacheManager(CacheSettings(), SlowStore(100, clock), embedder, clock=clock)
+    assert (await CacheStage(manager, similar_seconds=60)(make.request())).reason == "miss"
+    verdict = await CacheStage(manager, similar_seconds=0.05)(make.request())
+    assert isinstance(verdict, Keep)
+    assert (verdict.reason, verdict.then is not None) == ("error:timeout", True)
 
 
 async def test_semantic(cache: Cache) -> None:
