@@ -6,10 +6,11 @@ turn, which brings the whole conversation again, comes to the same decisions and
 
 from __future__ import annotations
 
-import heapq
+from array import array
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..request import Message, text_of
 from ..savings import USUAL_RATES, CacheRates
@@ -23,6 +24,10 @@ from .spans import Spans
 from .thinning import kept_shares, thin
 from .units import Level, Unit, add, open_unit, part_of, superseded, tail_start, takes
 from .weighing import REPEAT_WEIGHT
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 RECALL_TOKENS = 800
 FAR = 1.3
@@ -65,12 +70,13 @@ NOTHING_TOLD: Mapping[int, Mapping[str, str]] = {}
 class Need:
     """What a message asks of the conversation before it.
 
-    `related` tells for each passage how much it has to do with the message, `weight` (0 to 1) how much that says.
+    `related`, shape (passages,), tells of each how much it has to do with the message, `weight` (0 to 1) how much that
+    says.
     `clear`: it has enough to look for; `asks`: it is a question, too; `far`: what fits it best lies further back
     than the latest stretch.
     """
 
-    related: list[float]
+    related: NDArray[np.float64]
     weight: float
     clear: bool
     asks: bool
@@ -128,6 +134,8 @@ class Fold:
         self._index = Index()
         self._costs: list[int] = []
         self._owners: list[int] = []
+        self._places = array("L")
+        self._weights = array("d")
         self._hidden: frozenset[int] = frozenset()
         self._tokens = self._tokens_in = self._grown = 0
         self._threshold = settings.budget_tokens * settings.high_water
@@ -166,6 +174,8 @@ class Fold:
         for passage in part.document.passages:
             self._index.add(passage)
         self._costs += part.costs()
+        self._places.extend([place] * len(part.numbers))
+        self._weights.extend(part.document.weights)
         unit = self._units[-1] if self._units else None
         if unit is not None and takes(unit, message):
             add(unit, part)
@@ -236,10 +246,9 @@ class Fold:
         rarity, clear = self._index.rarity(), self._is_clear(query)
         own = self._index.scores(query)
         around = spread(own)
-        most, most_around = max(own, default=0.0) or 1.0, max(around, default=0.0) or 1.0
-        shared = zip(around, own, strict=True)
+        most, most_around = own.max(initial=0.0) or 1.0, around.max(initial=0.0) or 1.0
         return Need(
-            related=[(a / most_around + OWN_SHARE * b / most) / (1 + OWN_SHARE) for a, b in shared],
+            related=(around / most_around + OWN_SHARE * own / most) / (1 + OWN_SHARE),
             weight=min(1.0, query.mass / rarity) if rarity else 0.0,
             clear=clear,
             asks=clear and query.asks,
@@ -356,31 +365,19 @@ class Fold:
         return whole
 
     def _scores(self, need: Need, weighed: Sequence[Importance]) -> list[float]:
-        """Of each passage: what it has to do with the question, and, as far as nothing is asked, its message's
-        importance and age."""
-        priors = [
-            0.5 * weighed[part.place].score + 0.5 * number / len(self._index)
-            for unit in self._units
-            for part in unit.parts
-            for number in part.numbers
-        ]
-        prior = 1 - need.weight + PRIOR
-        return [
-            need.weight * a + prior * b + weight
-            for a, b, weight in zip(need.related, priors, self._weights(), strict=True)
-        ]
+        """Of each passage: what it has to do with the question; as far as nothing is asked, its message's importance
+        and age; what its kind speaks for it, and that a later result says the same."""
+        import numpy as np
 
-    def _weights(self) -> list[float]:
-        """Of each passage: what its kind speaks for it, and that a later result says the same."""
-        older = superseded(self._units)
-        return [
-            weight + (REPEAT_WEIGHT if part.place in older else 0.0)
-            for unit in self._units
-            for part in unit.parts
-            for weight in part.document.weights
-        ]
+        places, count = np.array(self._places, np.intp), len(self._index)
+        priors = 0.5 * np.array([one.score for one in weighed])[places] + 0.5 * np.arange(count) / count
+        older = np.zeros(len(self._messages), bool)
+        older[list(superseded(self._units))] = True
+        weights = np.array(self._weights) + np.where(older[places], REPEAT_WEIGHT, 0.0)
+        scores: list[float] = (need.weight * need.related + (1 - need.weight + PRIOR) * priors + weights).tolist()
+        return scores
 
-    def _goes_back(self, own: Sequence[float], related: Sequence[float]) -> bool:
+    def _goes_back(self, own: NDArray[np.float64], related: NDArray[np.float64]) -> bool:
         """Whether the passages that fit best lie behind the latest stretch of the conversation."""
         start, tokens = len(own), 0.0
         for unit in reversed(self._units):
@@ -388,16 +385,13 @@ class Fold:
                 break
             tokens += unit.tokens
             start = unit.parts[0].base
-        near, far = max(related[start:], default=0.0), max(related[:start], default=0.0)
-        return far > FAR * near and max(own[:start], default=0.0) > max(own[start:], default=0.0)
+        near, far = related[start:].max(initial=0.0), related[:start].max(initial=0.0)
+        return bool(far > FAR * near and own[:start].max(initial=0.0) > own[start:].max(initial=0.0))
 
     def _bring_back(self, need: Need, room: int) -> None:
         """Of the passages that fit the question best, *room* tokens in all, say those again that are left out."""
         chosen: set[int] = set()
-        best = [(-related, number) for number, related in enumerate(need.related) if related]
-        heapq.heapify(best)
-        while best:
-            number = heapq.heappop(best)[1]
+        for number in _best(need.related, room // (LINE_TOKENS + 1) + 1):
             room -= self._costs[number] + LINE_TOKENS
             if room < 0:
                 break
@@ -414,3 +408,12 @@ class Fold:
         self._tokens += tokens
         self._hidden -= chosen
         self.tally.recalled += len(chosen)
+
+
+def _best(related: NDArray[np.float64], most: int) -> Iterator[int]:
+    """The numbers of passages that are related at all, best first; at least *most* of them, if there are so many."""
+    import numpy as np
+
+    least = np.partition(related, -most)[-most] if len(related) > most else 0.0
+    numbers = np.nonzero((related >= least) & (related > 0))[0]
+    yield from numbers[np.argsort(-related[numbers], kind="stable")].tolist()

@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from ..lexical import terms
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 NEIGHBOUR = 0.8
 """How much of a passage's score its neighbour gets: what answers a question seldom stands alone."""
@@ -66,14 +70,16 @@ class Index:
         rarest = sorted(known.items(), key=lambda item: (-item[1], item[0]))[:QUERY_TERMS]
         return Query(dict(rarest), asks)
 
-    def scores(self, query: Query) -> list[float]:
-        """BM25 of each passage, by number; how often a term occurs inside a passage is not looked at."""
-        scores = [0.0] * len(self)
+    def scores(self, query: Query) -> NDArray[np.float64]:
+        """BM25 of each passage, shape (passages,); how often a term occurs inside a passage is not looked at."""
+        import numpy as np
+
+        scores = np.zeros(len(self))
         mean = self._total / len(self) if self._total else 1.0
-        lengths = self._lengths
+        norms = 1 + _K1 * (1 - _B + _B * np.array(self._lengths, np.float64) / mean)
         for term, weight in query.weights.items():
-            for number in self._postings[term]:
-                scores[number] += weight * (_K1 + 1) / (1 + _K1 * (1 - _B + _B * lengths[number] / mean))
+            numbers = np.array(self._postings[term], np.intp)
+            scores[numbers] += weight * (_K1 + 1) / norms[numbers]
         return scores
 
     def rarity(self) -> float:
@@ -85,15 +91,18 @@ class Index:
         return math.log(1 + (len(self) - hits + 0.5) / (hits + 0.5))
 
 
-def spread(scores: Sequence[float]) -> list[float]:
+def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """*scores* with a share of each passed on to its neighbours, theirs, and so on."""
-    forward = _decay(scores)
-    backward = _decay(reversed(scores))[::-1]
-    return [before + after - own for before, after, own in zip(forward, backward, scores, strict=True)]
+    return _decay(scores) + _decay(scores[::-1])[::-1] - scores
 
 
-def _decay(scores: Iterable[float]) -> list[float]:
-    return list(accumulate(scores, lambda passed, score: passed * NEIGHBOUR + score))
+def _decay(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each score and what comes to it from all before it, from 1, 2, 4, … places away at a time."""
+    passed, step = scores.copy(), 1
+    while step < len(scores):
+        passed[step:] += NEIGHBOUR**step * passed[:-step]
+        step *= 2
+    return passed
 
 
 def _ends(text: str) -> str:
