@@ -6,17 +6,18 @@ stay in place with their results shortened, the oldest of them go into the diges
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import islice, pairwise
 from typing import Any, TypeAlias
 
 from ..request import Message, is_text_part, tool_calls
 from ..tokens import count_message
 from .marks import DIGEST_HEAD, Marks
 from .passages import Gap
-from .units import Level, Part, Unit, states_constraint
+from .units import Level, Part, Unit
 
 Item: TypeAlias = int | Message
 """A message of what is sent: its place in the conversation, or a message that the stage wrote."""
@@ -90,13 +91,15 @@ def cut(
     summaries = summarise(plan.digested, SUMMARIES_SHARE * plan.left)
     plan.left -= sum(summary.tokens for summary in summaries)
     plan.fill(scores)
-    items = tuple(_items(plan, marks, summaries))
-    tokens = sum(_item_tokens(item, plan.parts) for item in items)
+    left = list(_left(plan, marks, summaries))
+    items = tuple(one.place if isinstance(one, Part) else one for one in left)
+    tokens = sum(one.tokens if isinstance(one, Part) else count_message(one) for one in left)
     shown = {item for item in items if isinstance(item, int)}
-    counts = tuple(sum(level is wanted for level in levels) for wanted in Level)
+    counts = tuple(levels.count(level) for level in Level)
     digested = tuple(number for number in plan.digested if units[number].parts[0].place not in shown)
-    hidden = frozenset(plan.hidden(shown))
-    return Cut(items, tokens, hidden, len(plan.parts) - len(shown), counts, digested, len(summaries))
+    hidden = plan.hidden(part for part in left if isinstance(part, Part))
+    messages = sum(len(unit.parts) for unit in units) - len(shown)
+    return Cut(items, tokens, hidden, messages, counts, digested, len(summaries))
 
 
 class _Plan:
@@ -106,15 +109,15 @@ class _Plan:
         self.units = units
         self.costs = costs
         self.budget_tokens = budget_tokens
-        self.parts = {part.place: part for unit in units for part in unit.parts}
         self.whole = whole
-        self.left = budget_tokens - sum(u.tokens for u, whole in zip(units, self.whole, strict=True) if whole)
-        self.left -= DIGEST_TOKENS * (1 + sum(a and not b for a, b in zip(self.whole, self.whole[1:], strict=False)))
+        self.left = budget_tokens - sum(unit.tokens for unit, whole in zip(units, self.whole, strict=True) if whole)
+        self.left -= DIGEST_TOKENS * (1 + sum(a and not b for a, b in pairwise(self.whole)))
         self.kept: set[int] = set()
         self.in_place: set[int] = set()
         self._place_fixed()
         self._place_rounds()
         self._keep_constraints()
+        self._bases = [unit.parts[0].base for unit in units]
         self._naming = {
             index: len(_speaker(unit.parts[0])) // 4
             for index, unit in enumerate(units)
@@ -147,83 +150,98 @@ class _Plan:
         room = self.budget_tokens * CONSTRAINT_SHARE
         for index in range(len(self.units) - 1, -1, -1):
             unit = self.units[index]
-            if self.whole[index] or unit.role != "user":
-                continue
-            for part in unit.parts:
-                for number in part.numbers:
-                    cost = self.costs[number] + LINE_TOKENS
-                    if cost <= room and states_constraint(part.document.passages[number - part.base]):
-                        room -= cost
-                        self._keep(number, cost)
+            for number in unit.constraints if not self.whole[index] else ():
+                cost = self.costs[number] + LINE_TOKENS
+                if cost <= room:
+                    room -= cost
+                    self._keep(number, cost)
 
     def fill(self, scores: Sequence[float]) -> None:
         """Keep the passages with the best scores, as long as there is room."""
-        owners = {number: index for index, part in self._choosable() for number in part.numbers}
-        for number in sorted(owners, key=scores.__getitem__, reverse=True):
+        for number in self._by_score(scores):
             if self.left < LEAST_TOKENS:
                 return
             near = number - 1 in self.kept or number + 1 in self.kept
-            naming = self._naming.get(owners[number], 0)
-            cost = self.costs[number] + (LINE_TOKENS // 2 if near else LINE_TOKENS) + naming
+            owner = bisect_right(self._bases, number) - 1
+            cost = self.costs[number] + (LINE_TOKENS // 2 if near else LINE_TOKENS) + self._naming.get(owner, 0)
             if number not in self.kept and cost <= self.left:
                 self._keep(number, cost)
-                self._naming.pop(owners[number], None)
+                self._naming.pop(owner, None)
 
-    def _choosable(self) -> Iterator[tuple[int, Part]]:
-        for index, unit in enumerate(self.units):
-            if not self.whole[index]:
-                parts = unit.parts[1 if index in self.in_place else 0 :]
-                yield from ((index, part) for part in parts if not part.fixed)
+    def _by_score(self, scores: Sequence[float]) -> list[int]:
+        """The numbers of the passages that may be left out or kept, best first."""
+        import numpy as np
+
+        open_ones = np.zeros(len(scores), bool)
+        open_ones[self._numbers.start : self._numbers.stop] = True
+        for part in self._decided():
+            open_ones[part.numbers.start : part.numbers.stop] = False
+        numbers = np.nonzero(open_ones)[0]
+        ordered: list[int] = numbers[np.argsort(-np.array(scores)[numbers], kind="stable")].tolist()
+        return ordered
+
+    def _decided(self) -> Iterator[Part]:
+        """What stays whatever its passages say: whole units, calls in their place, what is fixed."""
+        for index in self.standing:
+            parts = self.units[index].parts
+            yield from (part for part in parts if self.whole[index] or part is parts[0] or part.fixed)
+
+    @property
+    def _numbers(self) -> range:
+        return range(self.units[0].parts[0].base, self.units[-1].parts[-1].numbers.stop) if self.units else range(0)
 
     def _keep(self, number: int, cost: int) -> None:
         self.kept.add(number)
         self.left -= cost
 
     @property
+    def standing(self) -> list[int]:
+        """Numbers of the units that are whole or in their place."""
+        return sorted(self.in_place.union(n for n, whole in enumerate(self.whole) if whole))
+
+    @property
     def digested(self) -> list[int]:
-        """Numbers of the units that are neither whole nor in their place."""
-        return [n for n in range(len(self.units)) if not self.whole[n] and n not in self.in_place]
+        """Numbers of all others."""
+        return sorted(set(range(len(self.units))).difference(self.standing))
 
-    def hidden(self, shown: set[int]) -> Iterator[int]:
-        for part in self.parts.values():
-            if part.place not in shown:
-                yield from (number for number in part.numbers if number not in self.kept)
+    def hidden(self, shown: Iterable[Part]) -> frozenset[int]:
+        return frozenset(self._numbers).difference(self.kept, *(part.numbers for part in shown))
 
 
-def _items(plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[Item]:
-    for digested, group in groupby(
-        range(len(plan.units)), lambda index: not plan.whole[index] and index not in plan.in_place
-    ):
-        units = [(index, plan.units[index]) for index in group]
-        if digested:
-            yield from _digest_or_whole([unit for _, unit in units], plan.kept, marks, summaries)
-            continue
-        for index, unit in units:
-            if plan.whole[index]:
-                yield from unit.places
-            else:
-                yield from _round(unit, plan.kept, marks)
+Left: TypeAlias = Part | Message
+"""What is left of messages: one as it came, or one that was written."""
+
+
+def _left(plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[Left]:
+    begin = 0
+    for index in plan.standing:
+        yield from _digest_or_whole(plan.units[begin:index], plan.kept, marks, summaries)
+        begin, unit = index + 1, plan.units[index]
+        yield from unit.parts if plan.whole[index] else _round(unit, plan.kept, marks)
+    yield from _digest_or_whole(plan.units[begin:], plan.kept, marks, summaries)
 
 
 def _digest_or_whole(
     units: Sequence[Unit], kept: set[int], marks: Marks, summaries: Sequence[Summary]
-) -> Iterator[Item]:
+) -> Iterator[Left]:
     """One message for *units*; they themselves where that wouldn't be smaller."""
+    if not units:
+        return
     tokens = sum(unit.tokens for unit in units)
     digest = {"role": "user", "content": "\n".join((DIGEST_HEAD, *lines(units, kept, marks, summaries)))}
     if tokens <= SMALL_TOKENS or count_message(digest) >= tokens:
         for unit in units:
-            yield from unit.places
+            yield from unit.parts
     else:
         yield digest
 
 
-def _round(unit: Unit, kept: set[int], marks: Marks) -> Iterator[Item]:
+def _round(unit: Unit, kept: set[int], marks: Marks) -> Iterator[Left]:
     """A round of tool calls, its results shortened."""
-    yield unit.parts[0].place
+    yield unit.parts[0]
     for part in unit.parts[1:]:
         message = shortened(part, kept, marks)
-        yield part.place if message is None else message
+        yield part if message is None else message
 
 
 def shortened(part: Part, kept: set[int], marks: Marks) -> Message | None:
@@ -252,7 +270,7 @@ def _left_out_of(marks: Marks, part: Part, left: Gap) -> str:
     return marks.left_out(part.place, part.tokens_of(left.chars), left.count, left.what)
 
 
-def lines(units: Iterable[Unit], kept: set[int], marks: Marks, summaries: Sequence[Summary] = ()) -> Iterator[str]:
+def lines(units: Sequence[Unit], kept: set[int], marks: Marks, summaries: Sequence[Summary] = ()) -> Iterator[str]:
     """The kept passages of *units* in their order, each with who said it, and a mark for every gap.
 
     Of what is summarised comes the summary first.
@@ -260,8 +278,11 @@ def lines(units: Iterable[Unit], kept: set[int], marks: Marks, summaries: Sequen
     begins = {summary.first: summary for summary in summaries}
     told = {place for summary in summaries for place in range(summary.first, summary.last + 1)}
     missing: list[int] = []
-    speaker = ""
-    for unit in units:
+    speaker, begin = "", 0
+    for index in _quoted(units, kept, begins):
+        unit = units[index]
+        missing += _not_said(units, range(begin, index), told)
+        begin = index + 1
         named = unit.calls and any(number in kept for part in unit.parts for number in part.numbers)
         for part in unit.parts:
             if part.place in begins:
@@ -278,8 +299,29 @@ def lines(units: Iterable[Unit], kept: set[int], marks: Marks, summaries: Sequen
             text = part.document.render(numbers, partial(_gap_in, marks, part)).strip()
             yield text if says == speaker and not unit.calls and not missing else f"{says}: {text}".rstrip()
             missing, speaker = [], says
+    missing += _not_said(units, range(begin, len(units)), told)
     if missing:
         yield marks.gap(missing[0], missing[-1])
+
+
+def _quoted(units: Sequence[Unit], kept: Iterable[int], begins: Collection[int]) -> list[int]:
+    """Where those of *units* stand of which something is *kept*, and those where a summary begins."""
+    if not units:
+        return []
+    bases = [unit.parts[0].base for unit in units]
+    stop = units[-1].parts[-1].numbers.stop
+    found = {bisect_right(bases, number) - 1 for number in kept if bases[0] <= number < stop}
+    if begins:
+        found.update(n for n, unit in enumerate(units) if any(place in begins for place in unit.places))
+    return sorted(found)
+
+
+def _not_said(units: Sequence[Unit], numbers: range, told: Collection[int]) -> Iterator[int]:
+    """The first and the last place of the messages in those units that say something, but for what is *told*."""
+    forward = (part for n in numbers for part in units[n].parts)
+    backward = (part for n in reversed(numbers) for part in reversed(units[n].parts))
+    for parts in (forward, backward):
+        yield from islice((part.place for part in parts if part.numbers and part.place not in told), 1)
 
 
 def _gap_in(marks: Marks, part: Part, _: Gap) -> str:
@@ -309,7 +351,3 @@ def _least_of(part: Part) -> int:
         return part.tokens
     beside = part.tokens - part.text_tokens if part.media else 0
     return beside + min(part.tokens - beside, STUB_TOKENS)
-
-
-def _item_tokens(item: Item, parts: dict[int, Part]) -> int:
-    return parts[item].tokens if isinstance(item, int) else count_message(item)

@@ -259,8 +259,9 @@ class Fold:
         settings = self._settings
         weighed = self._weigh()
         whole = self._whole(keep_turns)
+        by_place = [one.level for one in weighed]
         levels = [
-            Level.CRITICAL if kept else max(weighed[part.place].level for part in unit.parts)
+            Level.CRITICAL if kept else max(by_place[unit.parts[0].place : unit.parts[-1].place + 1])
             for unit, kept in zip(self._units, whole, strict=True)
         ]
         found = cut(
@@ -357,12 +358,15 @@ class Fold:
         budget = self._settings.budget_tokens
         start = tail_start(self._units, keep_turns, self._tail_tokens)
         whole = [index >= start or unit.fixed or unit.open for index, unit in enumerate(self._units)]
-        questions = [index for index, unit in enumerate(self._units) if unit.role == "user"]
-        if questions and self._units[questions[0]].tokens <= budget * TASK_SHARE:
-            whole[questions[0]] = True
-        if questions and self._question_tokens:
-            whole[questions[-1]] = True
+        first, last = self._question_at(range(len(whole))), self._question_at(range(len(whole) - 1, -1, -1))
+        if first is not None and self._units[first].tokens <= budget * TASK_SHARE:
+            whole[first] = True
+        if last is not None and self._question_tokens:
+            whole[last] = True
         return whole
+
+    def _question_at(self, numbers: range) -> int | None:
+        return next((number for number in numbers if self._units[number].role == "user"), None)
 
     def _scores(self, need: Need, weighed: Sequence[Importance]) -> list[float]:
         """Of each passage: what it has to do with the question; as far as nothing is asked, its message's importance

@@ -72,25 +72,26 @@ class Unit:
     """A message, or a message with tool calls and all their results.
 
     `fixed` units are never changed: plain messages that are fixed, the caller's pins, forms that we don't know. Of a
-    call's results some may be shortened though others, or what the model thought before it, are fixed.
+    call's results some may be shortened though others, or what the model thought before it, are fixed, or no text:
+    then it `stays` in its place. `constraints` are the passages, by number, in which a user lays something down.
     """
 
     parts: list[Part]
     fixed: bool
     pending: Counter[str] = field(default_factory=Counter)
+    role: str = field(init=False)
+    calls: bool = field(init=False)
+    stays: bool = field(init=False)
+    tokens: int = field(init=False)
+    constraints: tuple[int, ...] = field(init=False)
 
-    @property
-    def role(self) -> str:
-        return str(self.parts[0].message.get("role"))
-
-    @property
-    def calls(self) -> bool:
-        return bool(self.parts[0].message.get("tool_calls"))
-
-    @property
-    def stays(self) -> bool:
-        """Whether it's a call of which something is fixed, or no text: then it can't go into a digest."""
-        return self.calls and any(part.fixed or part.media for part in self.parts)
+    def __post_init__(self) -> None:
+        first = self.parts[0]
+        self.role = str(first.message.get("role"))
+        self.calls = bool(first.message.get("tool_calls"))
+        self.stays = self.calls and (first.fixed or first.media)
+        self.tokens = first.tokens
+        self.constraints = tuple(_constraints(first)) if self.role == "user" else ()
 
     @property
     def open(self) -> bool:
@@ -98,12 +99,13 @@ class Unit:
         return any(self.pending.values())
 
     @property
-    def tokens(self) -> int:
-        return sum(part.tokens for part in self.parts)
-
-    @property
     def places(self) -> Iterator[int]:
         return (part.place for part in self.parts)
+
+
+def _constraints(part: Part) -> Iterator[int]:
+    passages = zip(part.numbers, part.document.passages, strict=True)
+    return (number for number, passage in passages if states_constraint(passage))
 
 
 def part_of(message: Message, place: int, base: int) -> Part:
@@ -129,6 +131,8 @@ def add(unit: Unit, part: Part) -> None:
     """Add the result of one of the unit's calls."""
     unit.pending[str(part.message.get("tool_call_id") or "")] -= 1
     unit.parts.append(part)
+    unit.tokens += part.tokens
+    unit.stays = unit.calls and (unit.stays or part.fixed or part.media)
 
 
 def is_untouchable(message: Message) -> bool:
@@ -151,6 +155,8 @@ def superseded(units: Sequence[Unit]) -> frozenset[int]:
     seen: set[object] = set()
     older: set[int] = set()
     for unit in reversed(units):
+        if len(unit.parts) == 1:
+            continue
         calls = {call_id: (name, arguments) for call_id, name, arguments in tool_calls(unit.parts[0].message)}
         for part in reversed(unit.parts[1:]):
             text = text_of(part.message.get("content"))
