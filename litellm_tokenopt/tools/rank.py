@@ -132,7 +132,7 @@ class Fit:
     `score` compares tools with each other (standard deviations); `cosine` is each tool's similarity with the
     question or its closest clause; `words` is its BM25 score for the whole question; `kinship` is that of the
     block's tools with each other; `general` are the tools that serve the question's form, best first; `requisites`
-    are those that each tool needs beside it.
+    are those that each tool needs beside it; `closest` is the best trained similarity of any tool.
     """
 
     score: Vector
@@ -141,6 +141,7 @@ class Fit:
     kinship: Matrix
     general: tuple[int, ...] = ()
     requisites: tuple[tuple[int, ...], ...] = ()
+    closest: float = 0.0
 
     def order(self) -> list[int]:
         """Indices of the tools, best first; the earlier one where two are equal."""
@@ -278,6 +279,8 @@ def fit(
     *cosines* has a row for each of `query_texts(question)`, and so have *matches*, the trained similarities;
     *hint_cosines* has one for each of `HINT_TEXTS`. Their columns are the tools.
     """
+    import numpy as np
+
     texts = query_texts(question)
     lexical = [lexicon.score(text) for text in texts]
     meant = [MEANT_WEIGHT * _standard(lexicon.meant(text)) for text in texts]
@@ -290,8 +293,8 @@ def fit(
             served = _blend(cosine, lexicon.score(text))
             total = total + HINT_WEIGHT * served.clip(min=0)
             general += _most(served, cosine)
-    found = _best(list(cosines))
-    return Fit(total.round(6), found, lexical[0], kinship, tuple(dict.fromkeys(general)), requisites)
+    near, closest = _best(list(cosines)), float(np.max(matches, initial=0.0).round(6))
+    return Fit(total.round(6), near, lexical[0], kinship, tuple(dict.fromkeys(general)), requisites, closest)
 
 
 def fit_by_words(question: str, lexicon: Lexicon, kinship: Matrix, requisites: tuple[tuple[int, ...], ...] = ()) -> Fit:

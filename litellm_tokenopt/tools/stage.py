@@ -19,6 +19,7 @@ from ..settings import SchemaLevel, ToolsSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import count_messages, count_tools
 from .compress import compress_tool
+from .courtesy import is_courtesy
 from .deferring import deferred, is_arranged, needed_names, opening
 from .family import kinship, requisites
 from .find import FindTools
@@ -58,6 +59,9 @@ SURE_TALK, SURE_NOT = 0.97, 0.2
 
 Greetings, thanks and jokes are above; a question about the world, which some search could answer, mostly isn't.
 """
+
+TALK_CLOSEST = 0.28
+"""A text that comes as near as this to a tool, by trained similarity, isn't surely talk: "the sun is blinding me"."""
 
 TALK_TOKENS = 1_000
 """A smaller block is chosen from for plain conversation too: the tool that asks for the others isn't much less."""
@@ -306,16 +310,18 @@ class ToolsStage:
         if by_words:
             return sum(1 for _ in takewhile(lambda fit: not fit.words.any(), fits))
         idle = sum(1 for _ in takewhile(lambda fit: not asks_for_a_tool(fit), fits))
-        if self._make_intents is None or not idle:
-            return 0
+        courteous = sum(1 for _ in takewhile(is_courtesy, questions[:idle]))
+        if self._make_intents is None or courteous == idle:
+            return courteous
         if self._intents is None:
             self._intents = await asyncio.to_thread(self._make_intents)
         try:
             async with asyncio.timeout(self._patience_seconds):
                 intents = await self._intents.classify(questions[:idle])
         except (ModelUnavailable, TimeoutError):
-            return 0
-        return sum(1 for _ in takewhile(_is_conversation, intents))
+            return courteous
+        heard = zip(questions, fits, intents, strict=False)
+        return sum(1 for _ in takewhile(lambda turn: is_courtesy(turn[0]) or _is_conversation(*turn), heard))
 
     async def _is_cheaper_whole(self, block: Block, request: ChatRequest) -> bool:
         count, most = len(block.tools), self._settings.max_tools
@@ -392,7 +398,10 @@ def _matching_for(embedder: str) -> Matching | None:
         return None
 
 
-def _is_conversation(intent: Intent) -> bool:
+def _is_conversation(question: str, fit: Fit, intent: Intent) -> bool:
+    """Whether a text is surely talk; what is written in letters that the models hardly know never is."""
+    if fit.closest >= TALK_CLOSEST or 2 * sum(map(str.isascii, question)) < len(question):
+        return False
     others = [likely for name, likely in intent.all.items() if name != CONVERSATION]
     return intent.all.get(CONVERSATION, 0.0) >= SURE_TALK and max(others, default=0.0) <= SURE_NOT
 

@@ -436,6 +436,21 @@ async def test_plain_conversation_gets_no_tools_but_may_ask(talking: Any, catalo
     assert "get_weather" in found.text
 
 
+async def test_thanks_get_none_and_what_the_models_cannot_read_gets_some(talking: Any, catalogue: Any) -> None:
+    """Whatever a classifier makes of them: it knows neither all thanks nor all scripts."""
+    thanks = await talking()(ask(catalogue, "Thanks, that was great!", own_tools=True))
+    assert isinstance(thanks, Change)
+    assert thanks.request.tools == ()
+
+    class Fooled:
+        async def classify(self, texts: Sequence[str]) -> list[Intent]:
+            return [Intent({"conversation": 1.0}) for _ in texts]
+
+    stage = talking()
+    stage._make_intents = Fooled
+    assert (await stage(ask(catalogue, "ช่วยหาคุณแม่บ้าน", own_tools=True))).request.tools
+
+
 async def test_words_that_no_tool_has_choose_none(make_stage: Any, catalogue: Any) -> None:
     """Without vectors in time nothing speaks for one tool before another; the model may ask."""
     verdict = await make_stage(Loading())(ask(catalogue, "Hello there!", own_tools=True))
