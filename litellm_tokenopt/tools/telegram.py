@@ -81,7 +81,8 @@ _TELLS = re.compile(
     r"^(?:handles|provides|supports|returns|results|shows|displays|output|outputs|works|gives)\b", re.IGNORECASE
 )
 _BOUND = re.compile(
-    r"[,;(]?\s*\b(?:default(?:s|ing)?|min(?:imum)?|max(?:imum)?)(?: value)?(?: is| of| to|:|=)?\s+"
+    r"[,;(]?\s*(?:\b(?:if|when) (?:not (?:provided|specified|given|set)|omitted|unset|absent),? (?:it |this )?)?"
+    r"\b(?:default(?:s|ing)?|min(?:imum)?|max(?:imum)?)(?: value)?(?: is| of| to|:|=)?\s+"
     r"(['\"`]?)(-?[\w.]*\w)\1(?![\w'])(?=\s*(?:[,;)]|$))",
     re.IGNORECASE,
 )
@@ -101,6 +102,7 @@ _WORDS: Final = tuple(
          r"|(?:indicating|indicates) whether (?:or not )?)", ""),
         (r"^(?:optional|optionally)[:,]? ", ""),
         (r"\bif (?:provided|specified|given|set|present),? ?", ""),
+        (r"\bif (?:not (?:provided|specified|given|set)|omitted),? (?:it |this )?(?=defaults\b)", ""),
         (r"\bin order to\b", "to"), (r"\bas well as\b", "and"), (r"\bwhether or not\b", "whether"),
         (r"\b(?:prior to)\b", "before"), (r"\bin (?:this|that|such|which) (?:a )?case\b", "then"),
         (r"\b(?:in the event that|in case(?= \w))\b", "if"),
@@ -115,6 +117,7 @@ _WORDS: Final = tuple(
         (r"\bmust be (?:a|an) ", "must be "), (r"\bneeds? to (?:already )?(?=\w)", "must "), (r"\bis not\b", "isn't"),
     )
 )  # fmt: skip
+_OPENED, _CLOSED = re.compile(r"(?<!\w)'(?=\S)"), re.compile(r"(?<=\S)'(?!\w)")
 _SPACES = re.compile(r"\s{2,}")
 _BEFORE_MARK = re.compile(r"\s+([,.;)]|:(?!:))")
 _CUTS = re.compile(
@@ -128,8 +131,15 @@ _COUNTS = re.compile(r"\b(?:max(?:imum)?|min(?:imum)?) (?:number|amount|count) o
 _BRACKETED = re.compile(r"\(([^()]+)\)")
 _STANDARD = re.compile(r"\d|[A-Z]{3,}")
 _NOT_ALONE = re.compile(r"\b(?:true|false|formats?|formatted|ranges?|limits?)\b|^\W*\d+\W*$", re.IGNORECASE)
-_LEADING = re.compile(r"^(?:in|as|using|with|of|for|and|or) ", re.IGNORECASE)
-_FORM_JOINTS = re.compile(r",\s|:\s|[()]|\s(?=(?:in|as|using|with|of|for) )|\bor (?=\w+\b)")
+_LEADING = re.compile(
+    r"^(?:(?:in|as|using|with|of|for|and|or) "
+    r"|(?:(?:valid|allowed|possible) )?(?:values? (?:are |is )?)?(?:rang(?:es?|ing) )?(?:from |between )?(?=-?\d))",
+    re.IGNORECASE,
+)
+_TORN = re.compile(r"^(?:to|and|or|being|is|are)\b|^(['\"`])[^'\"`]*\1$", re.IGNORECASE)
+_FORM_JOINTS = re.compile(r":\s|[()]|\s(?=(?:in|as|using|with|of|for) )")
+_COMMAS, _OR = re.compile(r",\s"), re.compile(r"\s?\bor ")
+_RANGE = re.compile(r"(-?\d[\d.,]*%?) \([^()]*\) (to|and) (-?\d[\d.,]*%?)")
 _TOKENS = re.compile(r"\w+_\w+|[^\W_]+|[<>=%$|]")
 
 _GENERIC = frozenset(
@@ -223,16 +233,27 @@ def _form(clause: str, budget: Budget) -> str:
     is_rule = weight(clause) == RULE
     if len(clause.split()) <= (budget.rules if is_rule else budget.forms):
         return clause
-    parts = _BRACKETED.findall(clause) if is_rule else [clause]
-    pieces = [_LEADING.sub("", piece.strip(" ,")) for part in parts for piece in _FORM_JOINTS.split(part)]
-    fitting = [one for one in pieces if _is_form(one) and len(one.split()) <= budget.forms]
+    parts = _BRACKETED.findall(clause) if is_rule else [_RANGE.sub(r"\1 \2 \3", clause)]
+    pieces = [_LEADING.sub("", piece.strip(" ,")) for part in parts for piece in _pieces(part)]
+    fitting = [one for one in dict.fromkeys(pieces) if _is_form(one) and len(one.split()) <= budget.forms]
     return min(fitting, key=lambda one: (not _STANDARD.search(one), len(one)), default=clause)
+
+
+def _pieces(clause: str) -> Iterator[str]:
+    """The parts of *clause*; of alternatives only one that names a standard is a part, lest it be taken for all."""
+    for part in _FORM_JOINTS.split(clause):
+        alternatives, listed = _OR.split(part), _COMMAS.split(part)
+        yield part
+        if len(alternatives) > 1:
+            yield from (one for one in alternatives if _STANDARD.search(one) and not _COMMAS.search(one))
+        elif not any(map(_TORN.search, listed)):
+            yield from listed
 
 
 def _is_form(piece: str) -> bool:
     """Whether a part of a clause names a form by itself."""
     says_more = piece.startswith("e.g. ") or _NAMES_FORM.search(_NOT_ALONE.sub("", piece))
-    return weight(piece) == FORM and bool(says_more) and _is_whole(piece)
+    return weight(piece) == FORM and bool(says_more) and _is_whole(piece) and not _TORN.search(piece)
 
 
 def weight(clause: str) -> int:
@@ -329,7 +350,8 @@ def _says_only(text: str, known: Set[str]) -> bool:
 
 def _is_whole(text: str) -> bool:
     """Whether no bracket or quotation is left open in *text*."""
-    return text.count("(") == text.count(")") and not any(text.count(mark) % 2 for mark in '"`')
+    opened, closed = (len(quote.findall(text)) for quote in (_OPENED, _CLOSED))
+    return opened == closed and text.count("(") == text.count(")") and not any(text.count(mark) % 2 for mark in '"`')
 
 
 def _news(text: str, known: Collection[str]) -> int:

@@ -182,6 +182,24 @@ def test_no_words_are_torn_apart(text: str, told: str, short: str) -> None:
     assert telegram_argument(text, told, (), BUDGET) == short
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "short"),
+    [
+        ("How bold the tune may be, ranging from 0.0 (calm) to 1.0 (wild)", "tune", "0.0 to 1.0"),
+        ("Day on which the count is wanted. Valid values are from 1 to 31, as the month has it", "day", "1 to 31"),
+        ("The spot to share with others, as a pair (e.g., '34.05, -118.24')", "spot", "e.g. '34.05, -118.24'"),
+        ("The scale to be used for the heat (Celsius or Fahrenheit)", "scale", "Celsius or Fahrenheit"),
+        ("Film format as told by the house, could be 'IMAX', '2D', '3D', '4DX' and so on", "film", ""),
+        ("The day of the first change (ISO 8601 date or range)", "since", "ISO 8601 date"),
+        ("The database on the server. If not provided, defaults to 'main'.", "database", "defaults to 'main'"),
+    ],
+)  # fmt: skip
+def test_a_part_that_stands_for_the_whole_tells_no_untruth(text: str, name: str, short: str) -> None:
+    """One of several values isn't all of them, a range has both its ends, and a quotation both its marks."""
+    assert WORDINGS["bare"].argument(text, f"{name} some_tool", ()) == short
+    assert WORDINGS["bare"].argument("If not provided, defaults to 'main'", f"{name} some_tool", ("main",)) == ""
+
+
 def test_lists_of_occasions_and_features_go() -> None:
     """When a tool is nice to have says nothing about how to call it; a command among the occasions stays."""
     text = (
