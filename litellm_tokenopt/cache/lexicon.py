@@ -132,7 +132,7 @@ ANTONYMS = _pairs(
     "real,genuine,actual/fake,false deductible/non-deductible optional/required,mandatory,compulsory "
     "required,mandatory,necessary/forbidden,unnecessary avoid/take,use,eat,do stay,remain/leave,go "
     "accelerate/decelerate,brake attach/detach assemble/disassemble earn/spend merge/split divide/multiply "
-    "subtract/add"
+    "subtract/add amtime/pmtime"
 )
 
 COMPLEMENTS = _pairs(
@@ -257,7 +257,7 @@ FUNCTION_WORDS = frozenset(
 EMPTY_WORDS = _stems(
     "get go have do make need want like know tell help find way thing possible able currently usually please "
     "best-way question wonder steps process procedure work try stuff manage person come stay remain offer place "
-    "list explain show between exist mean option give say cause suppose let whether case guess bother appreciate"
+    "list explain show between exist mean option say suppose let whether case guess bother appreciate"
 )
 """Content words that add little: alone on one side they don't tell two questions apart."""
 
@@ -272,7 +272,7 @@ THIRD_PERSON = {
 
 SYMMETRIC = _stems(
     "marry engaged related equal similar same different difference compare comparison versus vs "
-    "connected linked tied next adjacent distance between similarity synonymous compatible "
+    "connected linked tied adjacent distance between similarity synonymous compatible "
     "interchangeable correlate correlation identical parallel border divorce overlap intersect"
 )
 """Relations that hold both ways: the order of what they relate says nothing."""
@@ -329,6 +329,11 @@ UNITS = {
     "yr": "year", "wks": "week", "gb": "gigabyte", "mb": "megabyte", "tb": "terabyte", "lbs": "lb",
 }  # fmt: skip
 
+UNIT_STEMS = frozenset(map(stem, (*UNITS.values(), *UNIT_SIGNS.values()))) | _stems(
+    "inch inches mile miles gram yard acre gallon pint cup tablespoon teaspoon day week month year decade cent penny "
+    "byte kilobyte watt kilowatt volt celsius fahrenheit kelvin percent"
+)
+
 PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(rf"\b(?:{pattern})\b"), replacement)
     for pattern, replacement in (
@@ -373,6 +378,11 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"half an hour|half-hour", "30 minutes"),
         (r"a dozen", "12"),
         (r"(\d+) ?k(?=$|[\s?.,!])", r"\g<1>000"),
+        (r"twice", "2 times"),
+        (r"(\d+) ?a\.?m\.?", r"\1 amtime"),
+        (r"(\d+) ?p\.?m\.?", r"\1 pmtime"),
+        (r"next to", "adjacent"),
+        (r"(?:(?<=^)|(?<=please )|(?<=you ))give (?:me|us)", ""),
         (r"1st", "first"),
         (r"2nd", "second"),
         (r"(?:no|nr)\. ?(?=\d)", "number "),

@@ -105,6 +105,8 @@ class Reading:
     literals: tuple[str, ...]
     symbols: tuple[str, ...]
     numbers: tuple[str, ...]
+    ranks: frozenset[int]
+    counts: frozenset[int]
     units: tuple[str, ...]
     plain: str
     english: bool
@@ -152,7 +154,8 @@ def _read(text: str) -> Reading:
     return Reading(
         tokens=tuple(token for token in tokens if token not in _BREAKS), words=tuple(words), texts=words,
         names=_names(plain), literals=literals, symbols=_symbols(plain) + foreign_signs(text),
-        numbers=tuple(sorted(token for token in tokens if token[0].isdigit())), units=tuple(_UNIT.findall(plain)),
+        numbers=tuple(sorted(token for token in tokens if token[0].isdigit())), ranks=_said(lowered, lex.ORDINALS),
+        counts=_said(lowered, lex.NUMBER_WORDS), units=tuple(_UNIT.findall(plain)),
         plain=plain, english=is_english(plain), lower=_is_lower(plain), cased=_cased(plain), before=_before(tokens),
         beside=_beside(tokens),
         stranded=_is_stranded(tokens), phrases=tuple(_phrases(tokens)), passive=frozenset(_passive(tokens)),
@@ -173,6 +176,11 @@ def _literal(text: str) -> str:
     if text[0] in "\"'“`":
         return text.strip("\"'“”`").rstrip(".,")
     return text.rstrip(".,?!;:").lower() if "." in text else text
+
+
+def _said(text: str, numbers: Mapping[str, int]) -> frozenset[int]:
+    """The *numbers* beyond two that small *text* has in words: which one (third), or how many (three)."""
+    return frozenset(n for word in re.findall(r"[a-z]+", text) if (n := numbers.get(word, 0)) > 2)
 
 
 def _symbols(text: str) -> tuple[str, ...]:
@@ -549,8 +557,11 @@ def _tense(tokens: Sequence[str]) -> str:
 
 
 def _duty(text: str, kind: str) -> str:
-    """Whether it is about what one must, should or can do; empty when unclear. Only yes-or-no asks about should."""
+    """Whether it is about what one must, should, can or will do; empty when unclear.
+
+    Who asks how, what or where means the same by should; who asks whether, how much or how often doesn't.
+    """
     found = {name for name, pattern in lex.DUTIES.items() if pattern.search(text)}
-    if kind != "whether":
+    if kind != "whether" and not kind.startswith("how "):
         found.discard("should")
     return found.pop() if len(found) == 1 else ""

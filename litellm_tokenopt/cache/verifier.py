@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 DOUBTS = frozenset({"words", "question_word", "conjunction", "voice", "order", "tense", "preposition"})
 """Objections that may be no more than another wording; all others stand."""
 
+STANDING = frozenset({"duty"})
+"""Those that stand behind another wording too: what I can get isn't what I will."""
+
 ANEW = "anew"
 
 
@@ -41,6 +44,8 @@ def signs_of(asked: str, stored: str) -> Signs:
     found = objections(asked, stored)
     if not found or found[0] not in DOUBTS:
         return Signs(next(iter(found), None), frozenset())
+    if standing := STANDING.intersection(found):
+        return Signs(min(standing), frozenset())
     anew = {ANEW} if worded_anew(asked, stored, found) else set()
     return Signs(found[0], frozenset(found) | anew)
 

@@ -94,8 +94,8 @@ def _question_kind(a: Reading, b: Reading) -> str | None:
 
 
 def _numbers(a: Reading, b: Reading) -> str | None:
-    """Numbers as often, and units in the same case where case tells them apart (mW, MW)."""
-    if a.numbers != b.numbers:
+    """Numbers as often, and units in the same case where case tells them apart (mW, MW); third isn't three."""
+    if a.numbers != b.numbers or a.ranks & b.counts - b.ranks or b.ranks & a.counts - a.ranks:
         return "number"
     pairs = zip(a.units, b.units, strict=False)
     apart = any(x != y and x.lower() == y.lower() in lex.CASED_UNITS and not _bytes(x, y) for x, y in pairs)
@@ -187,7 +187,7 @@ def _words(a: Reading, b: Reading) -> str | None:
         left = right = frozenset()
     if not left and not right:
         return None
-    if any(word[0].isdigit() for word in left | right):
+    if any(word[0].isdigit() for word in left | right) or (left & lex.UNIT_STEMS and right & lex.UNIT_STEMS):
         return "number"
     if any(_opposite(a, x, b, y) for x in left for y in right):
         return "antonym"
@@ -311,7 +311,7 @@ def _phrases_moved(a: Reading, b: Reading) -> bool:
     apart = (Counter(first) - Counter(second)) + (Counter(second) - Counter(first))
     if any(words for _, words in apart):
         return False
-    twice = {opener for opener, n in Counter(opener for opener, _ in first).items() if n > 1 and opener}
+    twice = {opener for x in (first, second) for opener, n in Counter(o for o, _ in x).items() if n > 1 and opener}
     return _attached(first, twice) == _attached(second, twice)
 
 

@@ -90,6 +90,7 @@ async def test_who_did_what_is_never_left_to_the_model() -> None:
         ("Did Ann call Bob?", "Did Bob call Ann?", "exchange"),
         ("The driver was late and I was charged.", "I was late and the driver was charged.", "exchange"),
         ("Can my employer read my emails?", "Must my employer read my emails?", "duty"),
+        ("Which desk can a new colleague have?", "What sort of desk will a new colleague get?", "duty"),
         ("Buy milk\nCall Tom", "Call Tom\nBuy milk", "lines"),
     ):
         assert (await verifier.judge(asked, stored)).objection == f"veto:{objection}"
