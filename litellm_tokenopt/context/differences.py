@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from ..memo import Memo
-from ..request import Message, digest, is_text_part, text_of, tool_calls
+from ..request import OWN_TOOL_PREFIX, Message, digest, is_text_part, text_of, tool_calls
 from ..tokens import count_text
 from .marks import SAME, SAME_RECORD, is_difference, is_own
 from .records import is_json, values_of
@@ -69,7 +69,9 @@ class _Teller:
             self._calls.update((call_id, named(name, arguments)) for call_id, name, arguments in tool_calls(message))
             return message
         call, text = self._calls.get(str(message.get("tool_call_id") or "")), _only_text(message)
-        if call is None or len(text) < LEAST_CHARS or is_own(message) or is_difference(message):
+        if call is None or call.startswith(OWN_TOOL_PREFIX) or len(text) < LEAST_CHARS:
+            return message
+        if is_own(message) or is_difference(message):
             return message
         self._key = digest(self._key, call, text, str(may_change))
         if may_change and not is_untouchable(message) and (shorter := self._shorter(text)):

@@ -91,6 +91,13 @@ def test_what_nobody_may_touch_stays(change: dict[str, Any]) -> None:
     assert is_difference(differing(messages)[3])
 
 
+def test_what_the_model_has_asked_back_is_said_in_full() -> None:
+    """It asked to read it: the answer of a tool of ours points nowhere."""
+    text = "\n".join(f"line {n} of the report on the parcels" for n in range(30))
+    messages = [*called("read", {}, text, 1), *called("tokenopt_recall", {"id": "m2"}, text, 2)]
+    assert differing(messages)[3] is messages[3]
+
+
 def test_a_call_is_named_in_a_line() -> None:
     """As one would write it; what is long is shortened, what is no JSON stands as it is."""
     assert named("get", '{"id": "W1", "deep": {"a": [1, 2]}}') == 'get(id=W1, deep={"a": [1, 2]})'
