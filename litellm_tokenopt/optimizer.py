@@ -294,7 +294,7 @@ class _Parts:
 
         from .background import Background
         from .cache.build import Beside, Listeners, build_flights, build_verifier
-        from .cache.stage import CacheStage
+        from .cache.stage import HOSTED_AT_ONCE, SIMILAR_AT_ONCE, CacheStage
         from .models.build import build_embedder, build_importance
         from .prompt.guarded import build_compressor
         from .redis.pool import RedisPool
@@ -320,7 +320,10 @@ class _Parts:
         self.beside = Beside(settings.cache, self.cache.learner, self.embedder, ask, listeners)
         self.flights = build_flights(settings, self.pool)
         seconds = settings.time_budget_seconds * SIMILAR_SHARE
-        answering = CacheStage(self.cache, self.flights, self.beside.looks, similar_seconds=seconds)
+        at_once = HOSTED_AT_ONCE if settings.embedder.backend == "litellm" else SIMILAR_AT_ONCE
+        answering = CacheStage(
+            self.cache, self.flights, self.beside.looks, similar_seconds=seconds, similar_at_once=at_once
+        )  # fmt: skip
         self.learning = _learning(settings, self.pool, recorder)
         self.compressors: list[GuardedCompressor] = []
         self.summarising = Background(

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 SIMILAR_AT_ONCE = 8
 """Look-ups of like questions at once: of a crowd the first are done in time then, where all together would be late."""
+HOSTED_AT_ONCE = 64
+"""The same where vectors come from an API, whose time is spent waiting."""
 
 Storing: TypeAlias = Callable[[Lookup], StoreReply | None]
 
@@ -54,6 +56,7 @@ class CacheStage:
         looks: SecondLooks | None = None,
         *,
         similar_seconds: float | None = None,
+        similar_at_once: int = SIMILAR_AT_ONCE,
     ) -> None:
         self._manager = manager
         self._flights = flights
@@ -62,7 +65,7 @@ class CacheStage:
         self._say = Sayings(logger)
         self._conversations = Conversations(manager)
         self._sorter = Sorter(manager.embedder)
-        self._turns = Turns(SIMILAR_AT_ONCE)
+        self._turns = Turns(similar_at_once)
         self._failing = False
 
     async def __call__(self, request: ChatRequest) -> Verdict:
