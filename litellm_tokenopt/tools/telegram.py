@@ -126,6 +126,7 @@ _CUTS = re.compile(
 _TAILS = re.compile(r"\s(?=(?:of|for|from|to|in|on|at|with|about|by|across|within|into) )")
 _CONDITION = re.compile(r"^(?:\w+: )?(?:if|when|unless) [^,]*$", re.IGNORECASE)
 _HANGING = re.compile(r"\b(?:for|of|with|in|on|to|from|by) \S+$")
+_WAITING = re.compile(r"\b(?:for|of|with|in|on|to|from|by|number|amount|type|kind|count|share)$", re.IGNORECASE)
 _DANGLING = re.compile(r"\b(?:never|not|no|only|always|must|without|except|unless|but|than)$", re.IGNORECASE)
 _COUNTS = re.compile(r"\b(?:max(?:imum)?|min(?:imum)?) (?:number|amount|count) of\b", re.IGNORECASE)
 _BRACKETED = re.compile(r"\(([^()]+)\)")
@@ -338,7 +339,7 @@ def _without_told_tail(clause: str, known: Set[str]) -> str:
     if weight(clause) > PLAIN:
         return clause
     heads = (clause[: joint.start()] for joint in _TAILS.finditer(clause))
-    told = (head for head in heads if len(head.split()) > 1 and _is_whole(head) and not _HANGING.search(f"{head} x"))
+    told = (head for head in heads if len(head.split()) > 1 and _is_whole(head) and not _WAITING.search(head))
     return next((head for head in told if _says_only(clause[len(head) :], known)), clause)
 
 

@@ -75,6 +75,7 @@ def test_tools_keep_their_purpose_and_their_rules() -> None:
         ("Find shops by name or street", "find_shops query", "Find shops by name or street"),
         ("Send a letter to a customer; must be signed", "send_letter customer", "Send letter; must be signed"),
         ("Search for a book", "search_book", "Search for book"),
+        ("Book rooms for a number of nights", "book_rooms nights", "Book rooms for number of nights"),
     ],
 )  # fmt: skip
 def test_a_tools_first_clause_ends_where_its_names_say_the_rest(text: str, told: str, short: str) -> None:
