@@ -209,6 +209,7 @@ def choose(
         share = SECTION_SHARE * max(0.0, worth[i] / best) ** FALLOFF
         _fill(basket, i, query, min(basket.room, max(LEAST_SECTION_TOKENS, int(budget_tokens * share))))
         _follow(basket, i, query, min(basket.room, int(budget_tokens * REFERRED_SHARE)))
+    _fill_up(basket, worth, query)
     return frozenset(basket.picked)
 
 
@@ -266,7 +267,7 @@ def _binding(outline: Outline) -> Blocks:
     for i, (profile, generality) in enumerate(zip(outline.profiles, outline.generality, strict=True)):
         wholly = generality == 1
         rules = {(i, b) for b, block in enumerate(profile.blocks) if block.is_rule or (wholly and is_rule(block.text))}
-        if generality < HALF or not rules or outline.sections[i].kind == "text":
+        if generality < HALF or not rules or (outline.sections[i].kind == "text" and len(outline.paths[i]) == 1):
             continue
         if sum(profile.blocks[b].tokens for _, b in rules) >= HALF * sum(block.tokens for block in profile.blocks):
             found.update((i, b) for b in range(len(profile.blocks)))
@@ -355,6 +356,14 @@ def _fill(basket: _Basket, section: int, query: Mapping[str, float], room: int) 
         if chosen:
             basket.add(section, chosen)
             basket.room -= GAP_TOKENS
+
+
+def _fill_up(basket: _Basket, worth: Sequence[float], query: Mapping[str, float]) -> None:
+    """Give what room is left to the sections of most worth, whatever they have already: a few large ones leave some."""
+    for i in sorted(range(len(worth)), key=lambda i: (-worth[i], i)):
+        if basket.room < LEAST_CUT_TOKENS:
+            return
+        _fill(basket, i, query, basket.room)
 
 
 def _follow(basket: _Basket, section: int, query: Mapping[str, float], room: int) -> None:

@@ -10,7 +10,7 @@ from ..lexical import bm25, term_counts
 from ..models.base import Embedder
 from ..tokens import count_text
 from .ranking import readable
-from .words import Span, cut, sentences_of
+from .words import Span, cut, is_strict, sentences_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,10 @@ NEIGHBOUR = 0.15
 
 
 class SentenceSelector:
-    """Keeps the sentences that a question asks for, in their order; without a question the text's own subject asks."""
+    """Keeps the sentences that a question asks for, in their order; without a question the text's own subject asks.
+
+    After the best one come those that say what must always or never be done, then the others.
+    """
 
     name = "extractive"
 
@@ -47,8 +50,9 @@ def _select(text: str, spans: Sequence[Span], asked: str, vectors: NDArray[np.fl
     sentences = [text[start:end] for start, end in spans]
     scores = _scores(asked, sentences, (vectors[1:] @ vectors[0]).tolist())
     room = int(ratio * count_text(text))
+    best, *others = sorted(range(len(spans)), key=lambda n: (-scores[n], n))
     chosen: list[int] = []
-    for n in sorted(range(len(spans)), key=lambda n: (-scores[n], n)):
+    for n in (best, *sorted(others, key=lambda n: not is_strict(sentences[n]))):
         tokens = count_text(f" {sentences[n]}")
         if tokens <= room or not chosen:
             chosen.append(n)

@@ -133,8 +133,9 @@ def _dead(
     always = [by_id[id] for module in modules if module.when.always for id in closure(module.id, by_id)]
     for module in modules:
         foe = next((one.id for one in always if one.id != module.id and conflict(one, module)), None)
-        if foe is not None and module not in always:
-            yield Finding("error", "dead", module.id, f"conflicts with {foe}, which is always sent")
+        if foe is not None:
+            both = ", as it is itself" if module in always else ""
+            yield Finding("error", "dead", module.id, f"conflicts with {foe}, which is always sent{both}")
         when = module.when
         by_tools = when.tools and not (when.always or when.intents or when.words)
         if tools is not None and by_tools and not any(fnmatchcase(t, name) for t in tools for name in when.tools):

@@ -27,6 +27,8 @@ GIST_WORDS = 8
 """Words of a section that are embedded with its headings: more of them cost time and tell no more."""
 INHERITED_GENERALITY = 0.7
 """How general the parts of a wholly general section are."""
+PARENTS_OF_PARTS = 3
+"""A heading that stands under so many others is about what these are about."""
 REPEATED_CHARS = 80
 """A block of at least this length that stands in a section twice is sent once."""
 
@@ -167,6 +169,7 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
     paths = tuple(path(sections, i) for i in range(len(sections)))
     labels = tuple(" > ".join(filter(None, (sections[i].title for i in steps))) for steps in paths)
     profiles = tuple(profile(section, level) for section in sections)
+    parts = _parts_of_topics(sections)
     placed = [((i, b), block) for i, found in enumerate(profiles) for b, block in enumerate(found.blocks)]
     kept = frozenset(place for place, block in placed if is_kept(block.text))
     said = ((p, _in_its_place(sections[p[0]].title, profiles[p[0]], p[1])) for p, _ in placed if p not in kept)
@@ -180,7 +183,7 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
         labels=labels,
         headings=tuple(frozenset(term_counts(label)) for label in labels),
         gists=tuple(_gist(label, s) for label, s in zip(labels, sections, strict=True)),
-        generality=tuple(_generality(sections, steps) for steps in paths),
+        generality=tuple(_generality(sections, steps, parts) for steps in paths),
         referring=_by_section(references(sections, [[block.text for block in found.blocks] for found in profiles])),
         repeated={place: n for n, group in enumerate(groups) for place in group},
         surplus=frozenset(_surplus(profiles, EXAMPLES[level])) - kept,
@@ -292,17 +295,36 @@ def _gist(label: str, section: Section) -> str:
     return f"{label}\n{' '.join(section.body[: GIST_WORDS * 16].split()[:GIST_WORDS])}".strip()
 
 
-def _generality(sections: Sequence[Section], steps: Sequence[int]) -> float:
+def _parts_of_topics(sections: Sequence[Section]) -> frozenset[str]:
+    """Headings that stand under several others ("Overview", "Rules" of each topic): each is about what it's under."""
+    under: dict[str, set[int]] = {}
+    for section in sections:
+        if section.parent is not None and section.kind != "text":
+            under.setdefault(plain_title(section.title), set()).add(section.parent)
+    return frozenset(title for title, parents in under.items() if len(parents) >= PARENTS_OF_PARTS)
+
+
+@lru_cache(maxsize=4_096)
+def plain_title(title: str) -> str:
+    """A heading without its number and signs, to compare it with others."""
+    return " ".join(re.findall(r"[^\W\d_]+", title.casefold()))
+
+
+def _generality(sections: Sequence[Section], steps: Sequence[int], parts: frozenset[str]) -> float:
     """The share of a heading's words that are about behaviour in general; a part of it comes from the headings above.
 
-    Text at the top, under no heading, is wholly general, but for later pieces of a long one.
+    Text at the top, under no heading, is wholly general, but for later pieces of a long one; so is a piece of a long
+    section as far as this is. One of *parts* is general only as far as what it's under.
     """
     section = sections[steps[-1]]
     if section.kind == "close":
         return 0.0
     own = _general_share(section.title) if section.kind != "text" else 0.0
     if len(steps) > 1:
-        return max(own, INHERITED_GENERALITY * _generality(sections, steps[:-1]))
+        above = _generality(sections, steps[:-1], parts)
+        if section.kind == "text" and sections[steps[-2]].kind == "heading":
+            return above
+        return max(0.0 if plain_title(section.title) in parts else own, INHERITED_GENERALITY * above)
     return 1.0 if section.kind == "text" and not section.title else own
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..lexical import term_counts
 from ..tokens import count_text
-from .words import identifiers, is_rule, names, numbers, sentences_of
+from .words import identifiers, is_rule, is_strict, names, numbers, sentences_of
 
 _CAPITAL = re.compile(r"\b[^\W\d_a-z]\w+")
 
@@ -33,7 +33,7 @@ class Quality:
 
 
 def quality(before: str, after: str, question: str = "") -> Quality:
-    """What *after* kept of *before*; of what *question* has words in common with, where it has with any sentence."""
+    """What *after* kept of *before*; of its strict rules and what *question* has words in common with, where it has."""
     wanted = facts(_asked_part(before, question))
     terms = Counter(term_counts(after))
     had = {
@@ -61,12 +61,14 @@ def facts(text: str) -> Mapping[str, Counter[str]]:
 
 
 def _asked_part(text: str, question: str) -> str:
-    """The sentences with the most terms of *question*; all of *text* where none has any."""
+    """The sentences with the most terms of *question*, and strict rules; all of *text* where none has any."""
     asked = term_counts(question)
     sentences = [text[start:end] for start, end in sentences_of(text)]
     shared = [len(asked.keys() & term_counts(sentence).keys()) for sentence in sentences]
     most = max(shared, default=0)
-    return "\n".join(s for s, n in zip(sentences, shared, strict=True) if n == most) if most else text
+    if not most:
+        return text
+    return "\n".join(s for s, n in zip(sentences, shared, strict=True) if n == most or is_strict(s))
 
 
 def _shared(wanted: Counter[str], had: Counter[str]) -> int:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from ..tokens import count_text
 from .choice import Picked
-from .outline import Outline, Profile
+from .outline import Outline, Profile, plain_title
 
 LEFT_OUT = "[Sections left out here: "
 REFERENCE = "[Reference from the instructions, for the next question]\n"
 GAP = "[…]\n"
 LIST_TOKENS = 140
 NAME_CHARS = 48
+IN_PART = " (in part)"
 
 
 def render(outline: Outline, picked: Picked, document: int | None = None) -> str:
@@ -95,15 +97,23 @@ def _left_out_names(outline: Outline, picked: Picked) -> Iterator[str]:
     """Headings of sections that are not sent; where nothing under a heading is, that heading alone."""
     sent = {step for section, _ in picked for step in outline.paths[section]}
     said = _said(outline, picked)
+    titles = Counter(plain_title(section.title) for section in outline.sections if section.kind != "close")
     whole = {i for i in range(len(outline.sections)) if i not in sent and outline.sections[i].kind != "close"}
-    for i, section in enumerate(outline.sections):
+    for i in range(len(outline.sections)):
         count = len(outline.profiles[i].blocks)
         if count and all(outline.repeated.get((i, b)) in said for b in range(count)):
             continue
         if i in whole and not whole.intersection(outline.paths[i][:-1]):
-            yield _short(section.title or "text")
+            yield _name(outline, i, titles)
         elif i in sent and any((i, b) not in picked and outline.repeated.get((i, b)) not in said for b in range(count)):
-            yield _short(section.title or "text") + " (in part)"
+            yield _name(outline, i, titles).removesuffix(IN_PART) + IN_PART
+
+
+def _name(outline: Outline, i: int, titles: Mapping[str, int]) -> str:
+    """What a section is called; one that shares its heading with others is a part of what it stands under."""
+    path = outline.paths[i]
+    told = next((n for n in reversed(path) if titles[plain_title(outline.sections[n].title)] == 1), i)
+    return _short(outline.sections[told].title or "text") + ("" if told == i else IN_PART)
 
 
 def _said(outline: Outline, picked: Picked) -> Container[int | None]:

@@ -2,15 +2,15 @@
 
 Strong structure is used wherever it stands: markdown headings (``#`` and underlined ones) and tags on lines of
 their own. A text that has none is split at weak structure: bold or ALL-CAPS lines and numbered parts; and where
-there's none of that either, at paragraphs. Code fences are never looked into.
+there's none of that either, at paragraphs; so is what is long under one heading. Code fences are never looked into.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["text", "heading", "tag", "close"]
@@ -18,6 +18,9 @@ Kind: TypeAlias = Literal["text", "heading", "tag", "close"]
 LONG_TEXT_CHARS = 3_000
 """Text without a heading is cut into pieces when it's longer than this, about 700 tokens."""
 PIECE_CHARS = 1_200
+LONG_SECTION_CHARS = 6_000
+"""Text under a heading is cut, at bold lines and the like or else into pieces, when it's longer than this."""
+LOWEST_LEVEL = 6
 OPENING_CHARS = 500
 """The first piece is shorter: it says who the model is, and is sent in any case."""
 INNER_TAG_CHARS = 600
@@ -95,7 +98,8 @@ _ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)])[ \t]")
 def split(text: str) -> tuple[Section, ...]:
     """The sections of *text*, in order; their texts joined are *text*."""
     fences = _fences(text)
-    marks = _strong_marks(text, fences) or _weak_marks(text, fences)
+    marks = _strong_marks(text, fences)
+    marks = _with_weak_marks(text, marks, fences) if marks else _weak_marks(text, fences)
     return tuple(_sections(text, marks))
 
 
@@ -232,6 +236,20 @@ def _tags(text: str) -> Iterator[tuple[bool, _Tag]]:
             yield bool(m[2]), _Tag(m.start(), _line_end(text, m), m[3], len(m[1]))
 
 
+def _with_weak_marks(text: str, strong: Sequence[_Mark], fences: Spans) -> list[_Mark]:
+    """*strong* marks, and weak ones of the lowest level within what is too long to be one section."""
+    found: list[_Mark] = []
+    for mark, end in zip(strong, [*(mark.start for mark in strong[1:]), len(text)], strict=True):
+        found.append(mark)
+        if end - mark.end > LONG_SECTION_CHARS:
+            within = [(a - mark.end, b - mark.end) for a, b in fences]
+            found += (
+                replace(weak, start=weak.start + mark.end, end=weak.end + mark.end, level=weak.level + LOWEST_LEVEL)
+                for weak in _weak_marks(text[mark.end : end], within)
+            )
+    return found
+
+
 def _weak_marks(text: str, fences: Spans) -> list[_Mark]:
     """Headings without markup: of the first style that makes two sections or more."""
     found: dict[str, list[_Mark]] = {}
@@ -258,8 +276,11 @@ def _sections(text: str, marks: Sequence[_Mark]) -> list[Section]:
         else:
             while mark.kind == "heading" and open_ and _ends(open_[-1][1], mark):
                 open_.pop()
-            found.append(Section(heading, body, mark.title, _innermost(open_), mark.kind))
-            open_.append((len(found) - 1, mark))
+            first, *rest = _parts(body)
+            found.append(Section(heading, first, mark.title, _innermost(open_), mark.kind))
+            place = len(found) - 1
+            open_.append((place, mark))
+            found += [Section("", part, _first_words(part), place, "text") for part in rest]
     return found
 
 
@@ -288,12 +309,36 @@ def _untitled(text: str, parent: int | None) -> Iterator[Section]:
     if len(text) <= LONG_TEXT_CHARS:
         yield Section("", text, "", parent, "text")
         return
-    for n, piece in enumerate(_pieces(blocks(text))):
-        yield Section("", piece, _plain(" ".join(piece[:200].split()[:7])) if n else "", parent, "text")
+    for n, piece in enumerate(_pieces(blocks(text), OPENING_CHARS)):
+        yield Section("", piece, _first_words(piece) if n else "", parent, "text")
 
 
-def _pieces(parts: Sequence[str]) -> Iterator[str]:
-    piece, limit = "", OPENING_CHARS
+def _first_words(piece: str) -> str:
+    return _plain(" ".join(_ITEM.sub("", piece[:200].lstrip(), count=1).split()[:7]))
+
+
+def _parts(body: str) -> list[str]:
+    """The body of a section, cut when it is long; a list stays with the line that announces it."""
+    return [body] if len(body) <= LONG_SECTION_CHARS else list(_pieces(_announced(blocks(body)), PIECE_CHARS))
+
+
+def _announced(parts: Sequence[str]) -> Iterator[str]:
+    """*parts*, those of a list one with the line that announces it."""
+    held, announced = "", False
+    for part in parts:
+        is_item = _ITEM.match(part.lstrip()) is not None
+        if held and not (announced and is_item):
+            yield held
+            held = ""
+        announced = announced if is_item else any(line.rstrip("*_ ").endswith(":") for line in part.splitlines())
+        held += part
+    if held:
+        yield held
+
+
+def _pieces(parts: Iterable[str], limit: int) -> Iterator[str]:
+    """*parts* put together to some of at most *limit* characters, after the first of `PIECE_CHARS`."""
+    piece = ""
     for part in parts:
         if piece and len(piece) + len(part) > limit:
             yield piece

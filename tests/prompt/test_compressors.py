@@ -139,3 +139,5 @@ def test_quality_for_a_question() -> None:
     text = "The fee is 40 EUR. Lena Brandt runs the shop in Ulm."
     assert quality(text, "The fee is 40 EUR.", "How much is the fee?").kept == 1
     assert quality(text, "The fee is 40 EUR.", "Who runs the shop?").kept < 1
+    ruled = f"{text} Never lend the keys."
+    assert quality(ruled, "The fee is 40 EUR.", "How much is the fee?").kept < 1

@@ -47,6 +47,44 @@ def test_parents_stand_before_their_children(text: str) -> None:
         assert list(path(sections, i)) == sorted(path(sections, i))
 
 
+def long_item(n: int) -> str:
+    return f"- Shed {n} holds {n * 3} paddles, a pump and ropes in several colours, and opens at dawn in the summer.\n"
+
+
+@given(st.lists(LINES.map(lambda line: f"{line}\n\n") | st.integers(0, 99).map(long_item), min_size=80, max_size=120))
+@settings(max_examples=40, deadline=None)
+def test_splitting_long_sections_loses_nothing(lines: list[str]) -> None:
+    """A long section is cut into pieces of all its text, each under what stands before it."""
+    text = "# Sheds\n" + "".join(lines)
+    sections = split(text)
+    assert "".join(section.text for section in sections) == text
+    assert all(section.parent is None or section.parent < i for i, section in enumerate(sections))
+
+
+def test_a_long_list_under_a_heading_is_cut() -> None:
+    """It is cut between items, and each piece is named by its first words and stands under the heading."""
+    sections = split("# Rules\n\nBe kind.\n\n# Sheds\n" + "".join(map(long_item, range(90))))
+    assert sections[1].title == "Sheds"
+    assert len(sections) > 4
+    assert all(s.parent == 1 and s.kind == "text" and s.title.startswith("Shed ") for s in sections[2:])
+    assert all(s.body.startswith("- Shed") for s in sections[1:])
+
+
+def test_a_list_stays_with_what_announces_it() -> None:
+    """Items mean something else without "Never open these:", so no cut parts them from it."""
+    items = "".join(map(long_item, range(90)))
+    sections = split(f"# Sheds\n\n{'Sheds are green. ' * 80}\n\nNever open these:\n{items}\nThat is all.\n")
+    [holding] = [s for s in sections if "Never open these:" in s.body]
+    assert holding.body.endswith(f"Never open these:\n{items}\n")
+
+
+def test_bold_lines_count_in_a_long_section() -> None:
+    """Topics under bold lines that follow the last heading are sections of their own."""
+    topics = "".join(f"**{name}**\n{'It is made of wood. ' * 120}\n\n" for name in ("Boats", "Oars", "Masts"))
+    sections = split(f"# Output\n\nBe short.\n\n{topics}")
+    assert [(s.title, s.parent) for s in sections] == [("Output", None), ("Boats", 0), ("Oars", 0), ("Masts", 0)]
+
+
 def test_markdown_headings_nest() -> None:
     """A heading of a lower level hangs under the one above it."""
     sections = split("intro\n# A\n## B\ntext\n# C\n")

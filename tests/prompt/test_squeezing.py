@@ -62,6 +62,17 @@ async def test_for_a_question() -> None:
     assert later.request.messages[0] == first.request.messages[0]
 
 
+async def test_what_must_never_be_done_stays_for_any_question() -> None:
+    """A rule in a passage is no less a rule where the question asks for something else."""
+    text = FACTS.replace("Mr Sandoval", "Never lend a van to anyone without a licence. Mr Sandoval")
+    verdict = await stage()(asking(tagged(text), "How much may I spend on fuel with the card in a day?"))
+    assert isinstance(verdict, Change)
+    said = verdict.request.messages[0]["content"]
+    assert "Never lend a van to anyone without a licence." in said
+    assert "Fuel cards have a limit of 90 EUR a day" in said
+    assert "grey box" not in said
+
+
 async def test_without_a_question() -> None:
     """Where the first turn says little, important words stay, and the trace says what was kept."""
     verdict = await stage()(asking(tagged(), "hello"))

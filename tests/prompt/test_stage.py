@@ -114,6 +114,43 @@ async def test_a_large_section_is_cut_to_what_is_relevant(make_stage: Make) -> N
     assert "Lockers (in part)" in out["content"]
 
 
+AREAS = ("Harbour", "Forge", "Bakery", "Stable", "Mill", "Brewery", "Tannery", "Dairy")
+
+
+def areas(*parts: str) -> str:
+    return "Core.\n\n" + "".join(
+        f"## {area}\n\n"
+        + "".join(f"### {p}\n\n{f'The {p} of the {area} is kept by hand in a book. ' * 6}\n\n" for p in parts)
+        for area in AREAS
+    )
+
+
+async def test_a_heading_that_each_topic_has_is_about_the_topic(make_stage: Make) -> None:
+    """An "Overview" of each topic comes with its topic, and is no word about the agent itself."""
+    request = chat(system(areas("Overview", "Prices")), user("What about the tannery's prices and overview?"))
+    text = changed(await make_stage()(request)).messages[0]["content"]
+    assert "The Overview of the Tannery" in text
+    assert sum(f"The Overview of the {area}" in text for area in AREAS) <= 4
+
+
+async def test_what_is_left_out_is_named_by_its_topic(make_stage: Make) -> None:
+    """Where many sections share a heading, the heading above says which of them it is."""
+    request = chat(system(areas("Visits", "Prices")), user("What about the tannery's prices?"))
+    text = changed(await make_stage()(request)).messages[0]["content"]
+    line = text.rpartition("\n")[2]
+    assert "Visits" not in line
+    assert "Forge" in line
+    assert line.count("Forge") == 1
+
+
+async def test_room_that_is_left_is_used(make_stage: Make) -> None:
+    """Where one section holds nearly all, it gets the budget that no other section needs."""
+    items = "".join(f"- Locker {n} holds rope number {n * 3} and a spare hook.\n" for n in range(90))
+    request = chat(system(f"Core.\n\n# Lockers\n\n{items}"), user("Which locker holds a spare hook?"))
+    text = changed(await make_stage()(request)).messages[0]["content"]
+    assert count_text(text) >= 400
+
+
 async def test_always_include_keeps_a_section(make_stage: Make, prompt: str) -> None:
     """Headings named in the settings stay, whatever the question."""
     stage = make_stage(always_include=["gift"])
