@@ -1,7 +1,8 @@
 """Trains what sorts questions by kind: ``python -m litellm_tokenopt.cache.kind_training [--report]``.
 
-Reads ``models/training/data/kinds.jsonl``, whose texts hold alternatives (``Flip a coin{| for me}``), and questions of
-the verifier's training data that no rule thinks unstable; writes ``models/weights/kinds.json``. ``--report`` writes
+Reads ``models/training/data/kinds.jsonl``, whose texts hold alternatives (``Flip a coin{| for me}``), the questions of
+``in_passing.jsonl`` that hinge on nothing, and those of the verifier's training data that no rule thinks unstable;
+writes ``models/weights/kinds.json``. ``--report`` writes
 nothing, and prints how the packaged weights do, with the rules, on ``kinds_heldout.jsonl`` and on the verifier's
 held-out questions. Needs the packaged embedder.
 """
@@ -27,7 +28,7 @@ from ..settings import EmbedderSettings
 from .kinds import KINDS, Kind, sure_kind
 from .normalise import normalise
 from .sorting import LEAST_KIND, WEIGHTS, Sorter, features
-from .training import DATA, Examples, fit, read_rows, unseen
+from .training import DATA, IN_PASSING, Examples, fit, read_rows, unseen
 
 ROWS, HELD_OUT = "kinds.jsonl", "kinds_heldout.jsonl"
 PAIRS = tuple(f"pairs_{name}.jsonl" for name in ("support", "software", "knowledge", "life", "enterprise", "logic"))
@@ -62,8 +63,12 @@ def training_rows() -> Iterator[tuple[int, str, Kind]]:
     rows = read_rows(ROWS)
     for group, row in enumerate(rows):
         yield from ((group, text, row["kind"]) for text in variants(row["text"], group))
+    fixed = [row["ask"] for row in read_rows(IN_PASSING) if row.get("hinges") == 0]
+    for group, text in enumerate(fixed, len(rows)):
+        if sure_kind(text) is None:
+            yield group, text, "stable"
     asked = [row["ask"] for name in PAIRS for row in read_rows(name)]
-    for group, text in enumerate(asked, len(rows)):
+    for group, text in enumerate(asked, len(rows) + len(fixed)):
         if sure_kind(text) is None and (_ORDINARY.match(text) or not _DOUBTFUL.search(text)):
             yield group, text, "stable"
 
@@ -88,7 +93,7 @@ async def train() -> None:
             f"others taken for it {chance[~found.labels].mean():.4f}, of {len(rows)} rows"
         )
         heads[str(kind)] = fit(found)
-    data = b"".join((DATA / name).read_bytes() for name in (ROWS, *PAIRS))
+    data = b"".join((DATA / name).read_bytes() for name in (ROWS, IN_PASSING, *PAIRS))
     save_logistic(WEIGHTS, heads, embedder=minilm.NAME, data_sha256=hashlib.sha256(data).hexdigest())
 
 

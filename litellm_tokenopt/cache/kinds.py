@@ -34,6 +34,7 @@ _FRAMED = re.compile(
     r"(?:how (?:do|can|could|would|should|to|does|did|often|late|early)\b|"
     r"how (?:is|are) [^?]*\b(?:determined|calculated|set|made|decided|measured|formed|produced|chosen|"
     r"computed)\b|what (?:do|does) [^?]*\bmean\b|explain\b|"
+    r"what (?:moves|drives|affects|determines|causes|influences|makes|made)\b|"
     r"define\b|translate\b|correct\b|proofread\b|rewrite\b|rephrase\b|shorten\b|summari[sz]e\b(?! (?:our|this|what))|"
     r"convert\b|compare\b|difference between\b|the steps\b|"
     r"what(?:'s| is| are) (?:meant|a\b|an\b|the (?:difference|meaning|definition|formula|best way|purpose|procedure|"
@@ -127,6 +128,11 @@ _PERSONAL = re.compile(
     r"(?:balance|orders?|messages|emails?|transactions|appointments?|bookings?|invoices?|tickets?|statement|"
     r"calendar))\b"
     r"|\bsummari[sz]e (?:our|this) (?:conversation|chat|discussion)\b"
+    r"|\bhow much (?:have|did) (?:i|we) (?:spen[dt]|paid|pay|used?|saved?|donated?)\b"
+    r"|\b(?:is|are) my [\w-]+ (?:ready|done|here)(?: yet| now)?\W*$"
+    r"|\bis my (?:card|account|sim|phone|profile) (?:still |already )?(?:blocked|locked|frozen|suspended|active)\W*$"
+    r"|\bwhy (?:was|were|am|are) (?:i|we) (?:being )?charged \D?\d"
+    r"|\bha(?:s|ve) (?:hr|my \w+|the [\w ]{2,20}|anyone) (?:approved|signed|accepted|rejected) my\b"
     r"|\bhow (?:much|many) [^?]*\b(?:do i (?:still )?(?:have|owe)|have i (?:got|left)|(?:is|are) left (?:on|"
     r"in) my)\b",
     re.IGNORECASE,
@@ -148,14 +154,52 @@ _CHANGING = re.compile(
     r"|\b(?:\w+[- ]to[- ]\w+|conversion|mortgage|interest|inflation|unemployment) rates?\W*$"
     r"|^(?:is|are) (?!there|it (?:legal|ok))[\w .,'&-]{1,40} (?:hiring|open|closed|down|in stock|sold out|"
     r"alive|on sale)"
-    r"(?: (?:right )?now| today| at the moment)?\W*$",
+    r"(?: (?:right )?now| today| at the moment)?\W*$"
+    r"|^(?:is|are) (?:the )?[\w .,'&-]{1,40} "
+    r"(?:on time|delayed|running(?: late| on time| (?:between|from|to) [\w ]+)?)\W*$"
+    r"|^(?:is|are) the [\w ]{1,30} (?:closed|blocked|flooded|shut) (?:near|between|to)\b"
+    r"|\b(?:trading|quoted|changing hands) at\W*$|\bneed an umbrella\b"
+    r"|^what(?:'s| is) (?:on|showing|playing) at\b|\b(?:is|are) (?:nominated|shortlisted) for\b"
+    r"|^(?:is|are) [\w .,'&-]{1,40} still (?:in place|in force|on|going(?: on)?|running|valid|available|under way)\W*$"
+    r"|^ha(?:s|ve) (?!i\b|we\b|my\b|you\b|your\b)[\w .'&-]{2,30} (?:voted|resigned|begun|reopened|landed|launched|"
+    r"been (?:elected|released|sold|found|cancelled|passed))\b"
+    r"|\bhow (?:many|much) (?:days|weeks|months|hours|time|minutes)?(?: is| are)?(?: left| there)? ?(?:till|until)\b"
+    r"|\bwho (?:holds|has) the [\w ]{0,30}(?:record|title)\b"
+    r"|\bhow many (?:subscribers|followers|users|customers|employees|members|stores) (?:does|do|has) "
+    r"(?!your?\b|the\b)\w",
     re.IGNORECASE,
+)
+_LIVING = re.compile(r"^[Hh]ow old is [A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}\W*$")
+_QUOTED_AT = re.compile(r"^[Ww]hat(?:'s| is) (?:the )?[A-Z]{2,5}(?: \d+)? (?:at|doing|worth)\W*$")
+_FELT = re.compile(
+    r"^[Hh]ow (?:warm|hot|cold|cool|windy|wet|humid|sunny) is it (?:up |down )?(?:in|at|on) "
+    r"(?!Mercury|Venus|Earth|Mars|Jupiter|Saturn|Uranus|Neptune|Pluto|Titan)[A-Z][\w' ]*\W*$"
 )
 _PRICED = re.compile(
     r"\b[Hh]ow much (?:is|are|does|do|would) (?:an? |the |one )?(?:new |used )?[A-Z]\w+(?! Street)"
     r"|\b(?:[Pp]rice|[Cc]ost) of (?:an? |the |one )?(?:new |used )?[A-Z]\w+"
 )
 """A product has a capital letter: shipping has terms that stay, a phone a price that doesn't."""
+
+_BOUND = (_TIME, _CHANGING, _PRICED, _QUOTED_AT, _FELT, _LIVING)
+
+_EXCHANGED = re.compile(rf"\b(?:in|to|into|as) {_MONEY}(?!\w)|^how (?:many|much) {_MONEY}", re.IGNORECASE)
+_NUMBER = r"[\d.,/]*\d"
+_NUMBERED = (
+    "rfc|iso|en|form|section|article|chapter|rule|law|port|http|error|code|error code|exit code|status code|part"
+)
+_FIXED = re.compile(
+    rf"^(?:(?:what(?:'s| is)|how (?:much|many) (?:is|are)|calculate|compute|work out) )?(?:(?:the )?(?:sum|product|log|"
+    rf"square|cube|(?:square|cube) root|factorial|half|third|quarter) (?:of )?)?{_NUMBER} ?(?:$|\?|%|percent\b|"
+    r"[-+*/x\u00d7\u00f7^]|plus|minus|times|divided|multiplied|squared|cubed|factorial|to the power|in (?:binary|"
+    r"decimal|hex|words|roman)|(?:[a-z]+ )?(?:in|to|into|as) (?:an? )?[a-z]+\W*$)"
+    rf"|^what (?:is|does|'s) (?:the )?(?:{_NUMBERED})(?: code| number)? [\w.-]*\d[\w.-]*(?: mean| for)?\W*$"
+    rf"|^how (?:many|much) [a-z ]+ (?:is|are|in|for|to) (?:there in |in )?(?:{_NUMBER}|an?|one|two|three) [a-z ]+\W*$"
+    r"|^(?:when|(?:in )?(?:what|which) year) (?:did|was|were) (?!i\b|we\b|my\b|our\b|you\b)\w"
+    r"|^how long (?:does|do|is|are) (?:the|an?|your) (?![\w ]*\b(?:wait|queue|line|delay|outage|strike)\b)[\w' -]{2,40}"
+    r"(?:take|last|lesson|tour|walk|film|show|crossing|journey|exam|test)\W*$",
+    re.IGNORECASE,
+)
 
 _CONTINUES = re.compile(
     r"^\W*(?:(?:and|ok|okay|please|now|can i (?:have|get)|give me|show me|tell me|i want|do|let's (?:have|do)|"
@@ -280,7 +324,13 @@ def time_bound(question: str) -> bool:
         return False
     if _FRAMED.match(text) or _TOLD.search(text) or _DATED.search(text):
         return False
-    return any(pattern.search(text) for pattern in (_TIME, _CHANGING, _PRICED))
+    return any(pattern.search(text) for pattern in _BOUND)
+
+
+def surely_stable(question: str) -> bool:
+    """Whether *question* asks for a sum, a conversion, a numbered thing or a duration, and nothing that changes."""
+    text = asked_part(question)
+    return _FIXED.search(text) is not None and not any(pattern.search(text) for pattern in (*_BOUND, _EXCHANGED))
 
 
 def hints(question: str) -> list[float]:

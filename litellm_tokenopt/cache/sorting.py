@@ -11,7 +11,7 @@ from ..errors import ModelUnavailable, UnavailableError
 from ..models.base import Embedder
 from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
 from ..request import Message, last_question
-from .kinds import KINDS, Kind, hints, sure_kind
+from .kinds import KINDS, Kind, hints, sure_kind, surely_stable
 from .normalise import normalise
 from .standing import points_back, split_turn
 
@@ -42,7 +42,7 @@ class Sorter:
         sure = sure_kind(question)
         if sure is not None:
             return sure
-        if len(question) > MAX_CHARS or not self._heads:
+        if len(question) > MAX_CHARS or not self._heads or surely_stable(question):
             return "stable"
         try:
             vector = (await self._embedder.embed([normalise(question)]))[0]
