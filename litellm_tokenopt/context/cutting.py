@@ -7,7 +7,7 @@ stay in place with their results shortened, the oldest of them go into the diges
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, pairwise
@@ -50,6 +50,16 @@ Summarise: TypeAlias = Callable[[Sequence[int], float], Sequence[Summary]]
 """The summaries that stand for some of the units with these numbers, which all go into digests, in so many tokens."""
 
 
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """What should stay of messages by their level, as shares; `levels` are by place. So many tokens of `room` beyond
+    the budget are for that alone."""
+
+    levels: Sequence[Level]
+    shares: Mapping[Level, float]
+    room: int
+
+
 def no_summaries(_: Sequence[int], __: float) -> Sequence[Summary]:
     """Nothing is summarised."""
     return ()
@@ -80,16 +90,20 @@ def cut(
     costs: Sequence[int],
     budget_tokens: int,
     marks: Marks,
+    quotas: Quotas,
     summarise: Summarise = no_summaries,
 ) -> Cut:
     """*units* in about *budget_tokens*: those of *whole* as they are, of the others the best passages by *scores*.
 
     *scores* and *costs* (tokens) are by passage number. What must stay may exceed the budget. Where there are summaries
-    of what goes into a digest they come first, and passages in the room that they leave.
+    of what goes into a digest they come first, and passages in the room that they leave: those that *quotas* demand,
+    then others.
     """
-    plan = _Plan(units, whole, costs, budget_tokens)
-    summaries = summarise(plan.digested, SUMMARIES_SHARE * plan.left)
+    plan = _Plan(units, whole, costs, budget_tokens + quotas.room)
+    summaries = summarise(plan.digested, SUMMARIES_SHARE * (plan.left - quotas.room))
     plan.left -= sum(summary.tokens for summary in summaries)
+    plan.meet(quotas, scores)
+    plan.left -= quotas.room
     plan.fill(scores)
     left = list(_left(plan, marks, summaries))
     items = tuple(one.place if isinstance(one, Part) else one for one in left)
@@ -156,17 +170,43 @@ class _Plan:
                     room -= cost
                     self._keep(number, cost)
 
+    def meet(self, quotas: Quotas, scores: Sequence[float]) -> None:
+        """Keep the best passages of each message up to its level's quota, the higher levels first."""
+        for level in sorted(quotas.shares, reverse=True):
+            parts = [(index, part) for index, part in self._choosable() if quotas.levels[part.place] == level]
+            costs = (sum(self.costs[number] for number in part.numbers) for _, part in parts)
+            rooms = {part.place: quotas.shares[level] * cost for (_, part), cost in zip(parts, costs, strict=True)}
+            owners = {number: (index, part.place) for index, part in parts for number in part.numbers}
+            for number in sorted(owners, key=scores.__getitem__, reverse=True):
+                if self.left < LEAST_TOKENS:
+                    return
+                index, place = owners[number]
+                if number in self.kept or (self.costs[number] <= rooms[place] and self._keep_if_fits(number, index)):
+                    rooms[place] -= self.costs[number]
+
     def fill(self, scores: Sequence[float]) -> None:
         """Keep the passages with the best scores, as long as there is room."""
         for number in self._by_score(scores):
             if self.left < LEAST_TOKENS:
                 return
-            near = number - 1 in self.kept or number + 1 in self.kept
-            owner = bisect_right(self._bases, number) - 1
-            cost = self.costs[number] + (LINE_TOKENS // 2 if near else LINE_TOKENS) + self._naming.get(owner, 0)
-            if number not in self.kept and cost <= self.left:
-                self._keep(number, cost)
-                self._naming.pop(owner, None)
+            if number not in self.kept:
+                self._keep_if_fits(number, bisect_right(self._bases, number) - 1)
+
+    def _keep_if_fits(self, number: int, index: int) -> bool:
+        """Keep the passage of that unit if there is room; whether it's kept."""
+        near = number - 1 in self.kept or number + 1 in self.kept
+        cost = self.costs[number] + (LINE_TOKENS // 2 if near else LINE_TOKENS) + self._naming.get(index, 0)
+        if cost > self.left:
+            return False
+        self._keep(number, cost)
+        self._naming.pop(index, None)
+        return True
+
+    def _choosable(self) -> Iterator[tuple[int, Part]]:
+        """The parts of which passages may be left out, each with its unit's number."""
+        decided = {part.place for part in self._decided()}
+        for index, unit in enumerate(self.units):
+            yield from ((index, part) for part in unit.parts if part.place not in decided)
 
     def _by_score(self, scores: Sequence[float]) -> list[int]:
         """The numbers of the passages that may be left out or kept, best first."""

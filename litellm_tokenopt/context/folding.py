@@ -16,7 +16,7 @@ from ..request import Message, text_of
 from ..savings import USUAL_RATES, CacheRates
 from ..settings import ContextSettings
 from ..tokens import MESSAGE_OVERHEAD, count_message
-from .cutting import LINE_TOKENS, Cut, Item, cut, lines
+from .cutting import LINE_TOKENS, Cut, Item, Quotas, cut, lines
 from .importance import LAST_MESSAGES, Importance, importance
 from .marks import RECALL_HEAD, Marks
 from .ranking import Index, Query, spread
@@ -44,6 +44,10 @@ QUESTION_RARITY, STATEMENT_RARITY = 1.0, 2.5
 
 ASKED_SHARE, REST_SHARE = 0.88, 0.4
 """Share of the budget that an epoch fills: for a question, and when nothing in particular is asked."""
+
+QUOTA_SHARE = 0.7
+"""In a long loop of tool calls, where nobody asks anything new, an epoch fills up to this share with what the levels of
+messages demand: the critical first."""
 
 REGROWTH_SHARE = 0.1
 """Share of the budget that must have come in since the last epoch, before a question alone makes a new one."""
@@ -227,7 +231,9 @@ class Fold:
             return
         before = self.tally.epochs
         threshold = self._threshold
-        self._epoch(self._need(self._index.query(self._question)), self._settings.keep_last_turns, REST_SHARE)
+        self._epoch(
+            self._need(self._index.query(self._question)), self._settings.keep_last_turns, REST_SHARE, QUOTA_SHARE
+        )
         if self.tally.epochs == before:
             self._threshold, self._round_threshold = threshold, self._threshold
 
@@ -255,7 +261,7 @@ class Fold:
             far=clear and self._goes_back(own, around),
         )
 
-    def _epoch(self, need: Need, keep_turns: int, share: float) -> None:
+    def _epoch(self, need: Need, keep_turns: int, share: float, most: float = 0.0) -> None:
         settings = self._settings
         weighed = self._weigh()
         whole = self._whole(keep_turns)
@@ -267,12 +273,20 @@ class Fold:
         found = cut(
             self._units, levels, whole=whole, scores=self._scores(need, weighed), costs=self._costs,
             budget_tokens=int(settings.budget_tokens * share) + self._question_tokens, marks=self._marks,
+            quotas=self._quotas(weighed, most - share),
             summarise=lambda digested, room: self.spans.summaries(self._told, digested, room),
         )  # fmt: skip
         if found.tokens < self._tokens * (1 - LEAST_GAIN):
             self._begin_anew(found)
         slack = max(settings.high_water - 1, LEAST_GAIN) * settings.budget_tokens
         self._threshold = max(settings.high_water * settings.budget_tokens, self._tokens + slack)
+
+    def _quotas(self, weighed: Sequence[Importance], more: float) -> Quotas:
+        """What stays of each level, in so much *more* of the budget; nothing where that's no more."""
+        levels = [one.level for one in weighed]
+        if more <= 0:
+            return Quotas(levels, {}, 0)
+        return Quotas(levels, kept_shares(len(Level), self._terms.recallable), int(self._settings.budget_tokens * more))
 
     def _step_pays(self) -> bool:
         """Whether carrying old results along has cost by now what it costs to send the rest anew without them.

@@ -1,0 +1,78 @@
+"""What a cut leaves of messages by their level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from litellm_tokenopt.context.cutting import Cut, Quotas, cut
+from litellm_tokenopt.context.marks import MarksWithIds
+from litellm_tokenopt.context.thinning import kept_shares
+from litellm_tokenopt.context.units import Level, Unit, add, open_unit, part_of
+
+LEVELS = (Level.BACKGROUND, Level.IMPORTANT, Level.CRITICAL)
+
+
+def rounds(count: int) -> list[Unit]:
+    """Calls, each with a result of about 440 tokens in some 20 passages."""
+    units: list[Unit] = []
+    base = 0
+    for number in range(count):
+        call = {"id": f"c{number}", "function": {"name": "read", "arguments": "{}"}}
+        shelves = (f"Shelf {number}-{n} holds {n * number} boxes of rope and a note that says so" for n in range(60))
+        for message in (
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": f"c{number}", "content": ". ".join(shelves)},
+        ):
+            part = part_of(message, 2 * number + (message["role"] == "tool"), base)
+            base += len(part.numbers)
+            units.append(open_unit(part)) if part.place % 2 == 0 else add(units[-1], part)
+    return units
+
+
+def left(units: list[Unit], budget: int, room: int, shares: Mapping[Level, float]) -> tuple[Cut, dict[Level, float]]:
+    """What is left of each level's results, where the scores speak for the least important ones."""
+    levels = [LEVELS[place // 2 % 3] for place in range(2 * len(units))]
+    parts = [part for unit in units for part in unit.parts]
+    costs = [cost for part in parts for cost in part.costs()]
+    scores = [2.0 - levels[part.place] for part in parts for _ in part.numbers]
+    found = cut(
+        units, [levels[unit.parts[0].place] for unit in units], whole=[False] * len(units), scores=scores, costs=costs,
+        budget_tokens=budget, marks=MarksWithIds(), quotas=Quotas(levels, shares, room),
+    )  # fmt: skip
+    of = {level: [n for part in parts if levels[part.place] is level for n in part.numbers] for level in Level}
+    shown = {
+        level: sum(costs[n] for n in numbers if n not in found.hidden) / sum(costs[n] for n in numbers)
+        for level, numbers in of.items()
+    }
+    return found, shown
+
+
+@pytest.mark.parametrize(("recallable", "wanted"), [(True, (0.3, 0.6, 0.9)), (False, (0.65, 0.8, 0.95))])
+def test_where_there_is_room_each_level_gets_its_share(recallable: bool, wanted: tuple[float, ...]) -> None:
+    """More of all of them where the model can't ask for what was left out."""
+    units = rounds(6)
+    _, shown = left(units, 600, 9_000, kept_shares(3, recallable))
+    assert [shown[level] for level in LEVELS] == pytest.approx(wanted, abs=0.07)
+
+
+def test_where_there_is_little_the_critical_get_theirs_first() -> None:
+    """Then the important; the budget holds."""
+    units = rounds(12)
+    total = sum(unit.tokens for unit in units)
+    found, shown = left(units, int(0.15 * total), int(0.3 * total), kept_shares(3, True))
+    assert shown[Level.CRITICAL] > 0.8
+    assert 0.2 < shown[Level.IMPORTANT] < 0.6
+    assert shown[Level.BACKGROUND] < 0.1
+    assert found.tokens <= 0.5 * total
+
+
+def test_without_quotas_the_scores_decide() -> None:
+    """A question chooses for itself; room that is for quotas alone isn't used for more."""
+    units = rounds(12)
+    total = sum(unit.tokens for unit in units)
+    found, shown = left(units, int(0.3 * total), int(0.3 * total), {})
+    assert shown[Level.BACKGROUND] > 0.5
+    assert shown[Level.CRITICAL] < 0.1
+    assert found.tokens <= 0.35 * total
