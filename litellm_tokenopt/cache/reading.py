@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,6 +59,8 @@ _MEASURES = frozenset(
 )
 _LINKS = frozenset("and but so then also or if whether to of in for at on with from um uh er erm".split())
 _ARTICLES = frozenset("a an the my your our their his her its this that".split())
+_THINGS_ASKED = frozenset("who whom what which".split())
+_DO = frozenset("do does did".split())
 _FRONTED = frozenset("at in on for to from with by near during after before within without".split())
 _PRESENT = frozenset("is are am do does".split())
 _FUTURE = frozenset(("will", "shall"))
@@ -127,6 +130,8 @@ class Reading:
     listed: frozenset[frozenset[str]]
     adjacent: frozenset[frozenset[str]]
     agents: frozenset[str]
+    asked: str
+    focus: frozenset[str]
     persons: str
     owners: frozenset[str]
     tense: str
@@ -166,7 +171,8 @@ def _read(text: str) -> Reading:
         negated=tuple(sorted(_negated(tokens))), roles=_roles(tokens), loose=_loose_pairs(tokens),
         listed=_listed_pairs(tokens),
         adjacent=frozenset(_adjacent_pairs(tokens)),
-        agents=_agents(tokens), persons=_persons(tokens), owners=_owners(tokens), tense=_tense(tokens),
+        agents=_agents(tokens), asked=_asked(tokens), focus=frozenset(_focus(tokens)), persons=_persons(tokens),
+        owners=_owners(tokens), tense=_tense(tokens),
         conjunctions=frozenset({"and", "or"} & set(tokens)), duty=_duty(lowered, _kind(tokens)),
     )  # fmt: skip
 
@@ -428,9 +434,10 @@ def _kind(tokens: Sequence[str]) -> str:
 
 
 def _wh(tokens: Sequence[str]) -> str:
-    first = {"whom": "who", "whose": "who", "which": "what"}.get(tokens[0], tokens[0])
+    first = {"whom": "who", "which": "what"}.get(tokens[0], tokens[0])
     if first == "how" and len(tokens) > 1 and tokens[1] in _MEASURES:
-        return f"how {tokens[1]}"
+        when = f" {tokens[2]}" if len(tokens) > 2 and tokens[2] in ("before", "after") else ""
+        return f"how {tokens[1]}{when}"
     return first
 
 
@@ -485,7 +492,7 @@ def _loose_pairs(tokens: Sequence[str]) -> frozenset[frozenset[str]]:
     pairs: set[frozenset[str]] = set()
     exchanged = not _EXCHANGES.isdisjoint(map(content_stem, tokens))
     for i, token in enumerate(tokens):
-        if token in _JOINERS and not (token == "for" and exchanged):
+        if token in _JOINERS and not (token == "for" and exchanged) and not _goes_on(tokens, i):
             left = content_stem(tokens[i - 1]) if i else ""
             right = _next_content(tokens, i + 1, 3)
             pairs.add(frozenset((left, right)))
@@ -501,6 +508,11 @@ def _loose_pairs(tokens: Sequence[str]) -> frozenset[frozenset[str]]:
     return frozenset(pair for pair in pairs if len(pair) == 2 and "" not in pair)
 
 
+def _goes_on(tokens: Sequence[str], i: int) -> bool:
+    """Whether what follows the joiner comes later in time."""
+    return tokens[i + 1 : i + 2] in (["then"], ["afterwards"], ["later"])
+
+
 def _adjacent_pairs(tokens: Sequence[str]) -> Iterator[frozenset[str]]:
     for one, other in pairwise(map(content_stem, tokens)):
         if one and other:
@@ -512,7 +524,7 @@ def _listed_pairs(tokens: Sequence[str]) -> frozenset[frozenset[str]]:
     both = [
         frozenset((content_stem(tokens[i - 1]), _next_content(tokens, i + 1, 3)))
         for i, token in enumerate(tokens)
-        if i and token in ("and", "or")
+        if i and token in ("and", "or") and not _goes_on(tokens, i)
     ]
     return frozenset(pair for pair in both if len(pair) == 2 and "" not in pair)
 
@@ -537,7 +549,28 @@ def _agents(tokens: Sequence[str]) -> frozenset[str]:
 def _persons(tokens: Sequence[str]) -> str:
     """The order in which speaker and addressee first come: ``iy``, ``yi``, ``i``, ``y`` or nothing."""
     order = ["i" if token in _FIRST else "y" for token in tokens if token in _FIRST or token in _SECOND]
-    return "".join(dict.fromkeys(order))
+    bidden = _kind(tokens) == "say" and {"me", "us"} & set(tokens) and not {"i", "we"} & set(tokens)
+    return "".join(dict.fromkeys(["y", *order] if bidden else order))
+
+
+def _asked(tokens: Sequence[str]) -> str:
+    """Whether who or what is asked for does it ("who called her") or has it done ("who did she call"), if clear."""
+    for clause in _clauses(tokens):
+        rest = list(itertools.dropwhile(_LINKS.__contains__, clause))
+        if len(rest) < 2 or rest[0] not in _THINGS_ASKED:
+            continue
+        at = next((i for i, token in enumerate(rest) if token in _AUXILIARIES or token == "'s"), None)
+        if at is None:
+            return "subject"
+        return "object" if rest[at] in _DO and rest[at + 1 : at + 2] != ["not"] else ""
+    return ""
+
+
+def _focus(tokens: Sequence[str]) -> Iterator[str]:
+    """What *only* is about, where that follows."""
+    for i, token in enumerate(tokens):
+        if token == "only" and (word := _next_content(tokens, i + 1)):
+            yield word
 
 
 def _owners(tokens: Sequence[str]) -> frozenset[str]:

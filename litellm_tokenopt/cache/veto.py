@@ -66,7 +66,7 @@ def _language(a: Reading, b: Reading) -> str | None:
 def moved(one: str, other: str) -> bool:
     """Whether what both texts speak of stands in another order, or another role, that may mean something."""
     a, b = read(one), read(other)
-    return (_roles(a, b) or _order(a, b)) is not None
+    return (_roles(a, b) or _meant(a, b) or _order(a, b)) is not None
 
 
 def listed_otherwise(one: str, other: str) -> bool:
@@ -341,9 +341,17 @@ def _roles(a: Reading, b: Reading) -> str | None:
             return "roles"
     if _number_elsewhere(a, b):
         return "roles"
-    if {a.persons, b.persons} == {"iy", "yi"} or _other_owner(a, b):
-        return "roles"
-    return None
+    return "roles" if _other_owner(a, b) else None
+
+
+def _meant(a: Reading, b: Reading) -> str | None:
+    """What other words don't explain: who called her or whom she called, only what, and who is to do it for whom."""
+    if {a.persons, b.persons} == {"iy", "yi"}:
+        return "persons"
+    if {a.asked, b.asked} == {"subject", "object"} and a.words and frozenset(a.words) == frozenset(b.words):
+        return "exchange"
+    longer = a.kind != b.kind and a.kind.startswith("how long") and b.kind.startswith("how long")
+    return "focus" if longer or (a.focus and b.focus and a.focus != b.focus) else None
 
 
 _LIKE_PREPOSITIONS = tuple(map(frozenset, (("of", "for"), ("in", "on", "at"), ("to", "into"), ("on", "onto"))))
@@ -409,5 +417,5 @@ def _done_to(a: Reading, b: Reading) -> bool:
 
 _CHECKS: tuple[Callable[[Reading, Reading], str | None], ...] = (
     _language, _literals, _case, _numbers, _negation, _bearings, _words, _empty, _question_kind, _grammar,
-    _prepositions, _roles, _order,
+    _prepositions, _roles, _meant, _order,
 )  # fmt: skip

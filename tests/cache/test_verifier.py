@@ -91,6 +91,10 @@ async def test_who_did_what_is_never_left_to_the_model() -> None:
         ("The driver was late and I was charged.", "I was late and the driver was charged.", "exchange"),
         ("Can my employer read my emails?", "Must my employer read my emails?", "duty"),
         ("Which desk can a new colleague have?", "What sort of desk will a new colleague get?", "duty"),
+        ("Who called the nurse?", "Who did the nurse call?", "exchange"),
+        ("Only guests may use the pool", "Guests may use only the pool", "focus"),
+        ("Can I send you a parcel?", "Could you send me a package?", "persons"),
+        ("How long do I eat before the race?", "How long before the race do I eat?", "focus"),
         ("Buy milk\nCall Tom", "Call Tom\nBuy milk", "lines"),
     ):
         assert (await verifier.judge(asked, stored)).objection == f"veto:{objection}"

@@ -293,6 +293,7 @@ def test_other_wordings_are_let_through(one: str, other: str) -> None:
         ("antonym", "Wake me at 9 am", "Wake me at 9 pm"),
         ("roles", "Forecast sales from costs for the next year", "Forecast costs from sales for the next year"),
         ("duty", "How much should I drink?", "How much can I drink?"),
+        ("exchange", "Do I first sign and then pay?", "Do I first pay and then sign?"),
         ("number", "Name the three largest dogs", "Name the third largest dog"),
         ("name", "Is it far to Rome?", "Is it far to Oslo?"),
         ("antonym", "How do I add a user?", "How do I remove a user?"),
