@@ -91,7 +91,9 @@ _ASKS_MEANING = re.compile(
     r"['\"\u2018\u201c]?\w{2,}['\"\u2019\u201d]? (?:mean|stand for)\W*$",
     re.IGNORECASE,
 )
-_NAMED_BEFORE = re.compile(r"(\byour (?:\w+ )?\w+s\b.* (?:or|and|if|when|once|before|after|so)\b.*) (?:them|they)\b")
+_NAMED_BEFORE = re.compile(
+    r"(\byour (?:\w+ )?\w+s\b[^.?!]{,50} (?:or|and|if|when|once|before|after|so)\b[^.?!]{,30}) (?:them|they)\b"
+)
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 _YOU = frozenset("you your yours you're".split())
 _ME = frozenset("i i'm my me mine we us our ours".split())

@@ -46,6 +46,7 @@ def test_pointing_back(core: str) -> None:
         "do you have a phone number for group bookings?", "is it possible to pay the bill in instalments?",
         "Is there a swimming pool in the hotel?", "When does the IT help desk open?",
         "which phones that have two SIM slots do you sell?", "how far is it from the station to the hotel?",
+        "Are your parasols waterproof, and do you repair them?", "What does 'latency' mean?",
     ],
 )  # fmt: skip
 def test_not_pointing_back(core: str) -> None:
