@@ -17,7 +17,10 @@ from .ranking import Index, spread
 from .units import Part, Unit, open_unit, part_of
 
 _ID = re.compile(r"\bm(\d{1,6})(?:\s*[-\u2013]\s*m?(\d{1,6}))?", re.IGNORECASE)
-MORE = "[There is more: ask for a narrower id, or with a query.]"
+_FROM = re.compile(r"\s*@\s*(\d{1,6})")
+"""Behind an id: so many passages were said before."""
+
+MORE = "[There is more: ask for id {}, or with a query.]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +38,26 @@ class RecallMessages:
 
 
 def recalled(request: ChatRequest, name: str, query: str) -> str:
-    """The messages that the id *name* stands for, and of those, or of all, what fits *query* best; may be empty."""
+    """The messages that the id *name* stands for, and of those, or of all, what fits *query* best; may be empty.
+
+    Where that is too long it ends with an id that stands for the rest.
+    """
     units = list(_units(conversation(request)))
-    wanted = _wanted(units, name) or ([] if name and not query else [unit.parts[0] for unit in units])
+    named = _wanted(units, name)
+    wanted = named or ([] if name and not query else [unit.parts[0] for unit in units])
     numbers = [number for part in wanted for number in part.numbers]
-    order = _by_relevance(units, numbers, query) if query else numbers
+    order = (_by_relevance(units, numbers, query) if query else []) or (numbers if named or not query else [])
+    begun = _FROM.search(name) if named else None
+    rest = order[int(begun[1]) if begun else 0 :]
     costs = {number: cost for part in wanted for number, cost in zip(part.numbers, part.costs(), strict=True)}
-    kept = _fitting(order, costs)
+    kept = _fitting(rest, costs)
     if not kept:
         return ""
     text = "\n".join(lines(units, kept, MarksWithIds()))
-    return text if query or len(kept) == len(numbers) else f"{text}\n{MORE}"
+    if len(kept) == len(rest) or not (named or not query):
+        return text
+    whole = _FROM.sub("", name) if named else f"m1-m{len(units)}"
+    return f"{text}\n{MORE.format(f'{whole}@{len(order) - len(rest) + len(kept)}')}"
 
 
 def conversation(request: ChatRequest) -> tuple[Message, ...]:

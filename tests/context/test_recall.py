@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from litellm_tokenopt.context.recall import MORE, RecallMessages, recalled
+from litellm_tokenopt.context.recall import RecallMessages, recalled
 from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.models.base import Embedder
 from litellm_tokenopt.own import Asked
@@ -79,13 +79,34 @@ def test_an_id_with_a_query_looks_there_alone() -> None:
     assert "4471-B" not in recalled(request(), "m1-m20", "access code")
 
 
-def test_what_is_too_long_says_that_there_is_more() -> None:
-    """A thousand rows aren't sent again at once."""
-    rows = json.dumps([{"order": f"FH-{n:05d}", "state": "paid"} for n in range(2_000)])
+NEXT = re.compile(r"\[There is more: ask for id (\S+), or with a query\.\]\Z")
+
+
+def test_what_is_too_long_is_read_page_by_page() -> None:
+    """A thousand rows aren't sent again at once; each answer ends with the id of the rest, until all was said."""
+    rows = json.dumps([{"order": f"FH-{n:05d}", "state": "paid"} for n in range(1_000)])
     messages = (SYSTEM, {"role": "user", "content": "List them."}, {"role": "assistant", "content": rows})
-    text = recalled(request(messages=messages), "m2", "")
-    assert text.endswith(MORE)
-    assert count_text(text) <= RECALLED_TOKENS * 1.3
+    name, said = "m2", []
+    while name:
+        text = recalled(request(messages=messages), name, "")
+        assert count_text(text) <= RECALLED_TOKENS * 1.3
+        said += re.findall(r"FH-\d{5}", text)
+        more = NEXT.search(text)
+        name = more[1] if more else ""
+    assert said == [f"FH-{n:05d}" for n in range(1_000)]
+    assert recalled(request(messages=messages), "m2@9999", "") == ""
+
+
+def test_what_fits_a_query_in_a_long_message_is_read_page_by_page_too() -> None:
+    """The best first, from the message that the id names alone; a query without an answer there begins at its start."""
+    log = "\n".join(f"Step {n} of the move used lift {n % 9} and took {n} minutes in all." for n in range(900))
+    messages = (SYSTEM, {"role": "user", "content": "Lift 4?"}, {"role": "assistant", "content": log})
+    first = recalled(request(messages=messages), "m2", "lift 4")
+    more = NEXT.search(first)
+    assert more is not None
+    second = recalled(request(messages=messages), more[1], "lift 4")
+    assert not set(re.findall(r"Step \d+ ", first)) & set(re.findall(r"Step \d+ ", second))
+    assert "Step 0 of" in recalled(request(messages=messages), "m2", "zeppelin")
 
 
 @pytest.mark.parametrize("name", ["", "m999", "nonsense", "m0", "m5-m2", "m1;drop"])
