@@ -38,7 +38,10 @@ OPENER_WEIGHT = 2.0
 _OPENERS = frozenset("navigate open login connect start init initialize goto launch begin authenticate visit".split())
 
 HELPER_WEIGHT = 1.5
-"""How much a tool that serves any task belongs to every other: see `_helps`."""
+"""How much a tool that serves any task belongs to every other, and one that looks up a person to its neighbours."""
+
+NEIGHBOURHOOD = 16.0
+"""Places apart at which tools are of another server, as often as not."""
 
 _HELPERS = frozenset(
     {"think", "reason", "reflect", "plan", "scratchpad", "calculate", "calculator", "calc", "compute", "evaluate"}
@@ -64,6 +67,7 @@ def kinship(tools: Sequence[Tool]) -> Matrix:
     found *= np.where([_looks_up(tool) for tool in tools], LOOKUP_FACTOR, 1.0)
     found += OPENER_WEIGHT * _opens(tools)
     found += HELPER_WEIGHT * np.array(list(map(_helps, tools)))
+    found += HELPER_WEIGHT * np.array(list(map(_tells_whom, tools))) * np.exp(-apart / NEIGHBOURHOOD)
     np.fill_diagonal(found, 0.0)
     return np.asarray(found)
 
@@ -134,9 +138,13 @@ def _opens(tools: Sequence[Tool]) -> Matrix:
 
 
 def _helps(tool: Tool) -> bool:
-    """Whether *tool* serves any task: a general helper, or one that looks up whom it is about."""
-    whole = (name_of(tool) or "").lower() in _HELPERS
-    return whole or (_looks_up(tool) and not _PEOPLE.isdisjoint(_name_words(tool)[1:2]))
+    """Whether *tool* serves any task."""
+    return (name_of(tool) or "").lower() in _HELPERS
+
+
+def _tells_whom(tool: Tool) -> bool:
+    """Whether *tool* looks up whom a task is about."""
+    return _looks_up(tool) and not _PEOPLE.isdisjoint(_name_words(tool)[1:2])
 
 
 def _name_words(tool: Tool) -> list[str]:

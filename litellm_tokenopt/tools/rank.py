@@ -34,10 +34,10 @@ SATURATION, LENGTH_NORM = 1.2, 0.4
 MEANING_SHARE = 0.7
 """Share of the embedding similarity in a score; the rest is BM25."""
 
-MATCHED_SHARE = 0.6
+MATCHED_SHARE = 0.45
 """Share of the trained similarity of requests and tools (`models.matching`) in that; the rest is of plain vectors."""
 
-MEANT_WEIGHT = 0.25
+MEANT_WEIGHT = 0.2
 """Weight of the words that a question's phrases stand for (`phrasing`), beside the score of its own."""
 
 PART_WEIGHT = 0.5
@@ -73,7 +73,7 @@ OWN_WEIGHT = 0.5
 NEED_BONUS = 2.0
 """What a tool has ahead of the others when it looks up what a called or asked one works on (standard deviations)."""
 
-SURE, MARGIN = 8, 5.0
+SURE, MARGIN = 8, 7.0
 """So many tools are sent whatever their scores; further ones if they aren't so far behind the best."""
 
 SENT_BONUS = 1.0

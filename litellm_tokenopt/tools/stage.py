@@ -25,6 +25,7 @@ from .family import kinship, requisites
 from .find import FindTools
 from .learning import Learning
 from .lessons import NOTHING, Lessons
+from .phrasing import packaged
 from .rank import HINT_TEXTS, Fit, Lexicon, fit, fit_by_words, query_texts
 from .reading import as_json, calls_after, copied, is_fixed, is_marked, name_of, summary
 from .select import Selection, Turn, asks_for_a_tool, capacity, select
@@ -392,6 +393,7 @@ class ToolsStage:
 
 
 def _matching_for(embedder: str) -> Matching | None:
+    packaged()  # the phrases take tens of milliseconds to read, too
     try:
         return load_matching(WEIGHTS, embedder)
     except ModelUnavailable:
