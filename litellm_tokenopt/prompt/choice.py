@@ -39,6 +39,8 @@ LEAST_TOKENS = 10
 LEAST_CUT_TOKENS = 60
 """Less room than this is not worth cutting a section for."""
 GAP_TOKENS = 5
+SPARE_TOKENS = 20
+"""Room that the last filling leaves for what is counted too low: gaps, line breaks."""
 GENERAL_BONUS = 0.1
 BROAD_BONUS = 0.6
 """What a wholly general heading adds to a section's relevance; the second, to a question that says little."""
@@ -363,7 +365,7 @@ def _fill_up(basket: _Basket, worth: Sequence[float], query: Mapping[str, float]
     for i in sorted(range(len(worth)), key=lambda i: (-worth[i], i)):
         if basket.room < LEAST_CUT_TOKENS:
             return
-        _fill(basket, i, query, basket.room)
+        _fill(basket, i, query, basket.room - SPARE_TOKENS)
 
 
 def _follow(basket: _Basket, section: int, query: Mapping[str, float], room: int) -> None:

@@ -60,6 +60,7 @@ def lint(
     found += _cycles(modules, by_id)
     found += _unknown_intents(modules, intents)
     found += _tags(modules)
+    found += _starred(modules)
     found += _dead(modules, by_id, tools, prompt)
     places = [place for module in modules for place in _places(module)]
     clashing = contradictions([place.text for place in places])
@@ -121,6 +122,15 @@ def _tags(modules: Sequence[PromptModule]) -> Iterator[Finding]:
         for tag in unread_ratios(module.text):
             said = f"{tag} does nothing: a ratio is a number from 0 to 1 (ratio=0.5)"
             yield Finding("warning", "tag", module.id, said)
+
+
+def _starred(modules: Sequence[PromptModule]) -> Iterator[Finding]:
+    """Words that were meant as patterns."""
+    for module in modules:
+        for word in module.when.words:
+            if "*" in word:
+                said = f"when.words: {word}: * stands for no letters here, as it does in tools; name the words"
+                yield Finding("warning", "words", module.id, said)
 
 
 def _dead(

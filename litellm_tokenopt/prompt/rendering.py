@@ -12,7 +12,7 @@ from .outline import Outline, Profile, plain_title
 LEFT_OUT = "[Sections left out here: "
 REFERENCE = "[Reference from the instructions, for the next question]\n"
 GAP = "[…]\n"
-LIST_TOKENS = 140
+LIST_TOKENS = 125
 NAME_CHARS = 48
 IN_PART = " (in part)"
 
@@ -28,7 +28,7 @@ def render(outline: Outline, picked: Picked, document: int | None = None) -> str
 
 
 def left_out(outline: Outline, picked: Picked) -> str:
-    """One line that names what is not sent, at most about 150 tokens; "" when all is."""
+    """One line that names what is not sent, at most about 135 tokens; "" when all is."""
     names = list(dict.fromkeys(_left_out_names(outline, picked)))
     if not names:
         return ""

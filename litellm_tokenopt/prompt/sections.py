@@ -18,8 +18,9 @@ Kind: TypeAlias = Literal["text", "heading", "tag", "close"]
 LONG_TEXT_CHARS = 3_000
 """Text without a heading is cut into pieces when it's longer than this, about 700 tokens."""
 PIECE_CHARS = 1_200
-LONG_SECTION_CHARS = 6_000
-"""Text under a heading is cut, at bold lines and the like or else into pieces, when it's longer than this."""
+LONG_SECTION_CHARS = 12_000
+"""Text under a heading is cut, at bold lines and the like or else into pieces, when it's longer than this: about 3,000
+tokens, of which a question can't need all."""
 LOWEST_LEVEL = 6
 OPENING_CHARS = 500
 """The first piece is shorter: it says who the model is, and is sent in any case."""

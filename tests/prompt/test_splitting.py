@@ -153,10 +153,11 @@ def test_lint_finds_what_contradicts_itself(tmp_path: Path, capsys: pytest.Captu
         - {id: e, text: Five., conflicts: [core]}
         - {id: f, text: Six., when: {intents: [cooking]}}
         - {id: g, text: Seven., when: {tools: ['mail_*']}}
+        - {id: i, text: Nine., when: {words: ['refund*']}}
         - {id: h, text: Eight., when: {always: true}, conflicts: [core]}
         """
     )
-    prompt.write_text("You help. One. Two. Three. Four. Five. Six. Eight.")
+    prompt.write_text("You help. One. Two. Three. Four. Five. Six. Eight. Nine.")
     tools.write_text(json.dumps([{"type": "function", "function": {"name": "list_orders"}}]))
     code, found = lint(path, capsys, "--prompt", str(prompt), "--tools", str(tools))
     assert code == 1
@@ -165,6 +166,7 @@ def test_lint_finds_what_contradicts_itself(tmp_path: Path, capsys: pytest.Captu
     assert found["dependency", "c"] == "requires: needs itself and d, which conflict"
     assert found["dead", "e"] == "conflicts with core, which is always sent"
     assert found["dead", "h"] == "conflicts with core, which is always sent, as it is itself"
+    assert found["words", "i"].startswith("when.words: refund*: ")
     assert found["intent", "f"] == "when.intents: there is no kind of task cooking"
     assert ("dead", "g") in found
     assert ("dead", "a") not in found
