@@ -37,7 +37,7 @@ MEANING_SHARE = 0.7
 MATCHED_SHARE = 0.45
 """Share of the trained similarity of requests and tools (`models.matching`) in that; the rest is of plain vectors."""
 
-MEANT_WEIGHT = 0.2
+MEANT_WEIGHT = 0.22
 """Weight of the words that a question's phrases stand for (`phrasing`), beside the score of its own."""
 
 PART_WEIGHT = 0.5
