@@ -63,8 +63,8 @@ async def test_stages_save_tokens(tmp_path: Path) -> None:
 
 async def test_the_three_apis_are_replayed(tmp_path: Path) -> None:
     """Messages and responses requests are known by their form, and repeats hit in each API."""
-    anthropic = {"model": "claude-sonnet-4-5", "system": "Be brief.", **request("Hello there?")}
-    responses = {"model": "gpt-4o", "input": "Hello there?"}
+    anthropic = {"model": "claude-sonnet-4-5", "system": "Be brief.", **request("Does a warranty cover zips?")}
+    responses = {"model": "gpt-4o", "input": "Does a warranty cover zips?"}
     path = write(tmp_path / "r.jsonl", anthropic, responses, anthropic, responses)
     report = (await replay(path, load_settings(SETTINGS))).report
     assert (report.requests, report.cache.exact) == (4, 2)
