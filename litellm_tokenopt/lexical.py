@@ -86,10 +86,18 @@ def term_counts(text: str) -> Mapping[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Texts, given as their `term_counts`, to be asked many times: where each term stands, and how long they are."""
+    """Texts, given as their `term_counts`, to be asked many times.
+
+    `lengths`: how many terms each has; `places`: by term, the number of each text that has it and how often, one after
+    the other (flat, as the garbage collector soon passes over tuples of numbers; a full collection stops every thread).
+    """
 
     lengths: tuple[int, ...]
-    places: Mapping[str, tuple[tuple[int, int], ...]]
+    places: Mapping[str, tuple[int, ...]]
+
+    def having(self, term: str) -> tuple[int, ...]:
+        """The numbers of the texts that have *term*."""
+        return self.places.get(term, ())[::2]
 
     def bm25(self, query: Mapping[str, float], *, k1: float = 1.2, b: float = 0.75) -> list[float]:
         """The scores that `bm25` gives."""
@@ -98,20 +106,21 @@ class Index:
         norms = [k1 * (1 - b + b * length / mean) if mean else k1 for length in self.lengths]
         scores = [0.0] * total
         for term, weight in query.items():
-            hits = self.places.get(term, ())
-            idf = math.log(1 + (total - len(hits) + 0.5) / (len(hits) + 0.5))
-            for i, frequency in hits:
+            places = self.places.get(term, ())
+            hits = len(places) // 2
+            idf = math.log(1 + (total - hits + 0.5) / (hits + 0.5))
+            for i, frequency in zip(places[::2], places[1::2], strict=True):
                 scores[i] += weight * idf * frequency * (k1 + 1) / (frequency + norms[i])
         return scores
 
 
 def indexed(documents: Sequence[Mapping[str, int]]) -> Index:
     """The index of *documents*."""
-    places: dict[str, list[tuple[int, int]]] = {}
+    places: dict[str, tuple[int, ...]] = {}
     for i, document in enumerate(documents):
         for term, count in document.items():
-            places.setdefault(term, []).append((i, count))
-    return Index(tuple(map(_length, documents)), {term: tuple(found) for term, found in places.items()})
+            places[term] = (*places.get(term, ()), i, count)
+    return Index(tuple(map(_length, documents)), places)
 
 
 def bm25(
@@ -121,7 +130,7 @@ def bm25(
 
     `term_counts(question)` will do as a query, though repeats in a question rarely mean more.
     """
-    places = {term: tuple((i, d[term]) for i, d in enumerate(documents) if term in d) for term in query}
+    places = {term: tuple(n for i, d in enumerate(documents) if term in d for n in (i, d[term])) for term in query}
     return Index(tuple(map(_length, documents)), places).bm25(query, k1=k1, b=b)
 
 

@@ -110,11 +110,12 @@ class TokenOptimizer:
         from .tokens import encoding
 
         if self.settings.mode != "off":
-            await asyncio.gather(ready(self.parts.embedder), self._verifier_ready(), asyncio.to_thread(encoding))
+            await asyncio.gather(ready(self.parts.embedder), asyncio.to_thread(encoding))
 
-    async def _verifier_ready(self) -> None:
+    async def warm_verifier(self) -> None:
+        """Load what the first question like a stored one would wait for; without it, rules decide."""
         cache = self.settings.cache
-        if cache.enabled and cache.max_wrong_rate > 0:
+        if self.settings.mode != "off" and cache.enabled and cache.max_wrong_rate > 0:
             await self.parts.verifier.ready()
 
     @property

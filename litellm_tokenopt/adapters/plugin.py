@@ -163,6 +163,7 @@ class Plugin:
             await asyncio.to_thread(import_now)
         # What was loaded brings on a full collection, which stops every thread: now rather than amidst requests.
         gc.collect()
+        await self.optimizer.warm_verifier()
 
     async def _decide(self, kwargs: MutableMapping[str, Any], surface: Surface) -> Call | None:
         read = {k: v for k, v in kwargs.items() if k in _READ or not is_litellm_owned_kwarg(k)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ NEIGHBOUR = 0.8
 QUERY_TERMS = 24
 QUERY_CHARS = 4_000
 _K1, _B = 1.2, 0.3
+_BYTES = 4
+"""Of a passage's number."""
 
 _ASKING = re.compile(
     r"[?\uff1f\u061f](?=\s|\Z|[\"')])|\A\W*(?:please\s+|can you\s+|could you\s+)?(?:what|who|whom|whose|when|where"
@@ -49,7 +52,8 @@ class Index:
     """An inverted index of passages, numbered as they are added."""
 
     def __init__(self) -> None:
-        self._postings: dict[str, array[int]] = {}
+        # Bytes, as the garbage collector passes over them: a full collection stops every thread.
+        self._postings: dict[str, bytearray] = {}
         self._lengths = array("I")
         self._total = 0
 
@@ -59,7 +63,7 @@ class Index:
     def add(self, text: str) -> None:
         number, found = len(self._lengths), terms(text)
         for term in dict.fromkeys(found):
-            self._postings.setdefault(term, array("I")).append(number)
+            self._postings.setdefault(term, bytearray()).extend(number.to_bytes(_BYTES, sys.byteorder))
         self._lengths.append(len(found))
         self._total += len(found)
 
@@ -78,7 +82,7 @@ class Index:
         mean = self._total / len(self) if self._total else 1.0
         norms = 1 + _K1 * (1 - _B + _B * np.array(self._lengths, np.float64) / mean)
         for term, weight in query.weights.items():
-            numbers = np.array(self._postings[term], np.intp)
+            numbers = np.frombuffer(self._postings[term], np.uint32).astype(np.intp)
             scores[numbers] += weight * (_K1 + 1) / norms[numbers]
         return scores
 
@@ -87,7 +91,7 @@ class Index:
         return math.log(1 + (len(self) - 0.5) / 1.5) if len(self) else 0.0
 
     def _idf(self, term: str) -> float:
-        hits = len(self._postings[term])
+        hits = len(self._postings[term]) // _BYTES
         return math.log(1 + (len(self) - hits + 0.5) / (hits + 0.5))
 
 

@@ -61,10 +61,10 @@ def rank(
     count = len(by_words)
     shared, few = [0] * count, [0] * count
     for term in query:
-        places = outline.index.places.get(term, ())
-        if len(places) <= max(1, count // TELLING_PART):
-            is_rare = len(places) <= max(1, count // RARE_PART)
-            for i, _ in places:
+        having = outline.index.having(term)
+        if len(having) <= max(1, count // TELLING_PART):
+            is_rare = len(having) <= max(1, count // RARE_PART)
+            for i in having:
                 shared[i] += 1
                 few[i] += is_rare
     return tuple(
