@@ -165,10 +165,6 @@ def core_of(outline: Outline) -> Core:
     )
 
 
-def _goes_beyond(outline: Outline, section: int, block: int) -> bool:
-    return outline.headings[section].isdisjoint(outline.profiles[section].blocks[block].terms)
-
-
 def choose(
     core: Core,
     relevance: Sequence[Relevance],
