@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float64]
 
+LIKELY = 0.3
+"""A text is taken to be of each kind that has at least this probability, and of the likeliest."""
+
 MAX_CHARS = 2_000
 """Longer texts are read from both their ends."""
 

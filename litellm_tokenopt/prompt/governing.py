@@ -8,14 +8,12 @@ from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from ..lexical import term_counts
+from ..models.intents import LIKELY
 from ..modules import PromptModule, closure, conflict
 from .outline import Outline
 
 Blocks: TypeAlias = frozenset[tuple[int, int]]
 """Blocks of a prompt, as (section, block)."""
-
-LIKELY = 0.3
-"""A question is of each kind of task that has at least this probability, and of the likeliest."""
 
 
 @dataclass(frozen=True, slots=True)

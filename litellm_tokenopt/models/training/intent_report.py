@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..intents import LIKELY
+from .intent_texts import Text
+
+UNSURE = 0.5
 SURE = (0.3, 0.5, 0.7, 0.9)
 BINS = 10
 
@@ -34,6 +38,11 @@ class Told:
     def confidence(self) -> NDArray[np.float64]:
         return np.asarray(self.chances.max(axis=1))
 
+    @property
+    def all_likely(self) -> NDArray[np.bool_]:
+        """Whether each of a text's intents is as likely as `LIKELY`."""
+        return np.asarray((self.labels <= (self.chances >= LIKELY)).all(axis=1))
+
     def of(self, rows: NDArray[np.bool_]) -> Told:
         """The same for some of the texts."""
         return Told(self.names, self.chances[rows], self.labels[rows], self.first[rows])
@@ -56,17 +65,31 @@ def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_])
     return float(sum(gaps) / len(right))
 
 
+def told_of(texts: Sequence[Text], names: Sequence[str], chances: NDArray[np.float64]) -> Told:
+    """What was told of *texts*; each is counted under its first intent, or under none."""
+    labels = np.array([[name in text.intents for name in names] for text in texts])
+    return Told(names, chances, labels, np.array([text.intents[0] if text.intents else "" for text in texts]))
+
+
 def print_report(title: str, told: Told) -> None:
-    """Print all of that for *told*."""
-    right, confidence = told.right, told.confidence
-    print(f"{title}: {len(right)} texts")
-    for name in (*told.names, "all"):
-        rows = right[(told.first == name) | (name == "all")]
-        if len(rows):
-            low, high = interval(int(rows.sum()), len(rows))
-            print(f"  {name:20} {rows.mean():.3f}  ({low:.2f} to {high:.2f}, {len(rows)} texts)")
-    print(f"  calibration error {calibration_error(confidence, right):.3f}")
+    """Print all of that for *told*, and how texts of several intents or of none are told."""
+    none, several = ~told.labels.any(axis=1), told.labels.sum(axis=1) > 1
+    some = told.of(~none)
+    print(f"{title}: {len(none)} texts")
+    print_shares(some.right, some.first)
+    print_shares(some.right, ["all"] * len(some.right))
+    print_shares(told.all_likely[several], ["each of several"] * int(several.sum()))
+    print_shares(told.confidence[none] < UNSURE, ["of none, unsure"] * int(none.sum()))
+    print(f"  calibration error {calibration_error(told.confidence, told.right):.3f}")
     for least in SURE:
-        sure = confidence >= least
+        sure = told.confidence >= least
         if sure.any():
-            print(f"  confidence ≥ {least}: {sure.mean():.2f} of the texts, right {right[sure].mean():.3f}")
+            print(f"  confidence ≥ {least}: {sure.mean():.2f} of the texts, right {told.right[sure].mean():.3f}")
+
+
+def print_shares(right: NDArray[np.bool_], groups: Sequence[str] | NDArray[Any]) -> None:
+    """Print the share of right ones in each of *groups*."""
+    for group in sorted(set(groups)):
+        rows = right[np.asarray(groups) == group]
+        low, high = interval(int(rows.sum()), len(rows))
+        print(f"  {group:20} {rows.mean():.3f}  ({low:.2f} to {high:.2f}, {len(rows)} texts)")

@@ -18,6 +18,8 @@ from .rewording import slip
 
 DATA = Path(__file__).parent / "data"
 WRITTEN, PHRASES = DATA / "intents.jsonl", DATA / "intent_phrases.yaml"
+HELDOUT, BLIND = DATA / "intents_heldout.jsonl", DATA / "intents_blind.jsonl"
+"""Never trained on. `BLIND` was written before anything was trained that it measures, of domains of its own."""
 
 PER_PHRASE = 7
 """Texts made of each phrase."""
@@ -28,7 +30,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A text that is of *intents*, the first before all. Texts of one *family* are never split by a test."""
+    """A text that is of *intents*, the first before all, or tells none. Texts of one *family* stay together in tests."""
 
     text: str
     intents: tuple[str, ...]

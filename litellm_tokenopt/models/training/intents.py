@@ -1,7 +1,8 @@
 """Trains the network of intents: ``python -m litellm_tokenopt.models.training.intents``, about 15 minutes.
 
 What is printed is measured, by class, on families of tasks that the network was fitted without, and on the queries in
-``data/intents_heldout.jsonl``, which were never trained on. ``--report`` prints it and writes nothing; ``--heldout``
+``data/intents_heldout.jsonl`` and ``data/intents_blind.jsonl``, which were never trained on (of the latter also by the
+way in which they are asked). ``--report`` prints it and writes nothing; ``--heldout``
 only measures the packaged network on the held-out queries. Needs the packaged embedder, and torch and scikit-learn,
 which come with sentence-transformers.
 """
@@ -29,10 +30,8 @@ from ..build import build_embedder
 from ..intent_network import BUCKETS, WEIGHTS, IntentNetwork, Layers, buckets, calibrated, odds, save_network
 from ..intents import IntentModel
 from ..logistic import Logistic
-from .intent_report import Told, print_report
-from .intent_texts import DATA, PHRASES, WRITTEN, Text, read_written, training_texts
-
-HELDOUT = DATA / "intents_heldout.jsonl"
+from .intent_report import Told, print_report, print_shares, told_of
+from .intent_texts import BLIND, HELDOUT, PHRASES, WRITTEN, Text, read_written, training_texts
 
 FOLDS = 5
 NETWORKS = 3
@@ -204,8 +203,7 @@ def nearness(kept: Examples, size: int = 5) -> Logistic:
 
 def told_unseen(kept: Examples, sums: Matrix, by: Matrix) -> dict[str, Told]:
     """What is measured on families of their own, for each kind of text."""
-    first = np.array([text.intents[0] for text in kept.texts])
-    told = Told(kept.names, calibrated(sums, by), kept.labels, first)
+    told = told_of(kept.texts, kept.names, calibrated(sums, by))
     kinds = {
         "requests written one by one": [is_written(text) and text.kind == "request" for text in kept.texts],
         "requests for two things": [text.family.startswith(("pair", "mixed")) for text in kept.texts],
@@ -221,11 +219,12 @@ def is_written(text: Text) -> bool:
 
 async def measure_heldout(embedder: Embedder, taxonomy: Taxonomy) -> None:
     """Print how the packaged network does on the held-out queries, as users meet it."""
-    texts = read_written(HELDOUT)
-    chances = await IntentModel(embedder, taxonomy).probabilities([text.text for text in texts])
-    names = list(taxonomy.categories)
-    labels = np.array([[name in text.intents for name in names] for text in texts])
-    print_report("held-out queries", Told(names, chances, labels, np.array([text.intents[0] for text in texts])))
+    model = IntentModel(embedder, taxonomy)
+    for title, path in (("held-out queries", HELDOUT), ("queries from other domains", BLIND)):
+        texts = read_written(path)
+        told = told_of(texts, model.names, await model.probabilities([text.text for text in texts]))
+        print_report(title, told)
+    print_shares(told.right[told.first != ""], [text.family for text in texts if text.intents])
 
 
 async def _train(embedder: Embedder, taxonomy: Taxonomy, write: bool) -> None:
