@@ -27,6 +27,7 @@ _ABBREVIATION = re.compile(
 )
 LIST_ITEM = re.compile(r"^(?:[-*+•]|\d+[.)])\s")
 _ARTICLE = re.compile(r"^(?:The|An?) (?!(?:the|an?)\b)([a-z])(?=[a-z]* )")
+_CLOSING = re.compile(r"(?<!\s\d)(?<!\s\d\d)\)|\)(?!\s)")
 _BRACKET = re.compile(r" ?\(([^()]*)\)")
 _EXAMPLE_RUN = re.compile(
     r"((?:\be\.g\.,?|\bfor example,?|\bexamples?:|\bsuch as|\blike)\s*)"
@@ -173,12 +174,17 @@ def sentences(line: str) -> Iterator[str]:
     start = 0
     for gap in _SENTENCE.finditer(line):
         sentence = line[start : gap.end()].strip()
-        if _ABBREVIATION.search(sentence) or sentence.count("(") != sentence.count(")"):
+        if _ABBREVIATION.search(sentence) or _is_open(sentence):
             continue
         yield sentence
         start = gap.end()
     if rest := line[start:].strip():
         yield rest
+
+
+def _is_open(text: str) -> bool:
+    """Whether a bracket is open in *text*; ``1)`` numbers an entry."""
+    return text.count("(") > len(_CLOSING.findall(text))
 
 
 def adds_nothing(text: str, name: str) -> bool:

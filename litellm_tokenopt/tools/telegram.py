@@ -22,14 +22,15 @@ from .words import split_identifier, terms
 class Budget:
     """Words that a description may have: of its first clause, with forms, and with rules.
 
-    Plain text about an argument must say `news` new things. Where nothing fits, the weightiest clause stays if
-    `generous`.
+    Commands (must, only if, never, unless) stay however long they are if `obeys`. Plain text about an argument must say
+    `news` new things. Where nothing fits, the weightiest clause stays if `generous`.
     """
 
     first: int
     forms: int
     rules: int
     news: int = 2
+    obeys: bool = True
     generous: bool = True
 
 
@@ -38,6 +39,7 @@ RULE, FORM, PLAIN = 2, 1, 0
 _RULE = re.compile(
     r"\b(?:must|only|never|no|not|cannot|unless|except|instead|prefer\w*|always|require[sd]?|mandatory|deprecated"
     r"|destructive|irreversibl\w*|permanent\w*|overwrit\w*|replac(?:es?|ing)|delet(?:es?|ing)|confirm(?:ation)?"
+    r"|careful(?:ly)?|caution|even (?:if|when|though)|last resort"
     r"|at least|at most|up to|exactly|without|mutually|ignored|omit(?:ted)?|before|until|limit(?:ed)? to|read.only"
     r"|(?:if|when|for|with|by) (?!(?:true|you|it|this|that|they|users?|we|there|one)\b)['\"`]?[\w.]+['\"`]?"
     r" (?:is|are|=|methods?|mode|actions?)\b)\b|n['\u2019]t\b",
@@ -48,7 +50,7 @@ _FORM_WORDS = (
     r"|comma.separated|seconds?|minutes?|hours?|days?|ms|milliseconds?|bytes?|[kmg]b|pixels?|px|percent\w*|degrees|meters"
     r"|kilometers|miles|celsius|fahrenheit|cents|currency|relative|absolute|case.(?:in)?sensitive|min(?:imum)?|max(?:imum)?"
     r"|limits?|range|between|inclusive|exclusive|one of|zero-based|one-based|decimal\w*|radians|grams|kilograms|kg|km"
-    r"|fraction|ratio|true|false|two|three|four|five|six|ten)\b|(?<![\w.])-?\d"
+    r"|fraction|ratio|true|false|two|three|four|five|six|ten)\b|(?<![\w.])-?\d(?!\d?\)\s)"
 )
 _FORM = re.compile(rf"{_FORM_WORDS}|(?<!\w)(?:['\"`])[^'\"`]+['\"`](?!\w)|[<>=]", re.IGNORECASE)
 _NAMES_FORM = re.compile(_FORM_WORDS, re.IGNORECASE)
@@ -65,8 +67,11 @@ _EXAMPLES = re.compile(
     re.IGNORECASE,
 )
 _COMMANDS = re.compile(
-    r"\b(?:must|only|never|unless|instead|(?:do|does|did|is|are) not|don['\u2019]t)\b", re.IGNORECASE
+    r"\b(?:must|only|never|unless|except|instead|always|required?|mandatory|careful(?:ly)?|caution"
+    r"|even (?:if|when|though)|(?:do|does|did|is|are|may|should|can) ?not|(?:do|should|ca|must)n['\u2019]t|last resort)\b",
+    re.IGNORECASE,
 )
+_ENTRIES = re.compile(r":\s*1\)\s")
 _PRAISE = re.compile(
     r"^(?:(?:this|it|the) (?:\w+ )?(?:is )?)?"
     r"(?:perfect|ideal|great|useful|best|excellent|essential|helpful|more efficient)\b",
@@ -214,7 +219,10 @@ def _argument(text: str, known: Collection[str], facts: Collection[str], budget:
 
 
 def _within(budget: Budget, clauses: list[str]) -> list[str]:
-    """The weightiest of *clauses*, in their order: rules and forms as far as the budget of each goes, then text."""
+    """The weightiest of *clauses*, in their order: rules and forms as far as the budget of each goes, then text.
+
+    Commands stay beyond that, if the budget has it so.
+    """
     room = {RULE: budget.rules, FORM: budget.forms, PLAIN: budget.first}
     kept: set[int] = set()
     for index in sorted(range(len(clauses)), key=lambda index: (-weight(clauses[index]), index)):
@@ -223,6 +231,7 @@ def _within(budget: Budget, clauses: list[str]) -> list[str]:
             kept.add(index)
             room[here] -= words
             room[PLAIN] -= words if here else 0
+    kept.update(index for index, clause in enumerate(clauses) if budget.obeys and _commands(clause))
     return list(dict.fromkeys(clauses[index] for index in sorted(kept)))
 
 
@@ -232,7 +241,7 @@ def _form(clause: str, budget: Budget) -> str:
     Of a rule only what stands in brackets is a part: half a rule is worse than none.
     """
     is_rule = weight(clause) == RULE
-    if len(clause.split()) <= (budget.rules if is_rule else budget.forms):
+    if len(clause.split()) <= (budget.rules if is_rule else budget.forms) or (budget.obeys and _commands(clause)):
         return clause
     parts = _BRACKETED.findall(clause) if is_rule else [_RANGE.sub(r"\1 \2 \3", clause)]
     pieces = [_LEADING.sub("", piece.strip(" ,")) for part in parts for piece in _pieces(part)]
@@ -307,8 +316,8 @@ def _without_examples(text: str) -> str:
 
 
 def _commands(text: str) -> bool:
-    """Whether praise or an explanation also says what must or must not be done."""
-    return _COMMANDS.search(text) is not None
+    """Whether *text* says what must or must not be done; of numbered entries, what stands before them."""
+    return _COMMANDS.search(_ENTRIES.split(text)[0]) is not None
 
 
 def _without_bounds(text: str, facts: Collection[str]) -> str:

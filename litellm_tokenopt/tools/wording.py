@@ -60,6 +60,8 @@ def _telegram(tool: Budget, argument: Budget) -> Wording:
 
 
 STRONG = _telegram(Budget(first=8, forms=8, rules=20), Budget(first=6, forms=8, rules=16))
-BARE = _telegram(Budget(first=6, forms=0, rules=8), Budget(first=0, forms=3, rules=5, generous=False))
+BARE = _telegram(
+    Budget(first=6, forms=0, rules=8, obeys=False), Budget(first=0, forms=3, rules=5, obeys=False, generous=False)
+)
 
 WORDINGS: Mapping[SchemaLevel, Wording] = {"lossless": LOSSLESS, "light": LIGHT, "strong": STRONG, "bare": BARE}

@@ -10,7 +10,7 @@ from litellm_tokenopt.tools.telegram import FORM, PLAIN, RULE, Budget, telegram_
 from litellm_tokenopt.tools.wording import WORDINGS
 
 BUDGET = Budget(first=6, forms=10, rules=18)
-TIGHT = Budget(first=0, forms=3, rules=5, generous=False)
+TIGHT = Budget(first=0, forms=3, rules=5, obeys=False, generous=False)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,16 @@ def test_constraints_survive_at_every_level(text: str, name: str, parts: list[st
         ("Overwrites the file without asking.", ["Overwrites", "without asking"]),
         ("Book a table. Only call it after the guest has confirmed.", ["Only call it after guest has confirmed"]),
         ("Closes the account; requires the admin role", ["requires admin role"]),
+        ("Call the guest. Be careful!", ["Be careful"]),
+        ("Ring the porter. Only ring if the guest has plainly asked for the porter, or if what the guest wants is "
+         "nothing that the other tools of this house can bring about by themselves.",
+         ["Only ring if guest has plainly asked for porter, or if what guest wants is nothing that other tools"]),
+        ("Ask the guest. Use for: 1) Unclear wishes, 2) Wishes that cannot be met, 3) Fun. Always say why you ask.",
+         ["Always say why you ask"]),
+        ("End the stay. Use ONLY when: 1) The bill is paid, 2) The key is back. Never end it twice (or more).",
+         ["ONLY when: 1) bill is paid, 2) key is back", "Never end it twice"]),
     ],
-)
+)  # fmt: skip
 def test_side_effects_and_conditions_of_tools_survive(text: str, parts: list[str]) -> None:
     """What a call does beyond its name, and when it may be made, is said where few tools are sent."""
     said = WORDINGS["strong"].tool(text, "some_tool")
@@ -199,6 +207,16 @@ def test_a_part_that_stands_for_the_whole_tells_no_untruth(text: str, name: str,
     """One of several values isn't all of them, a range has both its ends, and a quotation both its marks."""
     assert WORDINGS["bare"].argument(text, f"{name} some_tool", ()) == short
     assert WORDINGS["bare"].argument("If not provided, defaults to 'main'", f"{name} some_tool", ("main",)) == ""
+
+
+def test_an_argument_keeps_commands_of_any_length() -> None:
+    """A condition that holds for each call isn't dropped for its length; numbers of entries are no form."""
+    text = (
+        "Rooms to clean. Even if a room is not changed at all by this call, it should still be there in the list sent."
+    )
+    said = WORDINGS["strong"].argument(text, "rooms plan_cleaning", ())
+    assert said == "Even if room isn't changed at all by call, it should still be there in list sent"
+    assert WORDINGS["strong"].argument("Include: 1) who asks, 2) what for, 3) the day", "note", ()) != "2"
 
 
 def test_lists_of_occasions_and_features_go() -> None:
