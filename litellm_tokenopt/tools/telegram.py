@@ -68,7 +68,8 @@ _EXAMPLES = re.compile(
 )
 _COMMANDS = re.compile(
     r"\b(?:must|only|never|unless|except|instead|always|required?|mandatory|careful(?:ly)?|caution"
-    r"|even (?:if|when|though)|(?:do|does|did|is|are|may|should|can) ?not|(?:do|should|ca|must)n['\u2019]t|last resort)\b",
+    r"|even (?:if|when|though)|last resort"
+    r"|(?:do|does|did|is|are|may|should|can) ?not|(?:do|should|ca|must)n['\u2019]t)\b",
     re.IGNORECASE,
 )
 _ENTRIES = re.compile(r":\s*1\)\s")
