@@ -30,7 +30,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A text that is of *intents*, the first before all, or tells none. Texts of one *family* stay together in tests."""
+    """A text that is of *intents*, the first before all, or tells none. Texts of one *family* stay together."""
 
     text: str
     intents: tuple[str, ...]
