@@ -73,7 +73,8 @@ def told_of(texts: Sequence[Text], names: Sequence[str], chances: NDArray[np.flo
 
 def print_report(title: str, told: Told) -> None:
     """Print all of that for *told*, and how texts of several intents or of none are told."""
-    none, several = ~told.labels.any(axis=1), told.labels.sum(axis=1) > 1
+    counts = told.labels.sum(axis=1)
+    none, several = np.asarray(counts == 0), np.asarray(counts > 1)
     some = told.of(~none)
     print(f"{title}: {len(none)} texts")
     print_shares(some.right, some.first)
