@@ -13,6 +13,7 @@ from ..asking import AskModel, Said
 from ..convert import metadata_key
 from ..request import Surface
 from ..settings import CacheSettings
+from .callers_loop import CallersLoop
 
 CALL_SECONDS = 120.0
 JUDGE_MAX_TOKENS = 256
@@ -29,7 +30,7 @@ _LIVE_METADATA = frozenset({"litellm_parent_otel_span", "hidden_params", "compre
 _NO_CACHE = {"no-cache": True, "no-store": True}
 
 
-async def ask_again(kwargs: Mapping[str, Any], surface: Surface) -> Any:
+async def ask_again(kwargs: Mapping[str, Any], surface: Surface, callers: CallersLoop) -> Any:
     """The model's reply to the call in *kwargs*, past every cache and this plugin. Raises what LiteLLM raises."""
     entries: Mapping[Surface, Any] = {
         "chat": litellm.acompletion,
@@ -37,7 +38,7 @@ async def ask_again(kwargs: Mapping[str, Any], surface: Surface) -> Any:
         "messages": litellm.anthropic_messages,
     }
     async with asyncio.timeout(CALL_SECONDS):
-        return await entries[surface](**again(kwargs, surface))
+        return await callers.run(lambda: entries[surface](**again(kwargs, surface)))
 
 
 def again(kwargs: Mapping[str, Any], surface: Surface) -> dict[str, Any]:
@@ -73,22 +74,26 @@ def _read(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
-def litellm_judge(settings: CacheSettings) -> AskModel | None:
+def litellm_judge(settings: CacheSettings, callers: CallersLoop) -> AskModel | None:
     """The model that the settings name as judge, if they name one; through the proxy's router where that knows it."""
-    return None if settings.judge_model is None else _asker(settings.judge_model, "judge", JUDGE_MAX_TOKENS)
+    return None if settings.judge_model is None else _asker(settings.judge_model, "judge", JUDGE_MAX_TOKENS, callers)
 
 
-def litellm_summaries(model: str) -> AskModel:
+def litellm_summaries(model: str, callers: CallersLoop) -> AskModel:
     """*model*, to be asked for summaries; through the proxy's router where that knows it."""
-    return _asker(model, "summary", SUMMARY_MAX_TOKENS)
+    return _asker(model, "summary", SUMMARY_MAX_TOKENS, callers)
 
 
-def _asker(model: str, kind: str, max_tokens: int) -> AskModel:
+def _asker(model: str, kind: str, max_tokens: int, callers: CallersLoop) -> AskModel:
     async def ask(messages: Sequence[Mapping[str, str]]) -> Said:
-        response = await _completion(model)(
-            model=model, messages=[dict(message) for message in messages], temperature=0, max_tokens=max_tokens,
-            drop_params=True, timeout=CALL_SECONDS, cache=_NO_CACHE, metadata=marked(kind, {}),
-        )  # fmt: skip
+        async with asyncio.timeout(CALL_SECONDS):
+            response = await callers.run(
+                lambda: _completion(model)(
+                    model=model, messages=[dict(message) for message in messages], temperature=0,
+                    max_tokens=max_tokens, drop_params=True, timeout=CALL_SECONDS, cache=_NO_CACHE,
+                    metadata=marked(kind, {}),
+                )
+            )  # fmt: skip
         return Said(str(response.choices[0].message.content or ""), tokens_of(response))
 
     return ask

@@ -32,6 +32,7 @@ from ..saying import Sayings
 from ..settings import Settings
 from ..telemetry.summary import summary
 from .asking import ask_again, litellm_judge, litellm_summaries, tokens_of
+from .callers_loop import CallersLoop
 from .calls import Call, Calls
 from .later import import_now
 from .portal import Portal, PortalClosed
@@ -57,11 +58,12 @@ class Plugin:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.portal = Portal()
+        self.callers = CallersLoop()
         self.optimizer = TokenOptimizer(
             settings,
-            embed=_litellm_embed(settings),
-            ask=litellm_judge(settings.cache),
-            summaries=litellm_summaries,
+            embed=_litellm_embed(settings, self.callers),
+            ask=litellm_judge(settings.cache, self.callers),
+            summaries=partial(litellm_summaries, callers=self.callers),
             price=list_price,
             rates=cache_rates,
         )
@@ -83,6 +85,7 @@ class Plugin:
 
     async def before(self, kwargs: MutableMapping[str, Any], surface: Surface) -> Call | None:
         """Decide on a call from any event loop, once; None where it passes on as it is."""
+        self.callers.note()
         # Stores of earlier replies that are due in the caller's loop get ahead of this look-up.
         await asyncio.sleep(0)
         try:
@@ -93,7 +96,8 @@ class Plugin:
     def before_sync(self, kwargs: MutableMapping[str, Any], surface: Surface) -> Call | None:
         """`before`, for callers without a loop."""
         try:
-            return self.portal.run(self._decide(kwargs, surface))
+            with self.callers.held_up():
+                return self.portal.run(self._decide(kwargs, surface))
         except PortalClosed:
             return None
 
@@ -192,7 +196,7 @@ class Plugin:
 
     async def _check(self, call: Call, kwargs: Mapping[str, Any]) -> None:
         """Ask the model what a hit has answered, and hand its reply to those who want to compare."""
-        response = await ask_again(kwargs, call.surface)
+        response = await ask_again(kwargs, call.surface, self.callers)
         self.optimizer.recorder.record_check_tokens("shadow", tokens_of(response))
         await self.optimizer.after(call.outcome, response)
 
@@ -236,7 +240,7 @@ def _savings(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _litellm_embed(settings: Settings) -> Any:
+def _litellm_embed(settings: Settings, callers: CallersLoop) -> Any:
     """API embeddings through LiteLLM, where the settings ask for them."""
     if settings.embedder.backend != "litellm":
         return None
@@ -244,7 +248,9 @@ def _litellm_embed(settings: Settings) -> Any:
     async def embed(texts: list[str]) -> list[list[float]]:
         # LiteLLM tries again in its own time, whatever `timeout` and `max_retries` say.
         async with asyncio.timeout(settings.time_budget_seconds):
-            response = await litellm.aembedding(model=settings.embedder.model, input=texts, max_retries=0)
+            response = await callers.run(
+                lambda: litellm.aembedding(model=settings.embedder.model, input=texts, max_retries=0)
+            )
         return [item["embedding"] for item in response.data]
 
     return embed
