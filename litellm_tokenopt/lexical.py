@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from .memo import Memo
 
@@ -60,7 +61,7 @@ def _strip_plural(word: str) -> str:
 
 def terms(text: str) -> list[str]:
     """The terms of *text*, in order, repeats included."""
-    return [term for match in _WORD.finditer(text) for term in _terms_of(match.group())]
+    return list(chain.from_iterable(map(_terms_of, _WORD.findall(text))))
 
 
 @lru_cache(maxsize=50_000)
@@ -116,11 +117,11 @@ class Index:
 
 def indexed(documents: Sequence[Mapping[str, int]]) -> Index:
     """The index of *documents*."""
-    places: dict[str, tuple[int, ...]] = {}
+    places: dict[str, list[int]] = {}
     for i, document in enumerate(documents):
         for term, count in document.items():
-            places[term] = (*places.get(term, ()), i, count)
-    return Index(tuple(map(_length, documents)), places)
+            places.setdefault(term, []).extend((i, count))
+    return Index(tuple(map(_length, documents)), {term: tuple(found) for term, found in places.items()})
 
 
 def bm25(

@@ -11,7 +11,7 @@ from ..lexical import bm25
 from .governing import Blocks, Standing
 from .outline import Outline
 from .ranking import Relevance
-from .words import is_general_rule, is_rule
+from .words import is_rule
 
 Picked: TypeAlias = Blocks
 """What is sent, as (section, block)."""
@@ -83,12 +83,11 @@ class _Basket:
 
     def cost(self, section: int, blocks: Iterable[int]) -> int:
         """Tokens of *blocks*, their heads and the headings above them, as far as these aren't there."""
-        headings = sum(self._around(i) for i in self._new_headings(section))
-        return headings + sum(self.outline.profiles[section].blocks[b].tokens for b in self.missing_of(section, blocks))
+        return self._tokens(section, self.missing_of(section, blocks))
 
     def add(self, section: int, blocks: Iterable[int]) -> None:
         blocks = self.missing_of(section, blocks)
-        self.room -= self.cost(section, blocks)
+        self.room -= self._tokens(section, blocks)
         self.shown.update(self.outline.paths[section])
         self.picked.update((section, b) for b in blocks)
         self.said.update(self.outline.repeated[section, b] for b in blocks if (section, b) in self.outline.repeated)
@@ -113,9 +112,13 @@ class _Basket:
         """*blocks* with their heads, those that are there already aside."""
         with_heads, barred = self.outline.profiles[section].with_heads, self.standing.barred
         wanted = set(blocks)
-        heads = set[int]().union(*(with_heads[b] for b in wanted)) - wanted
-        found = wanted.union(head for head in heads if (section, head) not in barred)
+        headed = [with_heads[b] for b in wanted if len(with_heads[b]) > 1]
+        found = wanted.union(head for steps in headed for head in steps - wanted if (section, head) not in barred)
         return {b for b in found if (section, b) not in self.picked}
+
+    def _tokens(self, section: int, missing: Iterable[int]) -> int:
+        blocks = self.outline.profiles[section].blocks
+        return sum(map(self._around, self._new_headings(section))) + sum(blocks[b].tokens for b in missing)
 
     def _around(self, section: int) -> int:
         """Tokens of a heading, or of a tag and the one that closes it."""
@@ -150,7 +153,7 @@ def core_of(outline: Outline) -> Core:
         (i, b)
         for i, found in enumerate(outline.profiles)
         for b, block in enumerate(found.blocks)
-        if is_general_rule(block.text)
+        if block.is_general_rule
     )
     return Core(
         outline=outline,

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..lexical import terms
+from ..memo import Memo
 from .governing import Blocks, Standing
 from .outline import Outline
 from .ranking import Relevance
 
 _IDENTIFIER = re.compile(r"(?<![\w./-])[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)+(?![\w/])|\b[a-z]+[A-Z]\w*")
 _QUOTED = re.compile(r"`([\w.-]+)(?:\(\))?`")
+_identifiers: Memo[str, tuple[str, ...]] = Memo(max_entries=10_000)
 LEAST_SHARE = 0.5
 """A section is about tools if so many of the identifiers in it, repeats counted, name tools."""
 LEAST_MENTIONS = 2
@@ -83,7 +85,7 @@ def _in_heading(title: str, worded: Mapping[str, frozenset[str]]) -> frozenset[s
 
 
 def _in_text(text: str, names: frozenset[str]) -> frozenset[str]:
-    found = _IDENTIFIER.findall(text)
+    found = _identifiers.get_or(text, lambda: tuple(_IDENTIFIER.findall(text)))
     tools = [name for name in found if name in names]
     return frozenset(tools) if len(tools) >= max(LEAST_MENTIONS, LEAST_SHARE * len(found)) else frozenset()
 

@@ -52,6 +52,8 @@ class Standing:
 
 def govern(modules: Sequence[PromptModule], outline: Outline) -> Governed:
     """The *modules* whose text stands in the prompt; where two hold a block, it's the shorter one's."""
+    if not modules:
+        return Governed()
     lines = list(_lines_of(outline))
     found = {module.id: _found(module, lines) for module in modules}
     owner: dict[tuple[int, int], str] = {}

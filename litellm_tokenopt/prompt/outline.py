@@ -16,10 +16,10 @@ from ..memo import Memo
 from ..settings import PromptLevel
 from ..tokens import count_text
 from .pieces import announces, pieces
-from .references import references
-from .repeats import repeats
+from .references import Pointers, pointers, references
+from .repeats import Saying, grouped, saying
 from .sections import Section, path, split
-from .words import RULE_CHARS
+from .words import RULE_CHARS, is_general_rule
 
 HEADING_WEIGHT = 3
 """How often a section's heading counts beside its text; the headings around it count once."""
@@ -55,7 +55,8 @@ _RULE_BEGINS = re.compile(
     r"|mandatory|nunca|siempre|jamais|toujours|niemals|nie|immer|mai|sempre|никогда|всегда)\b|必须|不要|禁止|始终|切勿|必ず)",
     re.IGNORECASE,
 )
-_RULE_CRIED = re.compile(r"\b(?:MUST|NEVER|ALWAYS|DO NOT|DON'T)\b")
+_CRIES = ("MUST", "NEVER", "ALWAYS", "DO NOT", "DON'T")
+_RULE_CRIED = re.compile(rf"\b(?:{'|'.join(_CRIES)})\b")
 EXAMPLES: Mapping[PromptLevel, int] = {"light": 1_000_000, "normal": 3, "strong": 1}
 """How many examples of a section may be sent."""
 _EXAMPLE = re.compile(
@@ -86,8 +87,9 @@ _TRAILING = re.compile(r"[ \t]+(?=\n)")
 class Block:
     """A paragraph, list item or code fence, or a piece of a long one, as it would be sent.
 
-    `start` is its place in the section's body. `is_rule`: it says what must always or never be done, and little else.
-    `head` is the block that it means nothing without; `runs_on`: it goes on in the line of the block before it.
+    `start` is its place in the section's body. `is_rule`: it says what must always or never be done, and little else,
+    and `is_general_rule` that it does so wherever in it. `head` is the block that it means nothing without; `runs_on`:
+    it goes on in the line of the block before it.
     """
 
     text: str
@@ -95,6 +97,7 @@ class Block:
     tokens: int
     terms: Mapping[str, int]
     is_rule: bool
+    is_general_rule: bool
     head: int | None = None
     runs_on: bool = False
 
@@ -104,12 +107,18 @@ class Profile:
     """What a section's own text gives: its heading and blocks as they would be sent, and the heading's tokens.
 
     `with_heads`: of each block, itself and what it means nothing without: its head, that one's head, and so on.
+    `sayings`: what each block says in its place. `pointing`: blocks that may refer to sections. `kept` hold what users
+    marked with ``<keep>``; `examples` are examples.
     """
 
     heading: str
     heading_tokens: int
     blocks: tuple[Block, ...]
     with_heads: tuple[frozenset[int], ...]
+    sayings: tuple[Saying, ...]
+    pointing: tuple[tuple[int, Pointers], ...]
+    kept: tuple[int, ...]
+    examples: tuple[int, ...]
 
     @property
     def tokens(self) -> int:
@@ -153,7 +162,7 @@ class Outline:
         return frozenset(chosen | (heads - barred))
 
 
-_profiles: Memo[tuple[str, str, PromptLevel], Profile] = Memo(max_entries=10_000)
+_profiles: Memo[tuple[str, str, str, PromptLevel], Profile] = Memo(max_entries=10_000)
 _terms: Memo[tuple[str, ...], Mapping[str, int]] = Memo(max_entries=10_000)
 
 
@@ -170,10 +179,10 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
     labels = tuple(" > ".join(filter(None, (sections[i].title for i in steps))) for steps in paths)
     profiles = tuple(profile(section, level) for section in sections)
     parts = _parts_of_topics(sections)
-    placed = [((i, b), block) for i, found in enumerate(profiles) for b, block in enumerate(found.blocks)]
-    kept = frozenset(place for place, block in placed if is_kept(block.text))
-    said = ((p, _in_its_place(sections[p[0]].title, profiles[p[0]], p[1])) for p, _ in placed if p not in kept)
-    groups = repeats(said, near=level != "light")
+    kept = frozenset((i, b) for i, found in enumerate(profiles) for b in found.kept)
+    said = (((i, b), said) for i, found in enumerate(profiles) for b, said in enumerate(found.sayings))
+    groups = grouped((one for one in said if one[0] not in kept), near=level != "light")
+    pointing = (((i, b), told) for i, found in enumerate(profiles) for b, told in found.pointing)
     return Outline(
         sections=tuple(sections),
         document=tuple(document),
@@ -184,9 +193,9 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
         headings=tuple(frozenset(term_counts(label)) for label in labels),
         gists=tuple(_gist(label, s) for label, s in zip(labels, sections, strict=True)),
         generality=tuple(_generality(sections, steps, parts) for steps in paths),
-        referring=_by_section(references(sections, [[block.text for block in found.blocks] for found in profiles])),
+        referring=_by_section(references(sections, pointing)),
         repeated={place: n for n, group in enumerate(groups) for place in group},
-        surplus=frozenset(_surplus(profiles, EXAMPLES[level])) - kept,
+        surplus=frozenset((i, b) for i, found in enumerate(profiles) for b in found.examples[EXAMPLES[level] :]) - kept,
         kept=kept,
     )
 
@@ -202,7 +211,8 @@ def _by_section(
 
 def profile(section: Section, level: PromptLevel = "normal") -> Profile:
     """The profile of one section, memoised by its text."""
-    return _profiles.get_or((section.heading, section.body, level), lambda: _profile(section, level))
+    key = section.heading, section.body, section.title, level
+    return _profiles.get_or(key, lambda: _profile(section, level))
 
 
 def clean(block: str, level: PromptLevel = "normal") -> str:
@@ -214,7 +224,9 @@ def clean(block: str, level: PromptLevel = "normal") -> str:
         return ""
     if "```" in block or "~~~" in block or is_kept(block):
         return block
-    return _undecorated(_BLANKS.sub("\n\n", _TRAILING.sub("", block)), level)
+    if " \n" in block or "\t\n" in block:
+        block = _TRAILING.sub("", block)
+    return _undecorated(_BLANKS.sub("\n\n", block) if "\n\n\n" in block else block, level)
 
 
 def is_kept(block: str) -> bool:
@@ -228,14 +240,12 @@ def _undecorated(text: str, level: PromptLevel) -> str:
     return _BOLD.sub(r"\1", text) if level == "strong" else text
 
 
-def _surplus(profiles: Sequence[Profile], most: int) -> Iterator[tuple[int, int]]:
-    for i, found in enumerate(profiles):
-        examples = [b for b, block in enumerate(found.blocks) if _EXAMPLE.match(block.text)]
-        yield from ((i, b) for b in examples[most:])
-
-
 def _is_rule(text: str) -> bool:
-    return bool(_RULE_BEGINS.match(text) or _RULE_CRIED.search(text)) and len(text) <= RULE_CHARS
+    return len(text) <= RULE_CHARS and bool(_RULE_BEGINS.match(text) or _is_cried(text))
+
+
+def _is_cried(text: str) -> bool:
+    return any(map(text.__contains__, _CRIES)) and _RULE_CRIED.search(text) is not None
 
 
 def _profile(section: Section, level: PromptLevel) -> Profile:
@@ -250,11 +260,27 @@ def _profile(section: Section, level: PromptLevel) -> Profile:
         places.append(len(found) if bare and bare not in seen else None)
         if bare and bare not in seen:
             head = None if piece.head is None else places[piece.head]
-            found.append(Block(text, start, count_text(text), term_counts(text), _is_rule(text), head, piece.runs_on))
+            found.append(
+                Block(
+                    text, start, count_text(text), term_counts(text), _is_rule(text), is_general_rule(text), head,
+                    piece.runs_on,
+                )
+            )  # fmt: skip
         start += len(piece.text)
         if len(bare) >= REPEATED_CHARS:
             seen.add(bare)
-    return Profile(heading, count_text(heading) if heading else 0, tuple(found), tuple(_with_heads(found)))
+    with_heads = tuple(_with_heads(found))
+    pointing = ((b, told) for b, block in enumerate(found) if (told := pointers(block.text)) is not None)
+    return Profile(
+        heading=heading,
+        heading_tokens=count_text(heading) if heading else 0,
+        blocks=tuple(found),
+        with_heads=with_heads,
+        sayings=tuple(_sayings(section.title, found, with_heads)),
+        pointing=tuple(pointing),
+        kept=tuple(b for b, block in enumerate(found) if is_kept(block.text)),
+        examples=tuple(b for b, block in enumerate(found) if _EXAMPLE.match(block.text)),
+    )
 
 
 def _with_heads(blocks: Sequence[Block]) -> Iterator[frozenset[int]]:
@@ -265,11 +291,14 @@ def _with_heads(blocks: Sequence[Block]) -> Iterator[frozenset[int]]:
         yield frozenset(steps)
 
 
-def _in_its_place(title: str, found: Profile, b: int) -> str:
-    """A block's text, with what stands above it where that changes what it says ("Never do this:")."""
-    heads = sorted(found.with_heads[b] - {b}, reverse=True)
-    lines = [title, *(announces(found.blocks[head].text) for head in heads)]
-    return "\n".join([*filter(_CHANGES.search, lines), found.blocks[b].text])
+def _sayings(title: str, blocks: Sequence[Block], with_heads: Sequence[frozenset[int]]) -> Iterator[Saying]:
+    """What each block says, with what stands above it where that changes it ("Never do this:")."""
+    above = [title] if _CHANGES.search(title) else []
+    heads = frozenset().union(*(steps - {b} for b, steps in enumerate(with_heads)))
+    changing = {head: line for head in heads if _CHANGES.search(line := announces(blocks[head].text))}
+    for b, steps in enumerate(with_heads):
+        lines = [changing[head] for head in sorted(steps - {b}, reverse=True) if head in changing]
+        yield saying("\n".join([*above, *lines, blocks[b].text]))
 
 
 def _moved(section: Section, offset: int) -> Section:

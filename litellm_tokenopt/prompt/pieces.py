@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from .sections import blocks
-from .words import is_strict, sentences_of
+from .words import has_any, is_strict, sentences_of
 
 LONG_CHARS = 420
 """A block from this length on (about 100 tokens) is cut into sentences, lines and rows."""
@@ -27,6 +27,9 @@ _RULER_ROW = re.compile(r"[ \t]*\|[ \t:|-]+\|[ \t]*")
 _EXAMPLE = re.compile(
     r"\b(?:examples?|beispiele?|ejemplos?|exemples?|for instance|e\.g\.|input|output)\b", re.IGNORECASE
 )
+_EXAMPLE_SIGNS = (
+    "example", "beispiel", "ejemplo", "exemple", "for instance", "e.g.", "input", "output",
+)  # fmt: skip
 _WHOLE = ("```", "~~~", "<keep>")
 
 
@@ -48,7 +51,8 @@ def pieces(body: str) -> tuple[Piece, ...]:
         announced = announced if item else None
         first = len(found)
         parts = _parts(block)
-        found += (replace(p, head=announced if p.head is None else p.head + first) for p in parts)
+        heads = (announced if part.head is None else part.head + first for part in parts)
+        found += (Piece(part.text, head, part.runs_on) for part, head in zip(parts, heads, strict=True))
         if not item and announces(block):
             announced = first + next((n for n, part in enumerate(parts) if announces(part.text)), 0)
     return tuple(found)
@@ -65,7 +69,7 @@ def announces(text: str) -> str:
 
 def _parts(block: str) -> list[Piece]:
     """The parts of one block, with heads among them."""
-    if any(mark in block for mark in _WHOLE) or _EXAMPLE.search(block[:80]):
+    if any(mark in block for mark in _WHOLE) or _is_example(block[:80]):
         return [Piece(block)]
     if len(block) < LONG_CHARS and not (len(block) >= MIXED_CHARS and is_strict(block)):
         return [Piece(block)]
@@ -75,6 +79,10 @@ def _parts(block: str) -> list[Piece]:
         runs_on = n > 0 and not texts[n - 1].endswith("\n")
         found.append(Piece(text, _head(texts, found, n, runs_on=runs_on), runs_on))
     return found
+
+
+def _is_example(opening: str) -> bool:
+    return has_any(opening, _EXAMPLE_SIGNS) and _EXAMPLE.search(opening) is not None
 
 
 def _cut(block: str) -> list[str]:

@@ -8,10 +8,12 @@ same order too. Code and tables are never repeats.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
-from ..lexical import terms
+from ..lexical import term_counts, terms
 from ..memo import Memo
 from .words import is_strict
 
@@ -48,11 +50,32 @@ _keys: Memo[tuple[str, bool], tuple[Hashable | None]] = Memo(max_entries=10_000)
 """A session's prompt mostly has the blocks of another's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A text, and a number that all texts share that say the same, and few others."""
+
+    text: str
+    likeness: int
+
+
+def saying(text: str) -> Saying:
+    """*text* as `grouped` takes it."""
+    told = (term for term in term_counts(text) if term not in _FILLERS and len(term) > 1 and not term.isdigit())
+    return Saying(text, hash(frozenset(told)))
+
+
 def repeats(texts: Iterable[tuple[Place, str]], *, near: bool) -> tuple[tuple[Place, ...], ...]:
     """Groups of places whose *texts* say the same, each in order; with *near*, also in nearly the same words."""
+    return grouped(((place, saying(text)) for place, text in texts), near=near)
+
+
+def grouped(sayings: Iterable[tuple[Place, Saying]], *, near: bool) -> tuple[tuple[Place, ...], ...]:
+    """`repeats` of what is read already."""
+    placed = list(sayings)
+    alike = Counter(said.likeness for _, said in placed)
     groups: dict[Hashable, list[Place]] = {}
-    for place, text in texts:
-        if (key := _key(text, near)) is not None:
+    for place, said in placed:
+        if alike[said.likeness] > 1 and (key := _key(said.text, near)) is not None:
             groups.setdefault(key, []).append(place)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
