@@ -274,9 +274,12 @@ def _explain(options: argparse.Namespace) -> int:
     from .evaluation.explaining import explain, page, terminal
     from .evaluation.replay import DEFAULT_MODEL, request_of
 
+    text = _read(options.file)
     try:
-        recorded = request_of(json.loads(_read(options.file)))
-    except (json.JSONDecodeError, InputError) as error:
+        recorded = request_of(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{options.file}: not JSON: {error}") from None
+    except InputError as error:
         raise InputError(f"{options.file}: {error}") from None
     body = {"model": DEFAULT_MODEL, **recorded.body}
     outcome = asyncio.run(_decide(options.settings, body, recorded.surface))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeAlias
 
@@ -176,9 +176,9 @@ def tool_calls(message: Message) -> Iterator[tuple[str, str, str]]:
             yield str(call.get("id") or ""), str(function.get("name") or ""), str(function.get("arguments") or "")
 
 
-def used_tools(messages: Iterable[Message]) -> frozenset[str]:
-    """Names of the tools that the conversation has called."""
-    return frozenset(name for message in messages for _, name, _ in tool_calls(message))
+def field_of(value: Any, name: str) -> Any:
+    """What a mapping or an object has under *name*; None where it has nothing."""
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def tool_name(tool: Tool) -> str | None:

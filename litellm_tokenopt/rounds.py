@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .own import is_own
-from .request import Surface, canonical
+from .request import Surface, canonical, field_of
 
 Json = Mapping[str, Any]
 
@@ -83,27 +83,23 @@ def rounds_in(surface: Surface, kwargs: Json) -> int:
     if surface == "responses":
         given = kwargs.get("input")
         items = given if isinstance(given, (list, tuple)) else ()
-        return len({_round_of(items, at) for at, item in enumerate(items) if is_own(_field(item, "name"))})
+        return len({_round_of(items, at) for at, item in enumerate(items) if is_own(field_of(item, "name"))})
     return sum(_calls_ours(surface, message) for message in kwargs.get("messages") or ())
 
 
 def _round_of(items: Sequence[Any], at: int) -> int:
     """Where the run of items of one reply ends: several calls in it are one round."""
-    outputs = (i for i in range(at, len(items)) if _field(items[i], "type") == "function_call_output")
+    outputs = (i for i in range(at, len(items)) if field_of(items[i], "type") == "function_call_output")
     return next(outputs, len(items))
 
 
 def _calls_ours(surface: Surface, message: Any) -> bool:
     if surface == "chat":
-        calls = _field(message, "tool_calls") or ()
-        return any(is_own(_field(_field(call, "function"), "name")) for call in calls)
-    content = _field(message, "content")
+        calls = field_of(message, "tool_calls") or ()
+        return any(is_own(field_of(field_of(call, "function"), "name")) for call in calls)
+    content = field_of(message, "content")
     blocks = content if isinstance(content, (list, tuple)) else ()
-    return any(_field(block, "type") == "tool_use" and is_own(_field(block, "name")) for block in blocks)
-
-
-def _field(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    return any(field_of(block, "type") == "tool_use" and is_own(field_of(block, "name")) for block in blocks)
 
 
 def continued(surface: Surface, kwargs: Json, payload: Json, answers: Mapping[str, str]) -> dict[str, Any]:
@@ -141,7 +137,7 @@ def without_own_tools(tools: Iterable[Any]) -> list[Any]:
 
 def name_of(tool: Any) -> str | None:
     """The name of a tool of any API."""
-    name = _field(_field(tool, "function") or tool, "name")
+    name = field_of(field_of(tool, "function") or tool, "name")
     return name if isinstance(name, str) else None
 
 
@@ -172,7 +168,7 @@ def without_echo(response: Json) -> dict[str, Any]:
 
 def _without_calls(choice: Json) -> dict[str, Any]:
     message = dict(choice.get("message") or {})
-    calls = [c for c in message.get("tool_calls") or () if not is_own(_field(c.get("function"), "name"))]
+    calls = [c for c in message.get("tool_calls") or () if not is_own(field_of(c.get("function"), "name"))]
     message["tool_calls"] = calls or None
     ended = choice.get("finish_reason") == "tool_calls" and not calls
     return {**choice, "message": message, **({"finish_reason": "stop"} if ended else {})}

@@ -141,11 +141,6 @@ def tool_texts(tool: Tool) -> tuple[str, ...]:
     return () if is_deferred(tool) else (canonical(tool),)
 
 
-def count_request(request: ChatRequest) -> int:
-    """Input tokens of a request: its tools and its messages."""
-    return count_tools(request.tools) + count_messages(request.messages)
-
-
 class RequestCounter:
     """Counts the forms that one request takes from stage to stage; a message or tool that stays is read once."""
 

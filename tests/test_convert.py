@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litellm_tokenopt.convert import border_of
-from litellm_tokenopt.request import text_of, tool_name, used_tools, user_turns
+from litellm_tokenopt.request import text_of, tool_calls, tool_name, user_turns
 
 TEXT = st.text(max_size=12)
 CALL_ID = st.integers(0, 99).map("call_{}".format)
@@ -124,7 +124,7 @@ def test_anthropic_tool_results_become_messages_of_their_own():
     assert border is not None
     inner = border.request.messages
     assert [message["role"] for message in inner] == ["system", "user", "assistant", "tool", "user"]
-    assert used_tools(inner) == {"weather"}
+    assert [name for message in inner for _, name, _ in tool_calls(message)] == ["weather"]
     assert [text_of(inner[i]["content"]) for i in user_turns(inner)] == ["How warm is it?", "and tomorrow?"]
 
     note = {"role": "user", "content": "by the way"}

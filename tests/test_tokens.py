@@ -6,6 +6,7 @@ import asyncio
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.counting import count_request
 
 from litellm_tokenopt.request import ChatRequest
 from litellm_tokenopt.tokens import (
@@ -13,7 +14,6 @@ from litellm_tokenopt.tokens import (
     PICTURE_TOKENS,
     RequestCounter,
     count_message,
-    count_request,
     count_text,
     encoding,
     message_text,

@@ -11,7 +11,7 @@ import litellm
 
 from ..asking import AskModel, Said
 from ..convert import metadata_key
-from ..request import Surface
+from ..request import Surface, field_of
 from ..settings import CacheSettings
 from .callers_loop import CallersLoop
 
@@ -62,16 +62,12 @@ def marked(kind: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def tokens_of(response: Any) -> int:
     """Tokens read and written for *response* of any API; 0 where it doesn't say."""
-    usage = _read(response, "usage")
-    total = _read(usage, "total_tokens")
+    usage = field_of(response, "usage")
+    total = field_of(usage, "total_tokens")
     if isinstance(total, int):
         return total
-    counts = (_read(usage, name) for name in ("input_tokens", "output_tokens"))
+    counts = (field_of(usage, name) for name in ("input_tokens", "output_tokens"))
     return sum(count for count in counts if isinstance(count, int))
-
-
-def _read(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def litellm_judge(settings: CacheSettings, callers: CallersLoop) -> AskModel | None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 
 from ..own import is_own
 from ..replies import message_from_events
+from ..request import field_of
 from ..rounds import added, own_calls, without_echo, without_own_calls
 
 Json = dict[str, Any]
@@ -63,7 +64,7 @@ class ChatFold:
         if delta is None:
             return self._passed(event, said=False)
         said = self._read(delta)
-        calls = list(_get(delta, "tool_calls") or ())
+        calls = list(field_of(delta, "tool_calls") or ())
         kept = [call for call in calls if self._take(call)]
         if len(kept) != len(calls):
             _set(delta, "tool_calls", kept or None)
@@ -99,30 +100,30 @@ class ChatFold:
 
     def _read(self, delta: Any) -> bool:
         """Note what the model says; whether it says something."""
-        text = _get(delta, "content") or _get(delta, "text")
+        text = field_of(delta, "content") or field_of(delta, "text")
         if isinstance(text, str) and text:
             self.message["content"] = self.message.get("content", "") + text
             if self.parted:
-                _set(delta, "content" if _get(delta, "content") else "text", f"\n\n{text}")
+                _set(delta, "content" if field_of(delta, "content") else "text", f"\n\n{text}")
                 self.parted = False
-        thought = _get(delta, "reasoning_content")
+        thought = field_of(delta, "reasoning_content")
         if isinstance(thought, str) and thought:
             self.message["reasoning_content"] = self.message.get("reasoning_content", "") + thought
-        for block in _get(delta, "thinking_blocks") or ():
+        for block in field_of(delta, "thinking_blocks") or ():
             _add_thinking(self.message.setdefault("thinking_blocks", []), _plain(block))
         return bool(text or thought)
 
     def _take(self, call: Any) -> bool:
         """Keep a piece of a call of ours; True for one of the caller's, which is numbered anew."""
-        index, function = _get(call, "index") or 0, _get(call, "function")
-        name = _get(function, "name")
+        index, function = field_of(call, "index") or 0, field_of(call, "function")
+        name = field_of(function, "name")
         if is_own(name):
             self.calls[index] = {"type": "function", **_plain(call), "function": {"name": name, "arguments": ""}}
             self.calls[index].pop("index", None)
         elif name and index not in self.theirs:
             self.theirs[index] = len(self.theirs)
         if index in self.calls:
-            self.calls[index]["function"]["arguments"] += _get(function, "arguments") or ""
+            self.calls[index]["function"]["arguments"] += field_of(function, "arguments") or ""
             return False
         if self.calls:
             _set(call, "index", self.theirs.get(index, index))
@@ -130,7 +131,7 @@ class ChatFold:
 
     def _counted(self, event: Any) -> Any:
         """*event* with the token counts of the rounds before added."""
-        usage = _get(event, "usage")
+        usage = field_of(event, "usage")
         if usage is None:
             return event
         self.usage = _latest(self.usage, _plain(usage))
@@ -180,7 +181,7 @@ def _finish(event: Any) -> Any:
 
 def _end_without_calls(event: Any) -> None:
     place = event if isinstance(event, Mapping) else (getattr(event, "choices", None) or [None])[0]
-    if place is not None and _get(place, "finish_reason") == "tool_calls":
+    if place is not None and field_of(place, "finish_reason") == "tool_calls":
         _set(place, "finish_reason", "stop")
 
 
@@ -193,10 +194,6 @@ def _add_thinking(blocks: list[Json], piece: Json) -> None:
     blocks[-1]["thinking"] = (blocks[-1].get("thinking") or "") + (piece.get("thinking") or "")
     if piece.get("signature"):
         blocks[-1]["signature"] = piece["signature"]
-
-
-def _get(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def _set(value: Any, name: str, new: Any) -> Any:

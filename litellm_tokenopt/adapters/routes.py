@@ -11,6 +11,7 @@ from ..errors import UnavailableError
 
 if TYPE_CHECKING:
     from fastapi.routing import APIRoute
+    from starlette.datastructures import QueryParams
     from starlette.requests import Request
     from starlette.responses import JSONResponse, Response
 
@@ -97,7 +98,7 @@ def _admin_route(plugin: Plugin, path: str, method: str, answer: Answering) -> A
         if user.user_role != LitellmUserRoles.PROXY_ADMIN:
             raise HTTPException(403, {"error": f"only a proxy admin may ask for {path}"})
         try:
-            given = {**request.query_params, **(await _body(request) if request.method == "POST" else {})}
+            given = {**_once(request.query_params), **(await _body(request) if request.method == "POST" else {})}
             return JSONResponse(await plugin.portal.wait(answer(plugin, given)))
         except _NotKept as error:
             raise HTTPException(404, {"error": str(error)}) from None
@@ -176,9 +177,21 @@ async def _feedback(plugin: Plugin, given: Mapping[str, str]) -> dict[str, Any]:
     return {"key": key, "verdict": given["verdict"]}
 
 
+def _once(query: QueryParams) -> dict[str, str]:
+    """The parameters in *query*; ValueError for one that is given twice, since only one of them would count."""
+    names = [name for name, _ in query.multi_items()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]} is given twice")
+    return dict(query)
+
+
 async def _body(request: Request) -> dict[str, str]:
     """The texts of the JSON object that was posted. Raises ValueError for anything else."""
-    body = await request.json()
+    try:
+        body = await request.json()
+    except ValueError as error:
+        raise ValueError(f"the body is no JSON: {error}") from None
     if not isinstance(body, dict):
         raise ValueError("the body is no JSON object")
     return {name: value for name, value in body.items() if isinstance(value, str)}

@@ -8,6 +8,7 @@ trained on. `least` is the lowest recall of any level in any file or family.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -54,8 +55,11 @@ def _score(are: Any, told: Any) -> Score:
     )
 
 
-def main(arguments: Sequence[str]) -> int:
-    families = {name: list(read([Path(name)])) for name in arguments} or unseen()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the files named, or generated conversations."""
+    parser = argparse.ArgumentParser(prog="importance", description=__doc__)
+    parser.add_argument("files", nargs="*", metavar="FILE", type=Path)
+    families = {str(path): list(read([path])) for path in parser.parse_args(arguments).files} or unseen()
     families = {"all": [one for family in families.values() for one in family], **families}
     found = {name: scores(conversations) for name, conversations in families.items()}
     for name, levels in found.items():
@@ -72,4 +76,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
 
 from ..errors import InputError
-from ..request import Tool
+from ..request import Tool, field_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -120,12 +120,12 @@ def from_description(tool: Any, handler: Handler | None) -> Source:
     Raises `InputError` where it has no name.
     """
     inner = tool.get("function", tool) if isinstance(tool, Mapping) else tool
-    own_name = _read(inner, "name")
+    own_name = field_of(inner, "name")
     if not isinstance(own_name, str) or not own_name:
         raise InputError(f"a tool needs a name; got {tool!r}"[:200])
-    schema = _read(inner, "inputSchema") or _read(inner, "input_schema") or _read(inner, "parameters") or {}
+    schema = field_of(inner, "inputSchema") or field_of(inner, "input_schema") or field_of(inner, "parameters") or {}
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
-    description = str(_read(inner, "description") or "")
+    description = str(field_of(inner, "description") or "")
     parameters = schema if properties is not None else {"type": "object", "properties": {}, **schema}
 
     async def run(arguments: Mapping[str, Any]) -> Any:
@@ -217,7 +217,3 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema()
     schema.pop("description", None)
     return {**schema, "properties": schema.get("properties", {})}
-
-
-def _read(holder: Any, key: str) -> Any:
-    return holder.get(key) if isinstance(holder, Mapping) else getattr(holder, key, None)

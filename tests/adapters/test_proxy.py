@@ -216,7 +216,7 @@ def test_only_an_admin_may(proxy, client, method, path, key):
     [
         ("DELETE", "", "all=true"), ("DELETE", "?all=true&tag=a", "all=true"), ("DELETE", "?tag=", "tag is empty"),
         ("DELETE", "?tags=a", "tags is no parameter"), ("GET", "/entries?limit=0", "limit"),
-        ("GET", "/entries?older_than=soon", "older_than"),
+        ("GET", "/entries?older_than=soon", "older_than"), ("DELETE", "?tag=a&tag=b", "tag is given twice"),
     ],
 )  # fmt: skip
 def test_wrong_parameters_remove_nothing(proxy, method, path, complaint):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.counting import count_request
 
 from litellm_tokenopt.models.intents import Intent
 from litellm_tokenopt.prompt import PromptStage
@@ -16,7 +17,6 @@ from litellm_tokenopt.prompt.rendering import REFERENCE
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.settings import PromptSettings
 from litellm_tokenopt.stage import Change
-from litellm_tokenopt.tokens import count_request
 
 from .conftest import TOPICS, HashedWords
 

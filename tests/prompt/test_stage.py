@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.counting import count_request
 
 from litellm_tokenopt.errors import ModelUnavailable
 from litellm_tokenopt.prompt import PromptStage
@@ -16,7 +17,7 @@ from litellm_tokenopt.prompt.rendering import LEFT_OUT, LIST_TOKENS, REFERENCE
 from litellm_tokenopt.request import ChatRequest, is_system, text_of
 from litellm_tokenopt.settings import PromptSettings
 from litellm_tokenopt.stage import Change, Keep, Verdict
-from litellm_tokenopt.tokens import count_request, count_text
+from litellm_tokenopt.tokens import count_text
 
 Make = Callable[..., PromptStage]
 
