@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..request import Tool
 from .phrasing import packaged
 from .reading import argument_texts, description_of, name_of
-from .words import parts, terms, trim
+from .words import latin_share, parts, terms, trim, unquoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,9 @@ MATCHED_SHARE = 0.45
 
 MEANT_WEIGHT = 0.22
 """Weight of the words that a question's phrases stand for (`phrasing`), beside the score of its own."""
+
+UNREAD_SHARE = 0.5
+"""What similarities count for a text in letters that the embedder hardly knows, beside one in Latin ones."""
 
 PART_WEIGHT = 0.5
 """Weight of the best clause beside the whole question."""
@@ -261,8 +264,10 @@ def _impacts(documents: Sequence[Mapping[str, float]]) -> dict[str, tuple[NDArra
 
 
 def query_texts(question: str) -> tuple[str, ...]:
-    """What is embedded of a question: the whole (its two ends, if long), then its clauses."""
-    return (trim(question), *parts(question))
+    """What is embedded of a question: the whole (its two ends, if long), that without quotations, its clauses."""
+    whole = trim(question)
+    plain = unquoted(whole)
+    return (whole, *parts(question)) if plain == whole else (whole, plain, *parts(question))
 
 
 def fit(
@@ -284,8 +289,9 @@ def fit(
     texts = query_texts(question)
     lexical = [lexicon.score(text) for text in texts]
     meant = [MEANT_WEIGHT * _standard(lexicon.meant(text)) for text in texts]
-    likes = [_alike(*rows) for rows in zip(cosines, matches, strict=True)]
-    scores = [_blend(like, words) + more for like, words, more in zip(likes, lexical, meant, strict=True)]
+    trust = [UNREAD_SHARE + (1 - UNREAD_SHARE) * latin_share(text) for text in texts]
+    likes = [share * _standard(_alike(*rows)) for share, *rows in zip(trust, cosines, matches, strict=True)]
+    scores = [_joined(like, words) + more for like, words, more in zip(likes, lexical, meant, strict=True)]
     total = scores[0] + PART_WEIGHT * _best(scores[1:]) if len(scores) > 1 else scores[0]
     general: list[int] = []
     for (form, text), cosine in zip(HINTS, hint_cosines, strict=True):
@@ -325,7 +331,12 @@ def _alike(cosine: NDArray[np.floating], match: NDArray[np.floating]) -> Vector:
 
 
 def _blend(cosine: NDArray[np.floating], words: Vector) -> Vector:
-    return MEANING_SHARE * _standard(cosine) + (1 - MEANING_SHARE) * _standard(words)
+    return _joined(_standard(cosine), words)
+
+
+def _joined(like: Vector, words: Vector) -> Vector:
+    """*like* in standard deviations or less, with the scores of words."""
+    return MEANING_SHARE * like + (1 - MEANING_SHARE) * _standard(words)
 
 
 def _standard(values: NDArray[np.floating]) -> Vector:

@@ -31,6 +31,7 @@ from .reading import as_json, calls_after, copied, is_fixed, is_marked, name_of,
 from .select import Selection, Turn, asks_for_a_tool, capacity, select
 from .usage import events, session_of
 from .whole import MOST_WHOLE, is_cheaper_whole, is_cheaper_without
+from .words import latin_share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -402,7 +403,7 @@ def _matching_for(embedder: str) -> Matching | None:
 
 def _is_conversation(question: str, fit: Fit, intent: Intent) -> bool:
     """Whether a text is surely talk; what is written in letters that the models hardly know never is."""
-    if fit.closest >= TALK_CLOSEST or 2 * sum(map(str.isascii, question)) < len(question):
+    if fit.closest >= TALK_CLOSEST or latin_share(question) < 0.5:
         return False
     others = [likely for name, likely in intent.all.items() if name != CONVERSATION]
     return intent.all.get(CONVERSATION, 0.0) >= SURE_TALK and max(others, default=0.0) <= SURE_NOT

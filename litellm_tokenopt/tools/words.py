@@ -30,6 +30,15 @@ SMALL_TALK = frozenset(
 )
 """Stems that a question has whatever it is about, beyond the usual stop words."""
 
+_QUOTED = re.compile(
+    r"(?<!\w)(?:\"[^\"\n]{2,120}\"|'(?=\S)[^\n]{1,119}?\S'|`[^`\n]{2,120}`|[\u201c\u201e][^\u201c-\u201e\n]{2,120}[\u201c\u201d]"
+    r"|\u2018[^\n]{1,119}?\S\u2019|\u00ab[^\u00bb\n]{2,120}\u00bb)(?!\w)"
+    r"|\u300c[^\u300d]{1,120}\u300d|\u300e[^\u300f]{1,120}\u300f|\u300a[^\u300b]{1,120}\u300b"
+)
+"""What stands in quotation marks of any script."""
+
+LATIN_ENDS = "\u0250"
+
 _WORD = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-zA-Z])(?=\d)|(?<=\d)(?=[a-zA-Z])")
 _PART = re.compile(
@@ -46,6 +55,17 @@ def split_identifier(name: str) -> str:
 def terms(text: str) -> Iterator[str]:
     """The stems of the words in *text* that say something, in order; identifiers give their parts and themselves."""
     return (term for term in all_terms(text) if term not in SMALL_TALK)
+
+
+def unquoted(text: str) -> str:
+    """*text* with "something" for all that it quotes: what is asked, without what it's asked about."""
+    return _QUOTED.sub("something", text)
+
+
+def latin_share(text: str) -> float:
+    """The share of Latin letters in those of *text*; 1 where it has none."""
+    latin = [char < LATIN_ENDS for char in text if char.isalpha()]
+    return sum(latin) / len(latin) if latin else 1.0
 
 
 def trim(text: str, limit: int = MAX_QUESTION_CHARS) -> str:

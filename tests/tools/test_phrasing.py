@@ -41,6 +41,8 @@ def test_scripts_without_spaces_are_read_anywhere() -> None:
         ("Give her the money back", "refund"),
         ("¿Qué reuniones tengo mañana?", "calendar"),
         ("wake me at six", "alarm"),
+        ("コンテナはどこですか", "container"),
+        ("จ่ายค่าไฟให้หน่อย", "pay"),
     ],
 )
 def test_the_packaged_phrases_tell_what_is_meant(question: str, term: str) -> None:

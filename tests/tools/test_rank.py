@@ -31,6 +31,7 @@ QUESTIONS = {
     "Give the customer her money back, then write her a short mail about it": {"refund_payment", "send_email"},
     "Who won the elections in Chile?": {"web_search"},
     "grep the config for the port number": {"run_command"},
+    "300美元能兑换多少日元": {"convert_currency"},
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from litellm_tokenopt.tools.words import MAX_PARTS, parts, split_identifier, terms, trim
+from litellm_tokenopt.tools.words import MAX_PARTS, latin_share, parts, split_identifier, terms, trim, unquoted
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,26 @@ def test_long_questions_are_read_from_both_ends() -> None:
     assert len(parts("\n".join(f"step number{i} alpha{i}" for i in range(100)))) == MAX_PARTS
     assert trim(text).startswith("First request")
     assert trim(text).endswith("Last request here.")
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("I must remember to 'go to Goa'", "I must remember to something"),
+        ('What are "blue chips" and "bonds"?', "What are something and something?"),
+        ("用「東京 タワー」で検索", "用somethingで検索"),
+        ("Users' lists don't match the team's", "Users' lists don't match the team's"),
+        ("""He's 5'11" and his door 6" higher""", """He's 5'11" and his door 6" higher"""),
+    ],
+)
+def test_what_is_quoted_is_no_part_of_what_is_asked(question: str, asked: str) -> None:
+    """Quotations of any script give way to "something"; apostrophes, feet and inches quote nothing."""
+    assert unquoted(question) == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("Wien", 1.0), ("à Zoë", 1.0), ("12:30?", 1.0), ("서울 in", 0.5), ("где", 0.0)]
+)
+def test_the_share_of_latin_letters(text: str, share: float) -> None:
+    """Only letters count."""
+    assert latin_share(text) == share
