@@ -94,10 +94,11 @@ class _Basket:
 
     def missing(self, section: int) -> list[int]:
         """The blocks of *section* that may be added: neither there already, in this or like words, nor needless."""
-        found, said = [], set[int | None]()
-        for b in range(len(self.outline.profiles[section].blocks)):
-            if self.is_open((section, b)) and (group := self.outline.repeated.get((section, b))) not in said:
-                found.append(b)
+        places = [(section, b) for b in range(len(self.outline.profiles[section].blocks))]
+        found, said, repeated = [], set[int | None](), self.outline.repeated
+        for place in places:
+            if self.is_open(place) and (group := repeated.get(place)) not in said:
+                found.append(place[1])
                 if group is not None:
                     said.add(group)
         return found
@@ -111,9 +112,9 @@ class _Basket:
     def missing_of(self, section: int, blocks: Iterable[int]) -> set[int]:
         """*blocks* with their heads, those that are there already aside."""
         with_heads, barred = self.outline.profiles[section].with_heads, self.standing.barred
-        wanted = set(blocks)
-        headed = [with_heads[b] for b in wanted if len(with_heads[b]) > 1]
-        found = wanted.union(head for steps in headed for head in steps - wanted if (section, head) not in barred)
+        found = set(blocks)
+        for steps in [with_heads[b] for b in found if len(with_heads[b]) > 1]:
+            found.update(head for head in steps - found if (section, head) not in barred)
         return {b for b in found if (section, b) not in self.picked}
 
     def _tokens(self, section: int, missing: Iterable[int]) -> int:
@@ -305,7 +306,8 @@ def _take_rules(basket: _Basket, core: Core, relevance: Sequence[Relevance], roo
             return
         if (i, b) not in about_tools and basket.is_open((i, b)):
             before = basket.room
-            if basket.take(frozenset({(i, b)}), min(room, basket.room) - GAP_TOKENS):
+            if basket.cost(i, (b,)) <= min(room, basket.room) - GAP_TOKENS:
+                basket.add(i, (b,))
                 basket.room -= GAP_TOKENS
                 room -= before - basket.room
 
@@ -346,8 +348,8 @@ def _worth(outline: Outline, relevance: Sequence[Relevance], bonus: float, likin
 def _fill(basket: _Basket, section: int, query: Mapping[str, float], room: int) -> None:
     """Add *section* whole, or its most relevant blocks when it's too large."""
     missing = basket.missing(section)
-    needed = basket.standing.needs.get(section, frozenset())
-    if not missing or not basket.take(needed, max(0, basket.room - LEAST_CUT_TOKENS)):
+    needed = basket.standing.needs.get(section)
+    if not missing or (needed and not basket.take(needed, max(0, basket.room - LEAST_CUT_TOKENS))):
         return
     room = min(room, basket.room)
     if basket.cost(section, missing) <= room:
@@ -384,7 +386,10 @@ def _best_blocks(
     scores = bm25(query, [blocks[b].terms for b in candidates])
     chosen: set[int] = set()
     room -= basket.cost(section, ())
+    least = min(blocks[b].tokens for b in candidates)
     for n in sorted(range(len(candidates)), key=lambda n: (-scores[n], n)):
+        if room < least:
+            break
         more = basket.missing_of(section, [candidates[n]]).difference(chosen)
         tokens = sum(blocks[b].tokens for b in more)
         if tokens <= room:
