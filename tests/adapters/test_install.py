@@ -16,10 +16,12 @@ from pathlib import Path
 
 import litellm
 import pytest
+from litellm.litellm_core_utils.thread_pool_executor import executor
 from support.agent import PROMPT, TOOLS, callers_tools, question
 
 import litellm_tokenopt
 from litellm_tokenopt.adapters.interpose import original_cell
+from litellm_tokenopt.adapters.later import import_now
 
 LISTS = [
     name for name in vars(litellm) if name.endswith(("callback", "callbacks")) and isinstance(vars(litellm)[name], list)
@@ -63,6 +65,18 @@ def resident_mb() -> float:
         return int(file.read().split()[1]) * resource.getpagesize() / 1e6
 
 
+def lasting_threads():
+    """All but those of LiteLLM's own pool, of which there are more the busier the machine is."""
+    return [thread for thread in threading.enumerate() if thread not in executor._threads]
+
+
+def eventually(holds, seconds=60):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's account of memory")
 def test_off_gives_back_threads_and_memory(server, switch_on):
     """Switched on and off again and again, with models loaded each time, the process stays as large as it was."""
@@ -77,11 +91,14 @@ def test_off_gives_back_threads_and_memory(server, switch_on):
         gc.collect()
         return parts
 
+    import_now()  # LiteLLM's late imports, which no switching off gives back
     for _ in range(3):
         once()
-    threads, size = threading.active_count(), resident_mb()
-    assert [once()() for _ in range(10)] == [None] * 10
-    assert threading.active_count() <= threads
+    threads, size = lasting_threads(), resident_mb()
+    parts = [once() for _ in range(10)]
+    # LiteLLM's threads may still be logging the calls, and hold them.
+    eventually(lambda: gc.collect() >= 0 and all(part() is None for part in parts))
+    eventually(lambda: len(lasting_threads()) <= len(threads))
     assert resident_mb() - size < 150  # ten pairs would keep 400, if models stayed
 
 

@@ -27,6 +27,9 @@ from litellm_tokenopt.settings import RedisSettings
 
 DIMENSIONS = 64
 
+# What these tests check is not speed, and a busy machine is slow.
+PATIENT = {"timeout_seconds": 60, "connect_timeout_seconds": 60}
+
 
 class WordCounts:
     """Unit vectors of hashed word counts; counts its calls, and is out of order on demand."""
@@ -89,7 +92,7 @@ def server_folder() -> Iterator[Path]:
 async def pool(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisPool]:
     """A pool on an empty embedded server."""
     monkeypatch.setenv(FOLDER_VARIABLE, str(server_folder))
-    pool = RedisPool(RedisSettings(url="embedded", timeout_seconds=5))
+    pool = RedisPool(RedisSettings(url="embedded", **PATIENT))
     await pool.call(lambda client: client.flushall())
     yield pool
     await pool.aclose()
@@ -114,7 +117,7 @@ def cluster() -> Iterator[Cluster]:
 async def cluster_pool(cluster: Cluster) -> AsyncIterator[RedisPool]:
     """A pool on an empty cluster of three masters."""
     cluster.flush()
-    pool = RedisPool(RedisSettings(url=cluster.url, timeout_seconds=5))
+    pool = RedisPool(RedisSettings(url=cluster.url, **PATIENT))
     yield pool
     await pool.aclose()
 

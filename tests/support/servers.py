@@ -19,7 +19,7 @@ SLOTS = 16_384
 PASSWORD = "s3cret"
 
 
-def eventually(holds: Callable[[], Any], seconds: float = 15.0) -> Any:
+def eventually(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
     """What *holds* gives once that is true."""
     deadline = time.monotonic() + seconds
     while True:
