@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from .caller import HEADER_OPTIONS, headers_of, own_metadata, tenant_of
 from .own import is_own
@@ -396,8 +396,8 @@ def _text(value: Any) -> str | None:
 
 
 def _controls(kwargs: Kwargs, metadata: Mapping[str, Any], messages: Sequence[Message]) -> Controls:
-    own = metadata.get("tokenopt")
-    own = own if isinstance(own, Mapping) else {}
+    given = metadata.get("tokenopt")
+    own = given if isinstance(given, Mapping) else {}
     asked = kwargs.get("cache")
     cache = asked if isinstance(asked, Mapping) else {}
     age = cache.get("s-maxage", cache.get("s-max-age"))
@@ -414,6 +414,7 @@ def _controls(kwargs: Kwargs, metadata: Mapping[str, Any], messages: Sequence[Me
         tags=_tags(own.get("tags")),
         prompt=_prompt_controls(own.get("prompt")),
         pinned=_pinned(own.get("pin"), messages),
+        unread=tuple(_unread(given)),
     )
 
 
@@ -421,12 +422,57 @@ def _prompt_controls(given: Any) -> PromptControls:
     """What is understood of a caller's wishes for the prompt; the rest is as the settings have it."""
     own = given if isinstance(given, Mapping) else {}
     budget = own.get("budget_tokens")
-    whole = isinstance(budget, int) and not isinstance(budget, bool) and budget >= 1
     return PromptControls(
         enabled=own.get("enabled") is not False,
-        budget_tokens=budget if whole else None,
+        budget_tokens=budget if _is_count(budget) else None,
         always_include=_tags(own.get("always_include")),
     )
+
+
+def _unread(own: Any) -> Iterator[str]:
+    """What of a caller's own controls says nothing; None says that nothing is set."""
+    if not _is_mapping(own):
+        yield from ["tokenopt"] if own is not None else []
+        return
+    yield from (f"tokenopt.{name}" for name, can in _READABLE.items() if _is_unread(own, name, can))
+    prompt = own.get("prompt")
+    if _is_mapping(prompt):
+        known = _READABLE_OF_PROMPT
+        yield from (f"tokenopt.prompt.{name}" for name, can in known.items() if _is_unread(prompt, name, can))
+        if not known.keys() >= prompt.keys():
+            yield f"tokenopt.prompt: a name other than {', '.join(known)}"
+
+
+def _is_unread(own: Mapping[str, Any], name: str, can: Callable[[Any], bool]) -> bool:
+    return own.get(name) is not None and not can(own[name])
+
+
+def _is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_switch(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value)
+
+
+def _are_pins(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(pin, (str, int)) for pin in value)
+
+
+_READABLE: Mapping[str, Callable[[Any], bool]] = {
+    "bypass": _is_switch, "tags": _are_texts, "pin": _are_pins, "prompt": _is_mapping,
+}  # fmt: skip
+_READABLE_OF_PROMPT: Mapping[str, Callable[[Any], bool]] = {
+    "enabled": _is_switch, "budget_tokens": _is_count, "always_include": _are_texts,
+}  # fmt: skip
 
 
 def _pinned(given: Any, messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from .convert import Border, border_of
-from .errors import UnavailableError
+from .errors import SettingsError, UnavailableError
 from .modules import joined, read_modules
 from .own import Asked, is_own, may_keep, may_offer, read_arguments
 from .pipeline import Arm, Mode, Outcome, Pipeline
@@ -21,6 +22,7 @@ from .replies import payload_of, reply_of
 from .request import ChatRequest, Reply, Surface, Tool, canonical, digest, is_system, text_of, tool_name, user_turns
 from .rounds import ToolCall, continued, name_of, own_calls, rounds_in, without_own_tools
 from .savings import Price, Rates, Savings, savings_of, usual_rates
+from .saying import Sayings
 from .settings import Settings, load_settings
 from .stage import Answer, Stage
 from .taxonomy import read_taxonomy
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from .prompt.guarded import GuardedCompressor
     from .redis.pool import RedisPool
     from .tools.learning import Learning
+
+logger = logging.getLogger(__name__)
 
 SIMILAR_SHARE = 0.5
 """The part of a request's time budget that the look-up of like questions may take; the rest is the other stages'."""
@@ -87,6 +91,7 @@ class TokenOptimizer:
         self._price = price or _no_price
         self._rates = rates
         self._parts: _Parts | None = None
+        self._say = Sayings(logger)
 
     async def __aenter__(self) -> Self:
         return self
@@ -161,6 +166,7 @@ class TokenOptimizer:
     ) -> Outcome:
         """`before`, for a request that is already converted."""
         rounds = own_tools and self.settings.max_rounds > 0
+        self._tell_unread(border.request)
         came_in, started_ns = self.parts.assembled(border.request), time.time_ns()
         request = came_in.with_(own_tools=rounds and may_offer(came_in), keeps_own_tools=rounds and may_keep(came_in))
         mode = self._mode(request)
@@ -238,6 +244,13 @@ class TokenOptimizer:
             "cache": await _cache_health(self.parts.cache),
         }
 
+    def _tell_unread(self, request: ChatRequest) -> None:
+        """Say once, and count, what a caller set for one request and nobody can read."""
+        for name in request.controls.unread:
+            error = SettingsError(f"metadata.{name} can't be read, and counts as not given")
+            self._say(name, "%s (said once, counted each time)", error)
+            self.recorder.record_failure("override", error)
+
     def _savings(self, outcome: Outcome) -> Savings | None:
         answer = next((step.verdict for step in outcome.steps if isinstance(step.verdict, Answer)), None)
         if answer is None:
@@ -298,6 +311,7 @@ class _Parts:
         from .cache.stage import HOSTED_AT_ONCE, SIMILAR_AT_ONCE, CacheStage
         from .models.build import build_embedder, build_importance
         from .prompt.guarded import build_compressor
+        from .prompt.tags import untagged
         from .redis.pool import RedisPool
         from .redis.vectors import RedisVectorStore
 
@@ -341,6 +355,7 @@ class _Parts:
                 _stages(chosen, answering, self.embedder, compressor, self.learning, rates, summarised(chosen)),
                 counter=RequestCounter,
                 budget_seconds=chosen.time_budget_seconds,
+                finish=untagged if chosen.prompt.enabled else None,
             )
 
         self.pipeline = pipeline(settings)

@@ -94,7 +94,8 @@ class Pipeline:
 
     *counter* makes what counts one request's tokens, before and after each stage. A request may spend
     *budget_seconds* in all the stages together, `Wait`s aside; a stage that would go beyond is dropped, and the
-    request goes on as it was. What goes wrong is in the steps each time, and in the log once.
+    request goes on as it was. What goes wrong is in the steps each time, and in the log once. *finish* is done to every
+    request that goes on, whatever became of the stages: an edit that takes no time.
     """
 
     def __init__(
@@ -103,10 +104,12 @@ class Pipeline:
         *,
         counter: Callable[[], Count],
         budget_seconds: float = 2.0,
+        finish: Callable[[ChatRequest], ChatRequest] | None = None,
     ) -> None:
         self.stages = tuple(stages)
         self._counter = counter
         self._budget_seconds = budget_seconds
+        self._finish = finish
         self._say = Sayings(logger)
 
     async def before(self, request: ChatRequest) -> Outcome:
@@ -141,10 +144,17 @@ class Pipeline:
             _abandon(followups)
             followups, offers = [answer.then] if answer.then is not None else [], ()
         return Outcome(
-            original=original, request=_offered(request, offers), reply=None if answer is None else answer.reply,
-            steps=tuple(steps), followups=tuple(followups), offers=offers, tokens_before=tokens_before,
-            tokens_after=tokens, seconds=perf_counter() - start,
+            original=original, request=self._finished(_offered(request, offers)),
+            reply=None if answer is None else answer.reply, steps=tuple(steps), followups=tuple(followups),
+            offers=offers, tokens_before=tokens_before, tokens_after=tokens, seconds=perf_counter() - start,
         )  # fmt: skip
+
+    def _finished(self, request: ChatRequest) -> ChatRequest:
+        try:
+            return request if self._finish is None else self._finish(request)
+        except Exception as error:
+            self._say("finish", "%r failed; the request passes on", self._finish, error=error)
+            return request
 
     async def answer(self, outcome: Outcome, name: str, asked: Asked) -> Found:
         """What a call of our tool *name* is answered with, by all the stages that offer it."""

@@ -53,7 +53,8 @@ class Controls:
 
     `mocked`: LiteLLM is to make the answer up (``mock_response`` and its like). `tags` are written on the answer if
     it's cached; answers are found and removed by them. `pinned` are those of the request's messages, the very objects,
-    that are to stay as they are however long the conversation grows.
+    that are to stay as they are however long the conversation grows. `unread` names what was set and can't be read
+    (``tokenopt.prompt.budget_tokens``).
     """
 
     bypass: bool = False
@@ -67,6 +68,7 @@ class Controls:
     tags: tuple[str, ...] = ()
     prompt: PromptControls = PromptControls()
     pinned: tuple[Message, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,19 @@ async def test_a_stage_beyond_the_time_budget_is_dropped():
     assert outcome.seconds < 1
 
 
+@pytest.mark.parametrize("verdict", [Keep("kept"), Change(said("one"), "cut"), ValueError("boom")])
+async def test_a_last_edit_is_made_whatever_became_of_the_stages(verdict, caplog):
+    """It takes no time, so that no budget keeps from it; one that fails leaves the request as it was."""
+
+    def shout(request):
+        return request.with_(messages=tuple({**m, "content": m["content"].upper()} for m in request.messages))
+
+    outcome = await pipeline(Says("a", verdict), budget_seconds=0, finish=shout).before(REQUEST)
+    plain = await pipeline(Says("a", verdict), budget_seconds=0, finish=lambda request: request.lost).before(REQUEST)
+    assert outcome.request == shout(plain.request)
+    assert outcome.original is REQUEST
+
+
 @given(words=st.integers(min_value=0, max_value=9))
 def test_never_more_tokens_out_than_in(words):
     """A change that does not save is not made, whatever the stage says."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..errors import ModelUnavailable
 from ..lexical import term_counts
 from ..memo import Memo
-from ..request import ChatRequest, Message, is_system, is_text_part, text_of
+from ..request import ChatRequest
 from ..stage import Change, Detail, Keep, Stage, Verdict
 from .guarded import Compressed, GuardedCompressor, kind_of
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .ranking import says_little
-from .tags import KEPT, SQUEEZED, ratio_of, without_tags
+from .tags import KEPT, SQUEEZED, is_tagged, ratio_of, untagged
 
 WARNINGS = 100
 
@@ -40,11 +39,11 @@ class Squeezing:
         return self._inner.name
 
     async def __call__(self, request: ChatRequest) -> Verdict:
-        if not any(map(_is_tagged, request.messages)):
+        if not any(map(is_tagged, request.messages)):
             return await self._inner(request)
         squeezed, found = await self._squeeze(request)
         verdict = await self._inner(squeezed)
-        sent = _untagged(verdict.request if isinstance(verdict, Change) else squeezed)
+        sent = untagged(verdict.request if isinstance(verdict, Change) else squeezed)
         if isinstance(verdict, Change):
             return replace(verdict, request=sent, detail={**verdict.detail, **_told(found)})
         if isinstance(verdict, Keep):
@@ -105,27 +104,6 @@ class Squeezing:
 def _asks(question: str, passage: str) -> bool:
     """Whether *question* tells what of *passage* is wanted: one of few words does where these stand in the passage."""
     return not says_little(question) or not term_counts(question).keys().isdisjoint(term_counts(passage))
-
-
-def _is_tagged(message: Message) -> bool:
-    text = text_of(message.get("content")) if is_system(message) else ""
-    return without_tags(text) != text
-
-
-def _untagged(request: ChatRequest) -> ChatRequest:
-    """*request* with no tag in its system messages, also those that are else left alone: the text is the author's."""
-    messages = (_without(message) if _is_tagged(message) else message for message in request.messages)
-    return request.with_(messages=tuple(messages))
-
-
-def _without(message: Message) -> Message:
-    return {**message, "content": _content_without(message.get("content"))}
-
-
-def _content_without(content: Any) -> Any:
-    if isinstance(content, str):
-        return without_tags(content)
-    return [{**part, "text": without_tags(part["text"])} if is_text_part(part) else part for part in content]
 
 
 def _told(found: Sequence[Compressed]) -> Detail:

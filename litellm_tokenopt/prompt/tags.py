@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+from ..request import ChatRequest, Message, is_system, is_text_part, text_of
 
 SQUEEZED = re.compile(r"<squeeze\b([^<>\n]*)>(.*?)</squeeze>", re.DOTALL)
 """Its groups are what is said beside the tag's name, and the passage."""
@@ -16,6 +19,33 @@ _RATIO = re.compile(r"ratio\s*=\s*([\"']?)(\d*\.?\d+|\d+\.)\1")
 def without_tags(text: str) -> str:
     """*text* without these tags; what stands in them stays. A tag that isn't closed is none."""
     return SQUEEZED.sub(r"\2", _INSIDE.sub(r"\1", text))
+
+
+def is_tagged(message: Message) -> bool:
+    """Whether *message* is a system message with one of these tags."""
+    text = text_of(message.get("content")) if is_system(message) else ""
+    return without_tags(text) != text
+
+
+def untagged(request: ChatRequest) -> ChatRequest:
+    """*request* with no tag in its system messages, also those that are else left alone: the text is the author's.
+
+    Takes a fraction of a millisecond.
+    """
+    if not any(map(is_tagged, request.messages)):
+        return request
+    messages = (_without(message) if is_tagged(message) else message for message in request.messages)
+    return request.with_(messages=tuple(messages))
+
+
+def _without(message: Message) -> Message:
+    return {**message, "content": _content_without(message.get("content"))}
+
+
+def _content_without(content: Any) -> Any:
+    if isinstance(content, str):
+        return without_tags(content)
+    return [{**part, "text": without_tags(part["text"])} if is_text_part(part) else part for part in content]
 
 
 def ratio_of(said: str) -> float | None:

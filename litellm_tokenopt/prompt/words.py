@@ -47,6 +47,7 @@ _RULE = re.compile(
     r"\b(?:must|never|always|do not|don['\u2019]t|shall|forbidden|prohibited|required|only if|under no)\b",
     re.IGNORECASE,
 )
+_LIMITS = re.compile(r"\b(?:only|unless|except)\b", re.IGNORECASE)
 RULE_CHARS = 400
 """A longer text says more than a rule."""
 _STRICT = re.compile(
@@ -84,11 +85,18 @@ def sentences_of(text: str) -> list[Span]:
 
 
 def firm(text: str, words: Sequence[Span]) -> list[bool]:
-    """Which of *words* must stay: numbers and units, names, identifiers, code, quotes, negations and modal verbs."""
-    found = sorted(
-        span for pattern in (_LITERAL, _CODE, _MEASURE, _FIRM, _NAME) for span in _spans(pattern, text, 0, len(text))
-    )
-    return list(_touched(words, found))
+    """Which of *words* must stay: numbers and units, names, identifiers, code, quotes, negations and modal verbs; all
+    of a rule, as without its conditions it's another one."""
+    patterns = (_LITERAL, _CODE, _MEASURE, _FIRM, _NAME)
+    found = [span for pattern in patterns for span in _spans(pattern, text, 0, len(text))]
+    found += ((start, end) for start, end in sentences_of(text) if _binds(text[start:end]))
+    return list(_touched(words, sorted(found)))
+
+
+def _binds(sentence: str) -> bool:
+    """Whether *sentence* is a rule, or says to what one is limited."""
+    said = is_rule(sentence) or is_strict(sentence) or _LIMITS.search(sentence) is not None
+    return said and len(sentence) <= RULE_CHARS
 
 
 def numbers(text: str) -> list[str]:

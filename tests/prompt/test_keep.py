@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from litellm_tokenopt.convert import border_of
+from litellm_tokenopt.optimizer import TokenOptimizer
 from litellm_tokenopt.prompt import PromptStage
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.stage import Change
@@ -56,3 +57,37 @@ async def test_a_request_may_set_its_own_limits(make_stage: Callable[..., Prompt
     assert count_text(usual) <= 600 < count_text(await sent(budget_tokens=1_200)) <= 1_200
     assert "## Meetings" not in usual
     assert "## Meetings" in await sent(always_include=["Meetings"])
+
+
+@pytest.mark.parametrize(
+    ("own", "unread"),
+    [
+        ({"prompt": {"budget_tokens": 900, "always_include": ["Meetings"], "enabled": True}, "pin": [1, "x"]}, ()),
+        ({"prompt": {"budget_tokens": None}, "mode": "on", "tags": ["a"], "bypass": False}, ()),
+        (None, ()),
+        ("bypass", ("tokenopt",)),
+        ({"bypass": "yes", "tags": "a", "pin": 3}, ("tokenopt.bypass", "tokenopt.tags", "tokenopt.pin")),
+        ({"prompt": 5}, ("tokenopt.prompt",)),
+        (
+            {"prompt": {"budget_tokens": "900", "enabled": 0, "always_include": [1]}},
+            ("tokenopt.prompt.enabled", "tokenopt.prompt.budget_tokens", "tokenopt.prompt.always_include"),
+        ),
+        (
+            {"prompt": {"budget": 900}},
+            ("tokenopt.prompt: a name other than enabled, budget_tokens, always_include",),
+        ),
+    ],
+)
+async def test_what_cannot_be_read_is_told(
+    own: object, unread: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each of a request's own controls that says nothing is warned of once, however many requests have it."""
+    kwargs = {"model": "m", "metadata": {"tokenopt": own}, "messages": [{"role": "user", "content": "Hello."}]}
+    async with TokenOptimizer({"redis": {"url": "memory"}, "mode": "off"}) as optimizer:
+        for _ in range(2):
+            outcome = await optimizer.before(kwargs)
+    assert outcome is not None
+    assert outcome.original.controls.unread == unread
+    assert [
+        record.getMessage().partition(" can't")[0] for record in caplog.records if record.levelname == "WARNING"
+    ] == [f"metadata.{name}" for name in unread]

@@ -9,6 +9,7 @@ import pytest
 from litellm_tokenopt.convert import border_of
 from litellm_tokenopt.errors import SettingsError
 from litellm_tokenopt.models.build import build_embedder, build_importance
+from litellm_tokenopt.optimizer import TokenOptimizer
 from litellm_tokenopt.prompt.guarded import build_compressor, kind_of
 from litellm_tokenopt.prompt.squeezing import Squeezing
 from litellm_tokenopt.prompt.stage import PromptStage
@@ -190,6 +191,35 @@ async def test_tags_go_also_where_nothing_is_squeezed(more: dict[str, object]) -
     assert verdict.request.messages[0]["content"] == BEFORE + FACTS + AFTER
     assert verdict.reason == "untagged"
     assert isinstance(await stage()(verdict.request), Keep)
+
+
+async def test_tags_go_also_when_time_is_over() -> None:
+    """A request whose stages had no time is sent whole, as it would read without tags."""
+    settings = {"redis": {"url": "memory"}, "cache": {"enabled": False}, "time_budget_seconds": 1e-6}
+    async with TokenOptimizer(settings) as optimizer:
+        asked = asking(f"{tagged()}<keep>Be kind.</keep>", "How much may I spend on fuel with the card in a day?")
+        outcome = await optimizer.before({"model": "m", "messages": list(asked.messages)})
+    assert outcome is not None
+    assert "error:timeout" in [step.verdict.reason for step in outcome.steps]
+    assert outcome.changes["messages"][0]["content"] == BEFORE + FACTS + AFTER + "Be kind."
+
+
+@pytest.mark.parametrize("question", ["hello", "How much may I spend on fuel with the card in a day?"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "Keys are only ever handed to a driver who shows a licence that is still valid and signs for it.",
+        "Vans must be back in the yard by the evening, unless the dispatcher on duty has agreed to something else.",
+        "Never lend a van to anyone who comes on foot and without a letter of the customer.",
+    ],
+)
+async def test_rules_are_whole(rule: str, question: str) -> None:
+    """A rule that words decide on loses none of them: without its conditions it is another one."""
+    verdict = await stage(compressor="tokens")(asking(tagged(f"{FACTS} {rule}"), question))
+    assert isinstance(verdict, Change)
+    text = verdict.request.messages[0]["content"]
+    assert rule in text
+    assert len(text) < 0.8 * len(BEFORE + FACTS + rule + AFTER)
 
 
 def test_kinds() -> None:
