@@ -67,10 +67,10 @@ def terms(text: str) -> list[str]:
 @lru_cache(maxsize=50_000)
 def _terms_of(word: str) -> tuple[str, ...]:
     parts = _PARTS.findall(word)
-    found = [stem(part.lower()) for part in parts if part.lower() not in STOP_WORDS]
+    found = [stem(part) for part in map(str.lower, parts) if part not in STOP_WORDS]
     if len(parts) > 1:
         found.append(word.lower())
-    return tuple(piece for term in found for piece in _unspaced(term))
+    return tuple(found if word.isascii() else chain.from_iterable(map(_unspaced, found)))
 
 
 def _unspaced(term: str) -> Iterable[str]:

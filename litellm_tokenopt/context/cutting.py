@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, pairwise
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from ..request import Message, is_text_part, tool_calls
-from ..tokens import count_message
+from ..request import Message, is_text_part
+from ..tokens import MESSAGE_OVERHEAD, count_message, count_text
 from .marks import DIGEST_HEAD, Marks
 from .passages import Gap
 from .units import Level, Part, Unit
@@ -33,7 +33,6 @@ CONSTRAINT_SHARE = 0.05
 TASK_SHARE = 0.2
 ROUNDS_SHARE = 0.4
 SUMMARIES_SHARE = 0.5
-ARGUMENTS_CHARS = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Cut:
     `digested` are the numbers of the units that are in digests, `summaries` how many summaries these hold.
     """
 
-    items: tuple[Item, ...]
+    items: tuple[Item | Quote, ...]
     tokens: int
     hidden: frozenset[int]
     messages_cut: int
@@ -106,8 +105,8 @@ def cut(
     plan.left -= quotas.room
     plan.fill(scores)
     left = list(_left(plan, marks, summaries))
-    items = tuple(one.place if isinstance(one, Part) else one for one in left)
-    tokens = sum(one.tokens if isinstance(one, Part) else count_message(one) for one in left)
+    items = tuple(_sent(one) for one in left)
+    tokens = sum(one.tokens for one in left)
     shown = {item for item in items if isinstance(item, int)}
     counts = tuple(levels.count(level) for level in Level)
     digested = tuple(number for number in plan.digested if units[number].parts[0].place not in shown)
@@ -128,31 +127,30 @@ class _Plan:
         self.left -= DIGEST_TOKENS * (1 + sum(a and not b for a, b in pairwise(self.whole)))
         self.kept: set[int] = set()
         self.in_place: set[int] = set()
+        self._inner = [index for index, whole in enumerate(whole) if not whole]
+        self._rounds = [index for index in self._inner if units[index].calls]
         self._place_fixed()
         self._place_rounds()
         self._keep_constraints()
         self._bases = [unit.parts[0].base for unit in units]
         self._naming = {
-            index: len(_speaker(unit.parts[0])) // 4
-            for index, unit in enumerate(units)
-            if unit.calls and not self.whole[index] and index not in self.in_place
+            index: len(units[index].parts[0].speaker) // 4 for index in self._rounds if index not in self.in_place
         }
 
     def _place_fixed(self) -> None:
         """Rounds with something fixed stay in place, whatever they take."""
-        for index, unit in enumerate(self.units):
-            if unit.stays and not self.whole[index]:
-                self.left -= _least_tokens(unit)
+        for index in self._rounds:
+            if self.units[index].stays:
+                self.left -= _least_tokens(self.units[index])
                 self.in_place.add(index)
 
     def _place_rounds(self) -> None:
         """The newest rounds of tool calls stay in place, as long as their shortest form takes no undue share."""
         room = self.left * ROUNDS_SHARE
-        for index in range(len(self.units) - 1, -1, -1):
-            unit = self.units[index]
-            if self.whole[index] or not unit.calls or index in self.in_place:
+        for index in reversed(self._rounds):
+            if index in self.in_place:
                 continue
-            cost = _least_tokens(unit)
+            cost = _least_tokens(self.units[index])
             room -= cost
             if room < 0:
                 return
@@ -162,9 +160,8 @@ class _Plan:
     def _keep_constraints(self) -> None:
         """What the user has laid down, the latest first."""
         room = self.budget_tokens * CONSTRAINT_SHARE
-        for index in range(len(self.units) - 1, -1, -1):
-            unit = self.units[index]
-            for number in unit.constraints if not self.whole[index] else ():
+        for index in reversed(self._inner):
+            for number in self.units[index].constraints:
                 cost = self.costs[number] + LINE_TOKENS
                 if cost <= room:
                     room -= cost
@@ -190,7 +187,7 @@ class _Plan:
             if self.left < LEAST_TOKENS:
                 return
             if number not in self.kept:
-                self._keep_if_fits(number, bisect_right(self._bases, number) - 1)
+                self._keep_if_fits(number, bisect_right(self._bases, number) - 1 if self._naming else 0)
 
     def _keep_if_fits(self, number: int, index: int) -> bool:
         """Keep the passage of that unit if there is room; whether it's kept."""
@@ -217,7 +214,7 @@ class _Plan:
         for part in self._decided():
             open_ones[part.numbers.start : part.numbers.stop] = False
         numbers = np.nonzero(open_ones)[0]
-        ordered: list[int] = numbers[np.argsort(-np.array(scores)[numbers], kind="stable")].tolist()
+        ordered: list[int] = numbers[np.argsort(-np.asarray(scores)[numbers], kind="stable")].tolist()
         return ordered
 
     def _decided(self) -> Iterator[Part]:
@@ -248,28 +245,86 @@ class _Plan:
         return frozenset(self._numbers).difference(self.kept, *(part.numbers for part in shown))
 
 
-Left: TypeAlias = Part | Message
-"""What is left of messages: one as it came, or one that was written."""
+class Written(NamedTuple):
+    """A message of the stage's own, and its tokens."""
+
+    message: Message
+    tokens: int
+
+
+@dataclass(slots=True, eq=False)
+class Quote:
+    """A message that says again, under its `head`, what is `kept` of *units*, in about so many `tokens`.
+
+    It's written when it is to be sent: most are overtaken by a later epoch before that.
+    """
+
+    head: str
+    units: Sequence[Unit]
+    kept: Collection[int]
+    marks: Marks
+    summaries: Sequence[Summary]
+    tokens: int
+    _items: tuple[Item, ...] = ()
+
+    def items(self) -> tuple[Item, ...]:
+        """The message; the units themselves where it wouldn't be smaller."""
+        if not self._items:
+            said = lines(self.units, self.kept, self.marks, self.summaries)
+            message = {"role": "user", "content": "\n".join((self.head, *said))}
+            larger = count_message(message) >= sum(unit.tokens for unit in self.units)
+            self._items = tuple(place for unit in self.units for place in unit.places) if larger else (message,)
+        return self._items
+
+
+def quote(
+    head: str,
+    units: Sequence[Unit],
+    kept: Collection[int],
+    costs: Sequence[int],
+    marks: Marks,
+    summaries: Sequence[Summary] = (),
+) -> Quote:
+    """What is *kept* of *units* in one message; *costs* are by passage number."""
+    within, between = (count_text(f"{marks.gap(99, last)}\n") for last in (99, 199))
+    tokens = MESSAGE_OVERHEAD + count_text(head) + sum(summary.tokens for summary in summaries)
+    begin = 0
+    for index in _quoted(units, kept, ()):
+        tokens += between * (index > begin)
+        begin = index + 1
+        for part in units[index].parts:
+            numbers = [number for number in part.numbers if number in kept]
+            if numbers:
+                ends = pairwise((part.base - 1, *numbers, part.numbers.stop))
+                tokens += 1 + count_text(part.speaker) + within * sum(b - a > 1 for a, b in ends)
+                tokens += sum(costs[number] - 1 for number in numbers)
+    return Quote(head, units, kept, marks, summaries, tokens + between * (begin < len(units)))
+
+
+Left: TypeAlias = Part | Written | Quote
+"""What is left of messages: one as it came, or one that was or will be written."""
+
+
+def _sent(left: Left) -> Item | Quote:
+    if isinstance(left, Part):
+        return left.place
+    return left.message if isinstance(left, Written) else left
 
 
 def _left(plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[Left]:
     begin = 0
     for index in plan.standing:
-        yield from _digest_or_whole(plan.units[begin:index], plan.kept, marks, summaries)
+        yield from _digest_or_whole(plan.units[begin:index], plan, marks, summaries)
         begin, unit = index + 1, plan.units[index]
         yield from unit.parts if plan.whole[index] else _round(unit, plan.kept, marks)
-    yield from _digest_or_whole(plan.units[begin:], plan.kept, marks, summaries)
+    yield from _digest_or_whole(plan.units[begin:], plan, marks, summaries)
 
 
-def _digest_or_whole(
-    units: Sequence[Unit], kept: set[int], marks: Marks, summaries: Sequence[Summary]
-) -> Iterator[Left]:
+def _digest_or_whole(units: Sequence[Unit], plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[Left]:
     """One message for *units*; they themselves where that wouldn't be smaller."""
-    if not units:
-        return
     tokens = sum(unit.tokens for unit in units)
-    digest = {"role": "user", "content": "\n".join((DIGEST_HEAD, *lines(units, kept, marks, summaries)))}
-    if tokens <= SMALL_TOKENS or count_message(digest) >= tokens:
+    digest = quote(DIGEST_HEAD, units, plan.kept, plan.costs, marks, summaries) if tokens > SMALL_TOKENS else None
+    if digest is None or digest.tokens >= tokens:
         for unit in units:
             yield from unit.parts
     else:
@@ -280,18 +335,18 @@ def _round(unit: Unit, kept: set[int], marks: Marks) -> Iterator[Left]:
     """A round of tool calls, its results shortened."""
     yield unit.parts[0]
     for part in unit.parts[1:]:
-        message = shortened(part, kept, marks)
-        yield part if message is None else message
+        yield shortened(part, kept, marks) or part
 
 
-def shortened(part: Part, kept: set[int], marks: Marks) -> Message | None:
+def shortened(part: Part, kept: set[int], marks: Marks) -> Written | None:
     """The message with the kept passages alone; None where that saves nothing."""
     numbers = _kept_of(part, kept)
     if part.fixed or part.text_tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):
         return None
     text = part.document.render(numbers, partial(_left_out_of, marks, part))
     message = {**part.message, "content": _with_text(part.message.get("content"), text)}
-    return message if count_message(message) < part.tokens else None
+    tokens = count_message(message)
+    return Written(message, tokens) if tokens < part.tokens else None
 
 
 def _with_text(content: Any, text: str) -> Any:
@@ -310,7 +365,9 @@ def _left_out_of(marks: Marks, part: Part, left: Gap) -> str:
     return marks.left_out(part.place, part.tokens_of(left.chars), left.count, left.what)
 
 
-def lines(units: Sequence[Unit], kept: set[int], marks: Marks, summaries: Sequence[Summary] = ()) -> Iterator[str]:
+def lines(
+    units: Sequence[Unit], kept: Collection[int], marks: Marks, summaries: Sequence[Summary] = ()
+) -> Iterator[str]:
     """The kept passages of *units* in their order, each with who said it, and a mark for every gap.
 
     Of what is summarised comes the summary first.
@@ -335,7 +392,7 @@ def lines(units: Sequence[Unit], kept: set[int], marks: Marks, summaries: Sequen
                 continue
             if missing:
                 yield marks.gap(missing[0], missing[-1])
-            says = _speaker(part)
+            says = part.speaker
             text = part.document.render(numbers, partial(_gap_in, marks, part)).strip()
             yield text if says == speaker and not unit.calls and not missing else f"{says}: {text}".rstrip()
             missing, speaker = [], says
@@ -368,16 +425,7 @@ def _gap_in(marks: Marks, part: Part, _: Gap) -> str:
     return marks.gap(part.place, part.place)
 
 
-def _speaker(part: Part) -> str:
-    """Whose text it is; for calls of tools, what was called."""
-    role = str(part.message.get("role"))
-    name = part.message.get("name")
-    calls = [f"{tool}({arguments[:ARGUMENTS_CHARS]})" for _, tool, arguments in tool_calls(part.message)]
-    said = f"{role} ({name})" if name else role
-    return f"{said} called {', '.join(calls)}" if calls else said
-
-
-def _kept_of(part: Part, kept: set[int]) -> frozenset[int]:
+def _kept_of(part: Part, kept: Collection[int]) -> frozenset[int]:
     return frozenset(number - part.base for number in part.numbers if number in kept)
 
 

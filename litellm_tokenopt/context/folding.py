@@ -16,8 +16,8 @@ from ..request import Message, text_of
 from ..savings import USUAL_RATES, CacheRates
 from ..settings import ContextSettings
 from ..tokens import MESSAGE_OVERHEAD, count_message
-from .cutting import LINE_TOKENS, Cut, Item, Quotas, cut, lines
-from .importance import LAST_MESSAGES, Importance, importance
+from .cutting import LINE_TOKENS, Cut, Item, Quotas, Quote, cut, quote
+from .importance import LAST_MESSAGES, Heard, Importance, heard, importance_of
 from .marks import RECALL_HEAD, Marks
 from .ranking import Index, Query, spread
 from .spans import Spans
@@ -62,6 +62,9 @@ CARRIED_SHARE = 0.5
 
 PAYS = 2.0
 """A step must have been worth so many times what it costs."""
+
+SURELY = 2.0
+"""What is reckoned is never off by so much."""
 
 PRIOR = 0.05
 LEAST_GAIN = 0.1
@@ -122,7 +125,7 @@ class Fold:
     """
 
     def __init__(self, settings: ContextSettings, terms: Terms) -> None:
-        self.items: list[Item] = []
+        self._left: list[Item | Quote] = []
         self.tally = Tally()
         self.taken = 0
         self._settings = settings
@@ -135,6 +138,8 @@ class Fold:
         self._units: list[Unit] = []
         self._messages: list[Message] = []
         self._weighed: list[Importance] = []
+        self._heard: list[Heard] = []
+        self._heard_from = 0
         self._index = Index()
         self._costs: list[int] = []
         self._owners: list[int] = []
@@ -149,6 +154,14 @@ class Fold:
         self._carried = 0.0
         self._step_carried = 0.0
         self._new_results = 0
+
+    @property
+    def items(self) -> list[Item]:
+        """What to send of the messages that were taken."""
+        found: list[Item] = []
+        for one in self._left:
+            found += one.items() if isinstance(one, Quote) else (one,)
+        return found
 
     @property
     def tokens_in(self) -> int:
@@ -188,7 +201,7 @@ class Fold:
             self._units.append(unit)
         unit.fixed = unit.fixed or place in self._pinned
         self._owners += [len(self._units) - 1] * len(part.numbers)
-        self.items.append(place)
+        self._left.append(place)
         self._messages.append(message)
         self._count(part.tokens)
         self._new_results += part.tokens if message.get("role") == "tool" else 0
@@ -265,9 +278,8 @@ class Fold:
         settings = self._settings
         weighed = self._weigh()
         whole = self._whole(keep_turns)
-        by_place = [one.level for one in weighed]
         levels = [
-            Level.CRITICAL if kept else max(by_place[unit.parts[0].place : unit.parts[-1].place + 1])
+            Level.CRITICAL if kept else max(weighed[place].level for place in unit.places)
             for unit, kept in zip(self._units, whole, strict=True)
         ]
         found = cut(
@@ -328,7 +340,7 @@ class Fold:
             self._step_carried = 2 * self._carried
             return
         counts = Counter(weighed[part.place].level for unit in self._units for part in unit.parts)
-        self.items = list(found.items)
+        self._left = list(found.items)
         self._tokens -= found.saved
         self._hidden |= found.hidden
         self.tally.messages_cut += found.messages
@@ -352,12 +364,15 @@ class Fold:
         """How much each message matters, by place; older ones as the epoch before has found."""
         known = max(0, len(self._weighed) - LAST_MESSAGES)
         start = max(0, known - LOOKED_BACK)
+        self._heard.extend(heard(message) for message in self._messages[self._heard_from + len(self._heard) :])
+        del self._heard[: start - self._heard_from]
+        self._heard_from = start
         pinned = [place - start for place in self._pinned]
-        self._weighed[known:] = importance(self._messages[start:], self._question, known - start, pinned)
+        self._weighed[known:] = importance_of(self._heard, self._question, known - start, pinned)
         return self._weighed
 
     def _begin_anew(self, found: Cut) -> None:
-        self.items = list(found.items)
+        self._left = list(found.items)
         self._tokens = found.tokens
         self._hidden = found.hidden
         self.tally.messages_cut = found.messages_cut
@@ -371,7 +386,7 @@ class Fold:
         """For each unit whether it stays as it is: what can't be cut, the last turns, the task and the question."""
         budget = self._settings.budget_tokens
         start = tail_start(self._units, keep_turns, self._tail_tokens)
-        whole = [index >= start or unit.fixed or unit.open for index, unit in enumerate(self._units)]
+        whole = [index >= start or unit.fixed or (unit.calls and unit.open) for index, unit in enumerate(self._units)]
         first, last = self._question_at(range(len(whole))), self._question_at(range(len(whole) - 1, -1, -1))
         if first is not None and self._units[first].tokens <= budget * TASK_SHARE:
             whole[first] = True
@@ -418,14 +433,20 @@ class Fold:
         if not chosen:
             return
         units = [self._units[at] for at in sorted({self._owners[number] for number in chosen})]
-        message = {"role": "user", "content": "\n".join((RECALL_HEAD, *lines(units, chosen, self._marks)))}
-        tokens = count_message(message)
-        if self._tokens + tokens + MESSAGE_OVERHEAD > self._tokens_in:
+        said = quote(RECALL_HEAD, units, chosen, self._costs, self._marks)
+        if not self._may_add(said):
             return
-        self.items.append(message)
-        self._tokens += tokens
+        self._left.append(said)
+        self._tokens += said.tokens
         self._hidden -= chosen
         self.tally.recalled += len(chosen)
+
+    def _may_add(self, said: Quote) -> bool:
+        """Whether with it no more is sent than came in: what was reckoned is counted where that's near."""
+        tokens = self._tokens + said.tokens
+        if SURELY * tokens > self._tokens_in:
+            tokens = sum(map(self._item_tokens, (*self.items, *said.items())))
+        return tokens + MESSAGE_OVERHEAD <= self._tokens_in
 
 
 def _best(related: NDArray[np.float64], most: int) -> Iterator[int]:

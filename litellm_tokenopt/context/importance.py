@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ..lexical import terms
 from ..memo import Memo
 from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
-from ..request import Message, has_cache_control, is_system, last_question, text_of, tool_calls, user_turns
+from ..request import Message, has_cache_control, is_system, last_question, text_of, tool_calls
 from .passages import PASSAGE_CHARS
 from .units import Level, is_untouchable, states_constraint
 from .weighing import says_error
@@ -60,9 +60,10 @@ _IS_MARK = re.compile(r"\d|[^\W\d][_./@]\w|[a-z][A-Z]")
 
 _LINE = re.compile(r"(?::\d+)+$")
 _OF_ONESELF = re.compile(
-    r"\b(?:i|my|me|we|our|us|mine|ours|ich|mein\w*|mir|wir|uns\w*|je|mon|ma|mes|nous|notre|nos|yo|mis?|nuestr\w+)\b",
-    re.IGNORECASE,
+    r"\b(?:i|my|me|we|our|us|mine|ours|ich|mein\w*|mir|wir|uns\w*|je|mon|ma|mes|nous|notre|nos|yo|mis?|nuestr\w+)\b"
 )
+"""In lower case: to pass over cases takes a pattern several times as long."""
+
 _WRITES = re.compile(
     r"(?:^|[_.\-])(?:create|update|delete|remove|add|set|send|book|cancel|modify|change|write|edit|apply|commit|push|"
     r"post|put|patch|refund|return|exchange|transfer|deploy|restart|save|insert|move|rename|close|assign|notify|issue)",
@@ -84,12 +85,23 @@ class Importance:
 
 
 def importance(
-    messages: Sequence[Message], question: str | None = None, start: int = 0, pinned: Collection[int] = ()
+    messages: Sequence[Message], question: str | None = None, pinned: Collection[int] = ()
 ) -> tuple[Importance, ...]:
-    """How much each of *messages* from *start* on matters for *question* (None: the last that a user asks).
+    """How much each of *messages* matters for *question* (None: the last that a user asks).
 
     Those at the places *pinned* are critical, as the caller says so.
     """
+    return importance_of(
+        [heard(message) for message in messages],
+        last_question(messages) if question is None else question,
+        pinned=pinned,
+    )
+
+
+def importance_of(
+    messages: Sequence[Heard], question: str, start: int = 0, pinned: Collection[int] = ()
+) -> tuple[Importance, ...]:
+    """The same of messages that were read before, from *start* on."""
     rules = ["pinned" if place in pinned else rule for place, rule in enumerate(certain(messages))]
     open_ones = [index for index in range(start, len(messages)) if not rules[index]]
     found = {}
@@ -130,10 +142,10 @@ def _heads() -> Mapping[str, Logistic]:
     return load_logistic(WEIGHTS, NAME)
 
 
-def certain(messages: Sequence[Message]) -> list[str]:
+def certain(messages: Sequence[Heard]) -> list[str]:
     """For each message the rule that makes it critical; empty where none does."""
-    rules = [_rule(message) for message in messages]
-    asked = user_turns(messages)
+    rules = [message.rule for message in messages]
+    asked = [index for index, message in enumerate(messages) if message.role == "user"]
     waiting = _unresolved(messages)
     start = max(0, len(messages) - LAST_MESSAGES)
     for index in range(len(messages)):
@@ -156,23 +168,51 @@ def _rule(message: Message) -> str:
     return "constraint" if text and len(text) <= CONSTRAINT_CHARS and states_constraint(text) else ""
 
 
-def _unresolved(messages: Sequence[Message]) -> set[int]:
+def _unresolved(messages: Sequence[Heard]) -> set[int]:
     """Messages with calls that have no result yet."""
-    answered = {str(message.get("tool_call_id")) for message in messages if message.get("role") == "tool"}
+    answered = {message.answers for message in messages if message.role == "tool"}
     return {
         index
         for index, message in enumerate(messages)
-        if any(call_id not in answered for call_id, _, _ in tool_calls(message))
+        if any(call_id not in answered for call_id, _, _ in message.calls)
     }
 
 
 # --- what a message says ----------------------------------------------------------------------------------------
 
 
-def said(message: Message) -> str:
-    """All that a message says: its text, and the calls that it makes."""
-    calls = (f"{name} {arguments}" for _, name, arguments in tool_calls(message))
-    return "\n".join((text_of(message.get("content")), *calls)).strip()
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a message says, whatever stands around it.
+
+    `text` is all of it, `content` without the calls that it makes (id, name, arguments). `answers` is the id of the
+    call whose result it is. `rule` makes it critical wherever it stands. `fails`: it's a short result that tells of an
+    error; `of_oneself`: a short text in which users tell something of themselves.
+    """
+
+    role: str
+    calling: bool
+    calls: tuple[tuple[str, str, str], ...]
+    answers: str
+    content: str
+    text: str
+    marks: frozenset[str]
+    words: frozenset[str]
+    rule: str
+    fails: bool
+    of_oneself: bool
+
+
+def heard(message: Message) -> Heard:
+    role, calls, content = str(message.get("role")), tuple(tool_calls(message)), text_of(message.get("content"))
+    text = "\n".join((content, *(f"{name} {arguments}" for _, name, arguments in calls))).strip()
+    short = len(text) < SHORT_CHARS
+    return Heard(
+        role=role, calling=bool(message.get("tool_calls")), calls=calls, answers=str(message.get("tool_call_id") or ""),
+        content=content, text=text, marks=marks_of(text), words=words_of(text), rule=_rule(message),
+        fails=short and role == "tool" and says_error(text),
+        of_oneself=short and role == "user" and _OF_ONESELF.search(text.lower()) is not None,
+    )  # fmt: skip
 
 
 def marks_of(text: str) -> frozenset[str]:
@@ -182,6 +222,8 @@ def marks_of(text: str) -> frozenset[str]:
 
 def _found_marks(text: str) -> Iterable[str]:
     for word in dict.fromkeys(_WORD.findall(text)):
+        if word.isalpha() and word[1:].islower():
+            continue
         mark = word.strip("._-/:+")
         if len(mark) >= LEAST_CHARS and _IS_MARK.search(mark):
             yield mark.lower()
@@ -197,36 +239,29 @@ def _named(path: str) -> tuple[str, str]:
 
 def words_of(text: str) -> frozenset[str]:
     """The terms of *text* of four letters or more, as stems."""
-    return _words.get_or(text, lambda: frozenset(term for term in terms(text) if len(term) >= 4))
+    return _words.get_or(text, lambda: frozenset(term for term in set(terms(text)) if len(term) >= 4))
 
 
 # --- features ---------------------------------------------------------------------------------------------------
 
 
 class Reading:
-    """What stands where in a conversation, up to the message that comes next."""
+    """What stands where in a conversation, up to the message that comes next.
 
-    def __init__(self, messages: Sequence[Message], rules: Sequence[str]) -> None:
-        self.rules = rules
-        self.texts = [said(message) for message in messages]
-        self.marks = [marks_of(text) for text in self.texts]
-        self.words = [words_of(text) for text in self.texts]
-        self.rare = max(3, len(messages) // 8)
+    `own` are the marks that a message is the first to say, `rare_marks` and `rare_words` those that few say; all three,
+    shape (messages,), without what the task and the system prompt say. `again` are the places of what is said again.
+    """
+
+    def __init__(self, messages: Sequence[Heard], rules: Sequence[str]) -> None:
         lasting = [index for index, rule in enumerate(rules) if rule in ("system", "task")]
-        fixed, fixed_words = _all_of(self.marks, lasting), _all_of(self.words, lasting)
-        held = Counter(mark for marks in self.marks for mark in marks)
-        self.held_words = Counter(word for words in self.words for word in words)
+        marks, words = [message.marks for message in messages], [message.words for message in messages]
+        fixed, fixed_words = _all_of(marks, lasting), _all_of(words, lasting)
+        rare = max(3, len(messages) // 8)
+        self.held_words = Counter(chain.from_iterable(words))
         self.again = _said_again(messages)
-        origin: dict[str, int] = {}
-        for index, marks in enumerate(self.marks):
-            if index not in self.again:
-                for mark in marks - fixed:
-                    origin.setdefault(mark, index)
-        self.own = [frozenset(m for m in marks if origin.get(m) == i) for i, marks in enumerate(self.marks)]
-        common = fixed.union(mark for mark, count in held.items() if count > self.rare)
-        common_words = fixed_words.union(word for word, count in self.held_words.items() if count > self.rare)
-        self.rare_marks = [marks - common for marks in self.marks]
-        self.rare_words = [words - common_words for words in self.words]
+        self.own = list(_own(marks, fixed, self.again))
+        self.rare_marks = _without(marks, fixed.union(_common(Counter(chain.from_iterable(marks)), rare)))
+        self.rare_words = _without(words, fixed_words.union(_common(self.held_words, rare)))
 
     def most(self, place: int) -> Level:
         """The highest level that a message can come to: an id of its own is critical, rare words are important."""
@@ -234,6 +269,22 @@ class Reading:
             return Level.CRITICAL
         some = self.rare_marks[place] or len(self.rare_words[place]) >= LEAST_WORDS
         return Level.IMPORTANT if some else Level.BACKGROUND
+
+
+def _own(marks: Sequence[frozenset[str]], fixed: frozenset[str], again: Collection[int]) -> Iterator[frozenset[str]]:
+    seen = set(fixed)
+    for index, said in enumerate(marks):
+        own = frozenset[str]() if index in again else said - seen
+        seen |= own
+        yield own
+
+
+def _common(held: Mapping[str, int], rare: int) -> Iterator[str]:
+    return (said for said, count in held.items() if count > rare)
+
+
+def _without(found: Sequence[frozenset[str]], some: frozenset[str]) -> list[frozenset[str]]:
+    return [one - some for one in found]
 
 
 def _all_of(found: Sequence[frozenset[str]], places: Iterable[int]) -> frozenset[str]:
@@ -250,10 +301,8 @@ class Weighable(NamedTuple):
     most: NDArray[np.int64]
 
 
-def features(
-    messages: Sequence[Message], rules: Sequence[str], places: Sequence[int], question: str | None = None
-) -> Weighable:
-    """What tells how much the messages at *places* matter, as numbers of about one size."""
+def features(messages: Sequence[Heard], rules: Sequence[str], places: Sequence[int], question: str) -> Weighable:
+    """What tells how much the messages at *places* matter for *question*, as numbers of about one size."""
     import numpy as np
 
     told = _Features(messages, rules, question)
@@ -265,21 +314,26 @@ def features(
 
 
 class _Features:
-    def __init__(self, messages: Sequence[Message], rules: Sequence[str], question: str | None) -> None:
-        asked = last_question(messages) if question is None else question
+    def __init__(self, messages: Sequence[Heard], rules: Sequence[str], question: str) -> None:
         self._messages = messages
         self.reading = reading = Reading(messages, rules)
-        self._question = words_of(asked)
-        latest = range(max(0, len(messages) - 3), len(messages))
-        self._latest = _all_of(reading.words, latest), _all_of(reading.marks, latest)
-        self._turn = _turns(messages)
-        self._answers = list(accumulate(float(message.get("role") == "assistant") for message in messages))
-        self._calls = {id_: name for message in messages for id_, name, _ in tool_calls(message)}
-        self._results = {str(m.get("tool_call_id")): i for i, m in enumerate(messages) if m.get("role") == "tool"}
+        self._question = words_of(question)
+        latest = messages[-3:]
+        self._latest_words = frozenset[str]().union(*(message.words for message in latest))
+        self._latest_marks = frozenset[str]().union(*(message.marks for message in latest))
+        held, count = reading.held_words, len(messages)
+        self._peculiar = {
+            word: math.log(1 + count / held[word]) if held[word] else 0.0
+            for word in self._question | self._latest_words
+        }
+        self._turn = list(accumulate(message.role == "user" for message in messages))
+        self._answers = list(accumulate(float(message.role == "assistant") for message in messages))
+        self._calls = {id_: name for message in messages for id_, name, _ in message.calls}
+        self._results = {message.answers: message for message in messages if message.role == "tool"}
         self._words_used = [0] * len(messages)
         self.least = self._used()
-        self._sorts = [self._sort(index) for index in range(len(messages))]
-        self._held = Counter(key for sort in self._sorts for key in sort)
+        self._sorts = [self._sort(message) for message in messages]
+        self._held = Counter(chain.from_iterable(self._sorts))
         self._used_of = [self._count(level) for level in (Level.IMPORTANT, Level.CRITICAL)]
 
     def _used(self) -> list[Level]:
@@ -288,29 +342,20 @@ class _Features:
         marks: set[str] = set()
         words: set[str] = set()
         for index in range(len(self._messages) - 1, -1, -1):
+            message, own = self._messages[index], reading.own[index]
             self._words_used[index] = worded = len(reading.rare_words[index] & words)
-            own = not marks.isdisjoint(reading.own[index])
-            some = worded >= LEAST_WORDS or not marks.isdisjoint(reading.rare_marks[index]) or self._tells(index)
-            found.append(Level.CRITICAL if own else Level.IMPORTANT if some else Level.BACKGROUND)
-            if self._messages[index].get("role") == "assistant":
-                marks |= reading.marks[index]
-                words |= reading.words[index]
+            tells = bool(own) and message.of_oneself
+            some = worded >= LEAST_WORDS or tells or not marks.isdisjoint(reading.rare_marks[index])
+            least = Level.IMPORTANT if some else Level.BACKGROUND
+            found.append(least if marks.isdisjoint(own) else Level.CRITICAL)
+            if message.role == "assistant":
+                marks |= message.marks
+                words |= message.words
         return found[::-1]
 
-    def _tells(self, index: int) -> bool:
-        """Whether the user tells something of themselves that is said nowhere before: a name, a number, a date."""
-        text = self.reading.texts[index]
-        told = self._messages[index].get("role") == "user" and self.reading.own[index] and len(text) < SHORT_CHARS
-        return bool(told) and _OF_ONESELF.search(text) is not None
-
-    def _fails(self, index: int) -> bool:
-        text = self.reading.texts[index]
-        return self._messages[index].get("role") == "tool" and len(text) < SHORT_CHARS and says_error(text)
-
-    def _sort(self, index: int) -> tuple[Sort, Sort]:
-        """What messages are like the one at *index*: those with its role, and of these those of its tool."""
-        message = self._messages[index]
-        role = str(message.get("role")), bool(message.get("tool_calls"))
+    def _sort(self, message: Heard) -> tuple[Sort, Sort]:
+        """What messages are like this one: those with its role, and of these those of its tool."""
+        role = message.role, message.calling
         return (*role, ""), (*role, f"of {self._tool(message)}")
 
     def _count(self, level: Level) -> Counter[Sort]:
@@ -329,65 +374,55 @@ class _Features:
 
     def row(self, index: int) -> list[float]:
         message, reading, count = self._messages[index], self.reading, len(self._messages)
-        text, role, calls = reading.texts[index], message.get("role"), bool(message.get("tool_calls"))
+        role, calls = message.role, message.calling
         rare, age = reading.rare_marks[index], (count - index) / 10
-        failed = any(self._fails(self._results[id_]) for id_, _, _ in tool_calls(message) if id_ in self._results)
+        failed = any(self._results[id_].fails for id_, _, _ in message.calls if id_ in self._results)
         turns = self._turn[-1] - self._turn[index]
         return [
             role == "user", calls, role == "tool", role == "assistant" and not calls,
             min(age, 6) / 3, math.log1p(age), math.log1p(self._answers[-1] - self._answers[index]),
             min(turns, 8) / 4, not turns, math.log1p(count) / 5,
-            self._fails(index), failed, index in reading.again, _WRITES.search(self._tool(message)) is not None,
-            math.log1p(len(text)) / 5, math.log1p(len(reading.own[index])), math.log1p(len(rare)),
+            message.fails, failed, index in reading.again, _WRITES.search(self._tool(message)) is not None,
+            math.log1p(len(message.text)) / 5, math.log1p(len(reading.own[index])), math.log1p(len(rare)),
             math.log1p(len(reading.rare_words[index])), min(self._words_used[index] / LEAST_WORDS, 1),
-            self._share(reading.words[index] & self._question), self._share(reading.words[index] & self._latest[0]),
-            math.log1p(len(rare & self._latest[1])), self._usually(index, 0), self._usually(index, 1),
+            self._share(message.words & self._question), self._share(message.words & self._latest_words),
+            math.log1p(len(rare & self._latest_marks)), self._usually(index, 0), self._usually(index, 1),
         ]  # fmt: skip
 
-    def _tool(self, message: Message) -> str:
+    def _tool(self, message: Heard) -> str:
         """The tool that a message calls, or whose result it is."""
-        call = self._calls.get(str(message.get("tool_call_id") or ""))
-        return call or next((name for _, name, _ in tool_calls(message)), "")
+        return self._calls.get(message.answers) or next((name for _, name, _ in message.calls), "")
 
     def _share(self, shared: Iterable[str]) -> float:
         """How much of what makes the question peculiar is in *shared*, 0 to about 2."""
-        held, count = self.reading.held_words, len(self._messages)
-        return min(2.0, sum(sorted(math.log(1 + count / held[word]) if held[word] else 0.0 for word in shared)) / 6)
+        return min(2.0, sum(sorted(self._peculiar[word] for word in shared)) / 6)
 
 
-def last_uses(messages: Sequence[Message], reading: Reading) -> tuple[dict[str, int], dict[str, int]]:
+def last_uses(messages: Sequence[Heard]) -> tuple[dict[str, int], dict[str, int]]:
     """Where the model last says each mark, and each word."""
     marks: dict[str, int] = {}
     words: dict[str, int] = {}
     for index, message in enumerate(messages):
-        if message.get("role") == "assistant":
-            marks.update(dict.fromkeys(reading.marks[index], index))
-            words.update(dict.fromkeys(reading.words[index], index))
+        if message.role == "assistant":
+            marks.update(dict.fromkeys(message.marks, index))
+            words.update(dict.fromkeys(message.words, index))
     return marks, words
 
 
-def _turns(messages: Sequence[Message]) -> list[int]:
-    """For each message how many user turns have begun."""
-    turn, turns = 0, []
-    for message in messages:
-        turn += message.get("role") == "user"
-        turns.append(turn)
-    return turns
-
-
-def _said_again(messages: Sequence[Message]) -> frozenset[int]:
+def _said_again(messages: Sequence[Heard]) -> frozenset[int]:
     """Places of results whose call is made again later, or whose text comes again, and of such calls."""
-    calls = {call_id: (name, arguments) for message in messages for call_id, name, arguments in tool_calls(message)}
+    calls = {call_id: (name, arguments) for message in messages for call_id, name, arguments in message.calls}
     seen: set[object] = set()
     older: set[int] = set()
     for index in range(len(messages) - 1, -1, -1):
         message = messages[index]
-        if message.get("role") == "tool":
-            text = text_of(message.get("content"))
-            of = calls.get(str(message.get("tool_call_id") or ""))
-            keys: set[object] = {of, text if len(text) > PASSAGE_CHARS else None}
+        if message.role == "tool":
+            keys: set[object] = {
+                calls.get(message.answers),
+                message.content if len(message.content) > PASSAGE_CHARS else None,
+            }
         else:
-            keys = {("call", name, arguments) for _, name, arguments in tool_calls(message)}
+            keys = {("call", name, arguments) for _, name, arguments in message.calls}
         keys.discard(None)
         if not seen.isdisjoint(keys):
             older.add(index)

@@ -22,18 +22,19 @@ from numpy.typing import NDArray
 from ..models.logistic import Logistic, save_logistic
 from ..models.training.trajectories import coding, data, operations, research, support, trajectories
 from ..models.training.wanderings import as_text, wanderings
-from ..request import Message, canonical, digest
+from ..request import Message, canonical, digest, last_question
 from .importance import (
     LEAST_WORDS,
     NAME,
     WEIGHTS,
+    Heard,
     Reading,
     Weighable,
     certain,
     features,
+    heard,
     last_uses,
     marks_of,
-    said,
     words_of,
 )  # fmt: skip
 from .units import Level
@@ -67,24 +68,26 @@ def labelled(conversations: Iterable[Sequence[Message]]) -> Labelled:
 
 def _cuts(messages: Sequence[Message]) -> Iterator[tuple[Weighable, NDArray[np.int64]]]:
     turns = [n for n, message in enumerate(messages) if message.get("role") == "assistant" and n >= LEAST_MESSAGES]
+    every = [heard(message) for message in messages]
     for cut in turns[::CUT_EVERY]:
-        before = messages[:cut]
+        before = every[:cut]
         rules = certain(before)
         judged = [n for n, rule in enumerate(rules) if not rule]
         if judged:
-            levels = used(before, rules, messages[cut:])
-            yield features(before, rules, judged), np.array([levels[n] for n in judged])
+            levels = used(before, rules, every[cut:])
+            asked = last_question(messages[:cut])
+            yield features(before, rules, judged, asked), np.array([levels[n] for n in judged])
 
 
-def used(before: Sequence[Message], rules: Sequence[str], after: Sequence[Message]) -> list[Level]:
+def used(before: Sequence[Heard], rules: Sequence[str], after: Sequence[Heard]) -> list[Level]:
     """The level of each message of *before*, by what the model used of it in all turns behind it, up to *after*'s end.
 
     Critical: an id or number that it was the first to say. Important: another one, or some rare words. Background:
     nothing.
     """
     reading = Reading(before, rules)
-    marks, words = last_uses(before, reading)
-    told = "\n".join(said(message) for message in after if message.get("role") == "assistant")
+    marks, words = last_uses(before)
+    told = "\n".join(message.text for message in after if message.role == "assistant")
     marks.update(dict.fromkeys(marks_of(told), len(before)))
     words.update(dict.fromkeys(words_of(told), len(before)))
     levels = []

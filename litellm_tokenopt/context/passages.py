@@ -19,8 +19,13 @@ PASSAGE_CHARS = 320
 Form: TypeAlias = Literal["text", "fence", "list", "dict", "string"]
 Kind: TypeAlias = Literal["json", "log", "code", "diff", "markup", "shell", "prose"]
 
-# Stops are tried from the first of a run alone: a line of dots would else be read once for each dot.
-_SENTENCE = re.compile(r".+?(?:(?<![.!?…])[.!?…]++[\"')\]]*+\s+|[\u3002\uff01\uff1f]+\s*|\Z)", re.DOTALL)
+# A set of characters at a pattern's begin is what it's quickly searched for by. Stops are tried from the first of a
+# run alone: a line of dots would else be read once for each dot.
+_SENTENCE_END = re.compile(
+    r"[.!?…\u3002\uff01\uff1f](?:(?<=[.!?…])(?<![.!?…].)[.!?…]*+[\"')\]]*+\s+"
+    r"|(?<=[\u3002\uff01\uff1f])[\u3002\uff01\uff1f]*\s*)",
+    re.DOTALL,
+)
 _CHUNK = re.compile(rf".{{1,{PASSAGE_CHARS}}}(?:\s+|\Z)|.{{1,{PASSAGE_CHARS}}}", re.DOTALL)
 
 
@@ -136,11 +141,20 @@ def _pieces(line: str) -> Iterator[str]:
     if len(line) <= PASSAGE_CHARS:
         yield line
         return
-    for sentence in _SENTENCE.findall(line):
+    for sentence in _sentences(line):
         if len(sentence) <= PASSAGE_CHARS:
             yield sentence
         else:
             yield from _CHUNK.findall(sentence)
+
+
+def _sentences(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        found = _SENTENCE_END.search(text, start + 1)
+        end = found.end() if found else len(text)
+        yield text[start:end]
+        start = end
 
 
 # --- writing ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import math
 import re
 import sys
 from array import array
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,7 +54,7 @@ class Index:
 
     def __init__(self) -> None:
         # Bytes, as the garbage collector passes over them: a full collection stops every thread.
-        self._postings: dict[str, bytearray] = {}
+        self._postings: defaultdict[str, bytearray] = defaultdict(bytearray)
         self._lengths = array("I")
         self._total = 0
 
@@ -61,9 +62,9 @@ class Index:
         return len(self._lengths)
 
     def add(self, text: str) -> None:
-        number, found = len(self._lengths), terms(text)
-        for term in dict.fromkeys(found):
-            self._postings.setdefault(term, bytearray()).extend(number.to_bytes(_BYTES, sys.byteorder))
+        number, found = len(self._lengths).to_bytes(_BYTES, sys.byteorder), terms(text)
+        for term in set(found):
+            self._postings[term] += number
         self._lengths.append(len(found))
         self._total += len(found)
 
@@ -78,13 +79,13 @@ class Index:
         """BM25 of each passage, shape (passages,); how often a term occurs inside a passage is not looked at."""
         import numpy as np
 
-        scores = np.zeros(len(self))
         mean = self._total / len(self) if self._total else 1.0
         norms = 1 + _K1 * (1 - _B + _B * np.array(self._lengths, np.float64) / mean)
-        for term, weight in query.weights.items():
-            numbers = np.frombuffer(self._postings[term], np.uint32).astype(np.intp)
-            scores[numbers] += weight * (_K1 + 1) / norms[numbers]
-        return scores
+        postings = [self._postings[term] for term in query.weights]
+        numbers = np.frombuffer(b"".join(postings), np.uint32).astype(np.intp)
+        weights = np.array([weight * (_K1 + 1) for weight in query.weights.values()])
+        worth = np.repeat(weights, [len(found) // _BYTES for found in postings]) / norms[numbers]
+        return np.asarray(np.bincount(numbers, worth, len(self)), np.float64)
 
     def rarity(self) -> float:
         """The idf of a term that stands in one passage alone."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..tokens import count_message
 from .cutting import SMALL_TOKENS, Item, shortened
 from .marks import Marks
 from .units import Level, Part, Unit
@@ -57,13 +56,13 @@ def thin(
     for at, item in enumerate(items):
         part = results.get(item) if isinstance(item, int) else None
         kept = None if part is None else _best(part, shares[levels[part.place]], scores, costs)
-        message = None if part is None or kept is None else shortened(part, kept, marks)
-        if part is not None and kept is not None and message is not None:
-            saved += part.tokens - count_message(message)
+        written = None if part is None or kept is None else shortened(part, kept, marks)
+        if part is not None and kept is not None and written is not None:
+            saved += part.tokens - written.tokens
             hidden.update(number for number in part.numbers if number not in kept)
             messages += 1
             first = min(first, at)
-        out.append(item if message is None else message)
+        out.append(item if written is None else written.message)
     return Thinned(tuple(out), saved, first, frozenset(hidden), messages)
 
 

@@ -15,11 +15,11 @@ from ..tokens import MESSAGE_OVERHEAD, count_message, count_text
 from .kinds import read
 from .passages import PASSAGE_CHARS, Document
 
+ARGUMENTS_CHARS = 240
 _ROLES = ("user", "assistant", "tool")
 _THINKING = ("thinking_blocks", "reasoning_items", "function_call", "audio", "images")
 _CONSTRAINT = re.compile(
-    r"\b(?:must|never|always|do not|don't|under no circumstances|from now on|make sure|no (?:more|less) than)\b",
-    re.IGNORECASE,
+    r"\b(?:must|never|always|do not|don't|under no circumstances|from now on|make sure|no (?:more|less) than)\b"
 )
 
 _documents: Memo[str, Document] = Memo(max_entries=4_000)
@@ -38,7 +38,8 @@ class Part:
     """One message of a unit: its place in the conversation, its text as passages, numbered from `base`.
 
     A `fixed` one is never changed: thinking, a cache mark of the caller's own, media but in results. `media`: it holds
-    blocks that aren't text, which stay where they are; `text_tokens` are about those of its text.
+    blocks that aren't text, which stay where they are; `text_tokens` are about those of its text. `speaker` tells whose
+    text it is where it's quoted; for calls of tools, what was called.
     """
 
     place: int
@@ -50,6 +51,7 @@ class Part:
     fixed: bool = field(init=False)
     media: bool = field(init=False)
     text_tokens: int = field(init=False)
+    speaker: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.numbers = range(self.base, self.base + len(self.document.passages))
@@ -57,6 +59,7 @@ class Part:
         self.media = has_media(self.message)
         text = text_of(self.message.get("content")) if self.media else ""
         self.text_tokens = count_text(text) if self.media else self.tokens - MESSAGE_OVERHEAD
+        self.speaker = _speaker(self.message)
 
     def tokens_of(self, chars: int) -> int:
         """About how many tokens *chars* characters of this message's text are."""
@@ -103,6 +106,13 @@ class Unit:
         return (part.place for part in self.parts)
 
 
+def _speaker(message: Message) -> str:
+    role, name = str(message.get("role")), message.get("name")
+    calls = [f"{tool}({arguments[:ARGUMENTS_CHARS]})" for _, tool, arguments in tool_calls(message)]
+    said = f"{role} ({name})" if name else role
+    return f"{said} called {', '.join(calls)}" if calls else said
+
+
 def _constraints(part: Part) -> Iterator[int]:
     passages = zip(part.numbers, part.document.passages, strict=True)
     return (number for number, passage in passages if states_constraint(passage))
@@ -147,7 +157,7 @@ def is_untouchable(message: Message) -> bool:
 @lru_cache(maxsize=20_000)
 def states_constraint(passage: str) -> bool:
     """Whether the user lays something down: must, never, always, …"""
-    return _CONSTRAINT.search(passage) is not None
+    return _CONSTRAINT.search(passage.lower()) is not None
 
 
 def superseded(units: Sequence[Unit]) -> frozenset[int]:

@@ -30,16 +30,15 @@ BLOB_WEIGHT = -2.0
 LOOKED_AT_CHARS = 400
 """Of a longer line its two ends tell what it is: some of the patterns below take time with a line's square."""
 
+_WARNING = re.compile(r"\bWARN(?:ING)?\b|\b[Ww]arning:|\b(?:level|severity)=warn|\[warn(?:ing)?\]|\bdeprecated\b")
+# These are searched for in lower case: to pass over cases takes a pattern several times as long.
 _ERROR = re.compile(
     r"\b(?:err(?:ors?|no)?|fail(?:ed|ure|ures|ing)?|exceptions?|fatal|panic(?:ked)?|critical|traceback|denied|refused|"
     r"timed? ?out|segfault|abort(?:ed)?|unauthori[sz]ed|forbidden|not found|cannot|exit (?:code|status) [1-9]\d*)\b"
-    r"|\b[A-Z]\w*(?:Error|Exception)\b|^E {2,}\S",
-    re.IGNORECASE,
+    r"|\b[a-z]\w*(?:error|exception)\b|^e {2,}\S"
 )
-_WARNING = re.compile(r"\bWARN(?:ING)?\b|\b[Ww]arning:|\b(?:level|severity)=warn|\[warn(?:ing)?\]|\bdeprecated\b")
 _NO_ERROR = re.compile(
-    r"\b(?:no|0|zero|without) (?:errors?|failures?|exceptions?)\b|\berrors?\W{0,3}(?:0|null|none|false)\b",
-    re.IGNORECASE,
+    r"\b(?:no|0|zero|without) (?:errors?|failures?|exceptions?)\b|\berrors?\W{0,3}(?:0|null|none|false)\b"
 )
 _BLOB = re.compile(r"[A-Za-z0-9+/=_-]{160,}")
 _VARYING = re.compile(
@@ -78,7 +77,8 @@ _CODE_LINE = re.compile(
 
 def says_error(text: str) -> bool:
     """Whether *text* tells of something that went wrong."""
-    return _ERROR.search(text) is not None and _ERROR.search(_NO_ERROR.sub("", text)) is not None
+    lower = text.lower()
+    return _ERROR.search(lower) is not None and _ERROR.search(_NO_ERROR.sub("", lower)) is not None
 
 
 def warns(text: str) -> bool:
@@ -149,8 +149,7 @@ def looks_like_shell(lines: Sequence[str]) -> bool:
     written = [line for line in lines if line.strip()]
     if any(map(_PROMPT.match, map(_ends, written))):
         return True
-    templates = {_VARYING.sub("#", line.strip()) for line in written}
-    return len(written) >= 12 and len(templates) <= 0.5 * len(written)
+    return len(written) >= 12 and len({_VARYING.sub("#", line.strip()) for line in written}) <= 0.5 * len(written)
 
 
 def _is_code(line: str) -> bool:

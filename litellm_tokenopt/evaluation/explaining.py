@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ..context.cutting import ARGUMENTS_CHARS
 from ..context.importance import Importance, importance
 from ..context.kinds import read
 from ..context.marks import is_own
 from ..context.stage import places_of
+from ..context.units import ARGUMENTS_CHARS
 from ..convert import AT, SYSTEM_AT
 from ..pipeline import Outcome
 from ..request import Message, is_system, text_of, tool_calls

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from litellm_tokenopt.context.cutting import Cut, Quotas, cut
-from litellm_tokenopt.context.marks import MarksWithIds
+from litellm_tokenopt.context.cutting import Cut, Quotas, cut, quote
+from litellm_tokenopt.context.marks import DIGEST_HEAD, Marks, MarksWithIds, PlainMarks
 from litellm_tokenopt.context.thinning import kept_shares
 from litellm_tokenopt.context.units import Level, Unit, add, open_unit, part_of
+from litellm_tokenopt.tokens import count_message
 
 LEVELS = (Level.BACKGROUND, Level.IMPORTANT, Level.CRITICAL)
 
@@ -76,3 +79,20 @@ def test_without_quotas_the_scores_decide() -> None:
     assert shown[Level.BACKGROUND] > 0.5
     assert shown[Level.CRITICAL] < 0.1
     assert found.tokens <= 0.35 * total
+
+
+@pytest.mark.parametrize("marks", [MarksWithIds(), PlainMarks()])
+@given(kept=st.sets(st.integers(0, 400)))
+@settings(max_examples=40, deadline=None)
+def test_what_a_quote_will_take_is_known_before_it_is_written(marks: Marks, kept: set[int]) -> None:
+    """Within a tenth, whatever is kept; and it is never larger than what it stands for."""
+    units = rounds(12)
+    costs = [cost for unit in units for part in unit.parts for cost in part.costs()]
+    said = quote(DIGEST_HEAD, units, kept, costs, marks)
+    items, whole = said.items(), sum(unit.tokens for unit in units)
+    if isinstance(items[0], int):
+        assert said.tokens > 0.9 * whole
+        return
+    tokens = sum(count_message(item) for item in items if not isinstance(item, int))
+    assert said.tokens == pytest.approx(tokens, rel=0.1, abs=10)
+    assert tokens < whole
