@@ -1,7 +1,9 @@
 """What a look-up in the answer cache takes: ``python -m litellm_tokenopt.evaluation.cache_bench --entries 10000``.
 
 Fills an embedded Redis with answers to generated questions, all of one scope (so that each is compared with all), and
-times the cache stage on literal repeats, on rewordings and on new questions, whole and by part.
+times the cache stage on literal repeats, on rewordings and on new questions, whole and by part. Beyond `EMBEDDED`
+answers, which the look-ups ask for, the others stand around these with vectors that no model made: 100,000 embeddings
+would take longer than all the rest.
 """
 
 from __future__ import annotations
@@ -46,6 +48,10 @@ T = TypeVar("T")
 KINDS = ("exact", "semantic", "miss")
 PARTS = ("whole", "processor", "exact key", "embed", "search", "verify")
 """``processor`` is this process's time on its processors, which a busy machine lengthens less than the clock's."""
+
+EMBEDDED = 10_000
+NEAR = 0.9
+"""The cosine of a vector that no model made with the embedding that it stands by: such an entry may be a candidate."""
 
 BATCH = 64
 SETTLE_SECONDS = 1.0
@@ -154,16 +160,20 @@ class Bench:
         stage = CacheStage(self._manager, build_flights(self.settings, self.pool))
         self._pipeline = Pipeline([stage], counter=RequestCounter, budget_seconds=60)
 
-    async def put(self, asked: Sequence[str]) -> None:
-        """Store an answer to each question."""
-        vectors = await self._embedder.embed([normalise(one) for one in asked])
+    async def vectors(self, asked: Sequence[str]) -> NDArray[np.float32]:
+        """The questions' embeddings, shape (questions, dimensions)."""
+        return await self._embedder.embed([normalise(one) for one in asked])
+
+    async def put(self, asked: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Store an answer to each question, to be found by its vector."""
         await asyncio.gather(*(self._put(one, vector) for one, vector in zip(asked, vectors, strict=True)))
 
     async def settle(self, entries: int) -> None:
         """Wait until the answers are searched by the index that so many get: a process looks when it starts."""
         kind = "hnsw" if entries > LARGE_ENTRIES else "flat"
+        (vector,) = await self.vectors(["Which index is there?"])
         while True:
-            await self.ask("Which index is there?")
+            await self.store.search("", vector, 1, 1.0)
             indexes = (await self.store.health())["indexes"]
             if [(index["algorithm"], index["built"]) for index in indexes] == [(kind, True)]:
                 return
@@ -200,12 +210,9 @@ async def run(entries: int, lookups: int, progress: Callable[[int], object]) -> 
     stored, others = asked[:entries], asked[entries:]
     filling, bench = Bench(entries), Bench(entries)
     try:
-        for start in range(0, entries, BATCH):
-            batch = [question for question, _ in stored[start : start + BATCH]]
-            await filling.put(batch)
-            progress(len(batch))
+        await _fill(filling, [question for question, _ in stored], progress)
         await bench.settle(entries)
-        chosen = random.Random(1).sample(stored, min(lookups, entries))
+        chosen = random.Random(1).sample(stored[:EMBEDDED], min(lookups, entries, EMBEDDED))
         kinds: Mapping[str, list[str]] = {
             "exact": [question for question, _ in chosen],
             "semantic": [other for _, other in chosen],
@@ -222,6 +229,33 @@ async def run(entries: int, lookups: int, progress: Callable[[int], object]) -> 
         await bench.pool.aclose()
         await filling.pool.aclose()
     return found
+
+
+async def _fill(bench: Bench, asked: Sequence[str], progress: Callable[[int], object]) -> None:
+    """Store an answer to each question, those beyond `EMBEDDED` around the others' vectors."""
+    import numpy as np
+
+    chance = np.random.default_rng(0)
+    known: list[NDArray[np.float32]] = []
+    for start in range(0, len(asked), BATCH):
+        batch = asked[start : start + BATCH]
+        if start < EMBEDDED:
+            vectors = await bench.vectors(batch)
+            known.append(vectors)
+        else:
+            vectors = _around(known[chance.integers(len(known))][: len(batch)], chance)
+        await bench.put(batch, vectors)
+        progress(len(batch))
+
+
+def _around(vectors: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
+    """Unit vectors with a cosine of `NEAR` to *vectors*."""
+    import numpy as np
+
+    noise = chance.standard_normal(vectors.shape).astype(np.float32)
+    noise -= (noise * vectors).sum(1, keepdims=True) * vectors
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    return np.asarray(NEAR * vectors + (1 - NEAR**2) ** 0.5 * noise, np.float32)
 
 
 def _figures(took: Mapping[str, Sequence[float]], lookups: int) -> dict[str, Any]:
