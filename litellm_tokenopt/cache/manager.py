@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import zlib
@@ -19,6 +20,7 @@ from .kinds import Kind
 from .language import is_english
 from .learner import CheckStats, Learner
 from .normalise import normalise
+from .reading import read
 from .scope import entry_key
 from .stores import AnswerStore, Entry, Hit, Selection
 from .verifier import Judgement, RuleVerifier, Verifier
@@ -185,7 +187,8 @@ class SemanticCacheManager:
             return Lookup(reason="miss")
         vector = (await self.embedder.embed([normalise(question)]))[0]
         candidates = CANDIDATES if accepts is None else SITUATED_CANDIDATES
-        hits = await answers.search(scope, vector, candidates, self.settings.threshold)
+        searching = answers.search(scope, vector, candidates, self.settings.threshold)
+        hits, _ = await asyncio.gather(searching, _read_ahead(question))
         young = [hit for hit in hits if self._young(hit.entry, max_age_seconds)]
         found = await self._chosen(question, young, vector, accepts)
         if found.reworded is not None and accepts is None:
@@ -399,6 +402,11 @@ class SemanticCacheManager:
     def _young(self, entry: Entry, max_age_seconds: float | None) -> bool:
         over = 0 < entry.expires <= self._clock()
         return not over and (max_age_seconds is None or self.age(entry) < max_age_seconds)
+
+
+async def _read_ahead(question: str) -> None:
+    """Read *question* for the verifier's rules, for which there is time while Redis searches."""
+    read(question)
 
 
 def jittered(seconds: float, key: str) -> float:

@@ -150,15 +150,17 @@ def read(text: str) -> Reading:
 def _read(text: str) -> Reading:
     plain = unicodedata.normalize("NFKC", text).translate(_QUOTES).strip()
     literals = tuple(_literal(match.group()) for match in _LITERAL.finditer(plain))
-    lowered = _without_politeness(_expanded(_acronyms(_LITERAL.sub(" \ue000 ", plain)).lower()))
+    marked = _LITERAL.sub(" \ue000 ", plain) if literals else plain
+    lowered = _without_politeness(_expanded(_acronyms(marked).lower()))
     tokens = _unfronted(_numbered(_TOKEN.findall(lowered)))
+    kind = _kind(tokens)
     words: dict[str, str] = {}
     for token in _without_measure(tokens):
         if content := content_stem(token):
             words.setdefault(content, token)
     return Reading(
         tokens=tuple(token for token in tokens if token not in _BREAKS), words=tuple(words), texts=words,
-        names=_names(plain), literals=literals, symbols=_symbols(plain) + foreign_signs(text),
+        names=_names(plain), literals=literals, symbols=_symbols(plain, literals) + foreign_signs(text),
         numbers=tuple(sorted(token for token in tokens if token[0].isdigit())), ranks=_said(lowered, lex.ORDINALS),
         counts=_said(lowered, lex.NUMBER_WORDS), units=tuple(_UNIT.findall(plain)),
         plain=plain, english=is_english(plain), lower=_is_lower(plain), cased=_cased(plain), before=_before(tokens),
@@ -167,13 +169,13 @@ def _read(text: str) -> Reading:
         extraposed=frozenset(_extraposed(tokens)),
         adverbs=frozenset(word for word, token in words.items() if _ADVERB.match(token)),
         mutual=frozenset(content_stem(one) for one, other in pairwise(tokens) if other == "of") & lex.MUTUAL,
-        kind=_kind(tokens),
+        kind=kind,
         negated=tuple(sorted(_negated(tokens))), roles=_roles(tokens), loose=_loose_pairs(tokens),
         listed=_listed_pairs(tokens),
         adjacent=frozenset(_adjacent_pairs(tokens)),
         agents=_agents(tokens), asked=_asked(tokens), focus=frozenset(_focus(tokens)), persons=_persons(tokens),
         owners=_owners(tokens), tense=_tense(tokens),
-        conjunctions=frozenset({"and", "or"} & set(tokens)), duty=_duty(lowered, _kind(tokens)),
+        conjunctions=frozenset({"and", "or"} & set(tokens)), duty=_duty(lowered, kind),
     )  # fmt: skip
 
 
@@ -189,16 +191,16 @@ def _said(text: str, numbers: Mapping[str, int]) -> frozenset[int]:
     return frozenset(n for word in re.findall(r"[a-z]+", text) if (n := numbers.get(word, 0)) > 2)
 
 
-def _symbols(text: str) -> tuple[str, ...]:
-    """Signs of arithmetic, comparison and code, in order; what signs stand at words or alone."""
-    pieces = [sign for piece in _pieces(text) if (sign := _signed(piece))]
+def _symbols(text: str, literals: Sequence[str]) -> tuple[str, ...]:
+    """Signs of arithmetic, comparison and code, in order; what signs stand at words or alone, *literals* aside."""
+    bare = _LITERAL.sub(" ", text) if literals else text
+    pieces = [sign for piece in _pieces(bare) if (sign := _signed(piece))]
     return (*(match.group().strip() for match in _SYMBOL.finditer(text)), *pieces)
 
 
 def _pieces(text: str) -> list[str]:
     """What stands between white space in *text* and holds signs, without marks that end it."""
-    plain = _LITERAL.sub(" ", text)
-    return _PIECE.findall(re.sub(r"(?:\s+[^\w\s]{1,3}|[?!.,;:\s]+)$", "", plain))
+    return _PIECE.findall(re.sub(r"(?:\s+[^\w\s]{1,3}|[?!.,;:\s]+)$", "", text))
 
 
 def _signed(piece: str) -> str:

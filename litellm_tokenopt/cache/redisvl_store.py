@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from ..errors import RedisUnavailable
@@ -263,22 +264,12 @@ async def _nearest(
 ) -> list[tuple[str, float, bytes | None, bytes | None]]:
     """(key, cosine, stored bytes, note) of the *k* nearest of *scope*."""
     from redis.exceptions import ResponseError
-    from redisvl.query import VectorQuery
-    from redisvl.query.filter import Tag
 
-    query = VectorQuery(
-        vector=vector_bytes(vector),
-        vector_field_name=VECTOR,
-        filter_expression=Tag(SCOPE) == scope,
-        num_results=k,
-        return_fields=[ENTRY, NOTE],
-    )
     # By hand: RedisVL decodes what it finds, and an entry is no text. The entries come in the same round trip.
-    given = [item for pair in query.params.items() for item in pair]
     index = home.indexes.alias(len(vector))
     try:
         answer: list[Any] = await client.execute_command(
-            "FT.SEARCH", index, *query.get_args(), "PARAMS", len(given), *given
+            "FT.SEARCH", index, *_search_of(scope, k), vector_bytes(vector)
         )
     except ResponseError as error:
         if not is_missing(error):
@@ -286,6 +277,23 @@ async def _nearest(
         await home.indexes.restore(client, len(vector))
         return []
     return [_row(name, fields or (), home.begin) for name, fields in zip(answer[1::2], answer[2::2], strict=True)]
+
+
+@lru_cache(maxsize=1_000)
+def _search_of(scope: str, k: int) -> tuple[str | int, ...]:
+    """A search for the *k* nearest of *scope*, without its last word: the vector's bytes."""
+    from redisvl.query import VectorQuery
+    from redisvl.query.filter import Tag
+
+    query = VectorQuery(
+        vector=b"",
+        vector_field_name=VECTOR,
+        filter_expression=Tag(SCOPE) == scope,
+        num_results=k,
+        return_fields=[ENTRY, NOTE],
+    )
+    (name,) = query.params
+    return (*query.get_args(), "PARAMS", 2, name)
 
 
 async def _fetch_with(client: Redis, name: str, other: str) -> tuple[bytes | None, bytes | None]:

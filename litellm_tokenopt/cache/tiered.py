@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnavailableError
@@ -19,12 +20,24 @@ logger = logging.getLogger(__name__)
 
 LOCAL_SECONDS = 60.0
 ASK_SECONDS = 5.0
+LATE_ENTRIES, LATE_AT_ONCE = 64, 2
+"""So many entries wait for a second chance to be written to Redis; so many get one beside each write that succeeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """An entry that Redis did not take in time, and when its own time is over."""
+
+    entry: Entry
+    vector: NDArray[np.float32] | None
+    until: float
 
 
 class TieredAnswerStore:
     """What this process stored or found last is found in its memory at once, the rest in *shared*.
 
-    While *shared* is out of reach, *memory* does everything; said in the log once each time.
+    While *shared* is out of reach, *memory* does everything; said in the log once each time. What it didn't take then
+    is written beside later entries, unless it was removed meanwhile; `health` counts what still waits (``late``).
 
     What is removed (`remove`) is gone at once in *shared* and in the process that removes it. Another process forgets
     its own copies with the next look-up that asks *shared*: one in `ASK_SECONDS` does in any case. While *shared*
@@ -45,6 +58,7 @@ class TieredAnswerStore:
         self._ask_at = 0.0
         self._generation = shared.generation
         self._alone = False
+        self._late: dict[str, _Late] = {}
 
     async def get_exact(self, key: str) -> Entry | None:
         local = self._memory.peek(key)
@@ -87,13 +101,36 @@ class TieredAnswerStore:
     async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
         # First and without a pause: the same request may come again while Redis is being written.
         self._memory.keep(entry, vector, min(ttl_seconds, self._local_seconds))
+        self._late.pop(entry.key, None)
         try:
             await self._shared.put(entry, vector, ttl_seconds)
         except UnavailableError as error:
             self._failed(error)
             self._memory.keep(entry, vector, ttl_seconds)
+            self._late[entry.key] = _Late(entry, vector, self._clock() + ttl_seconds)
+            while len(self._late) > LATE_ENTRIES:
+                del self._late[next(iter(self._late))]
         else:
             self._alone = False
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Write some of what is late."""
+        try:
+            for late in list(self._late.values())[:LATE_AT_ONCE]:
+                await self._write(late)
+        except UnavailableError as error:
+            self._failed(error)
+
+    async def _write(self, late: _Late) -> None:
+        """Write *late* as if it came now, unless it was removed, or another process has stored an answer since."""
+        key, left = late.entry.key, late.until - self._clock()
+        found = await self._shared.get_exact(key) if left > 0 else None
+        self._forget_removed()
+        if left > 0 and found in (None, late.entry) and self._late.get(key) is late:
+            await self._shared.put(late.entry, late.vector, left)
+        if self._late.get(key) is late:
+            del self._late[key]
 
     async def note(self, key: str, change: Callable[[str], str]) -> str | None:
         try:
@@ -104,6 +141,7 @@ class TieredAnswerStore:
 
     async def drop(self, key: str) -> None:
         await self._memory.drop(key)
+        self._late.pop(key, None)
         try:
             await self._shared.drop(key)
         except UnavailableError as error:
@@ -115,18 +153,21 @@ class TieredAnswerStore:
     async def remove(self, selection: Selection) -> int:
         """`AnswerStore.remove`; this process forgets the entries also when *shared* can't be reached."""
         await self._memory.remove(selection)
+        self._late = {key: late for key, late in self._late.items() if not selection.holds(late.entry)}
         return await self._shared.remove(selection)
 
     async def holdings(self) -> list[Holdings]:
         return await self._shared.holdings()
 
     async def health(self) -> Mapping[str, Any]:
-        return {**await self._shared.health(), "memory": dict(await self._memory.health())}
+        memory = {**await self._memory.health(), "late": len(self._late)}
+        return {**await self._shared.health(), "memory": memory}
 
     def _forget_removed(self) -> None:
         if self._shared.generation != self._generation:
             self._generation = self._shared.generation
             self._memory.clear()
+            self._late.clear()
 
     def _failed(self, error: UnavailableError) -> None:
         if not self._alone:

@@ -27,8 +27,9 @@ def pair_inputs(
         middle, end = len(a) + 1, len(a) + len(b) + 3
         arrays["input_ids"][row, :end] = [first, *a, last, *b, last]
         arrays["second"][row, middle + 1 : end] = 1
-        arrays["shared"][row, 1:middle] = np.isin(a, b)
-        arrays["shared"][row, middle + 1 : end - 1] = np.isin(b, a)
+        ours, theirs = set(a), set(b)
+        arrays["shared"][row, 1:middle] = [piece in theirs for piece in a]
+        arrays["shared"][row, middle + 1 : end - 1] = [piece in ours for piece in b]
         arrays["text"][row, 1:middle] = arrays["text"][row, middle + 1 : end - 1] = 1
         arrays["padding"][row, end:] = 1
     return arrays

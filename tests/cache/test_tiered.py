@@ -12,8 +12,8 @@ import pytest
 
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
-from litellm_tokenopt.cache.stores import Selection
-from litellm_tokenopt.cache.tiered import ASK_SECONDS, TieredAnswerStore
+from litellm_tokenopt.cache.stores import Entry, Selection
+from litellm_tokenopt.cache.tiered import ASK_SECONDS, LATE_ENTRIES, TieredAnswerStore
 from litellm_tokenopt.errors import RedisUnavailable
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import RedisSettings
@@ -79,6 +79,63 @@ async def test_alone_without_redis(make: SimpleNamespace, clock: Any, caplog: py
         assert await store.get_exact(entry.key) is None
     assert [r.name for r in caplog.records].count("litellm_tokenopt.cache.tiered") == 1
     assert (await store.health())["reachable"] is False
+
+
+class Busy(RedisAnswerStore):
+    """A Redis that has no time for writes while it is *busy*."""
+
+    busy = True
+
+    async def put(self, entry: Entry, vector: Any, ttl_seconds: float) -> None:
+        if self.busy:
+            raise RedisUnavailable("gave no answer within 0.5 s")
+        await super().put(entry, vector, ttl_seconds)
+
+
+async def test_a_late_write_is_made_up_for(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
+    """What Redis was too slow for is written beside the next entries, for the time it has left; counted until then."""
+    shared = Busy(pool, "test", "m")
+    store, other = TieredAnswerStore(MemoryAnswerStore(10), shared, clock=clock), RedisAnswerStore(pool, "test", "m")
+    late, short = make.entry(key="late"), make.entry(key="short")
+    await store.put(late, None, 60)
+    await store.put(late, VECTOR, 60)
+    await store.put(short, VECTOR, 5)
+    assert (await store.health())["memory"]["late"] == 2
+    clock.seconds += 10
+    shared.busy = False
+    await store.put(make.entry(key="next"), None, 60)
+    assert [await other.get_exact(key) for key in ("late", "short")] == [late, None]
+    assert [hit.entry for hit in await other.search("s1", VECTOR, 5, 0.9)] == [late]
+    assert (await store.health())["memory"]["late"] == 0
+
+
+async def test_a_late_write_brings_nothing_back(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
+    """What was dropped here, removed by another process, or stored anew by one, is not overwritten later."""
+    shared, other = Busy(pool, "test", "m"), RedisAnswerStore(pool, "test", "m")
+    await shared.get_exact("nothing")
+    store = TieredAnswerStore(MemoryAnswerStore(10), shared, clock=clock)
+    for key in ("dropped", "anew"):
+        await store.put(make.entry(key=key), VECTOR, 60)
+    await store.drop("dropped")
+    newer = make.entry(key="anew", text="newer")
+    await other.put(newer, VECTOR, 60)
+    shared.busy = False
+    await store.put(make.entry(key="next"), None, 60)
+    assert [await other.get_exact(key) for key in ("dropped", "anew")] == [None, newer]
+    shared.busy = True
+    await store.put(make.entry(key="removed"), VECTOR, 60)
+    await other.remove(Selection(key="removed"))
+    shared.busy = False
+    await store.put(make.entry(key="next"), None, 60)
+    assert await other.get_exact("removed") is None
+
+
+async def test_no_more_wait_than_are_kept(make: SimpleNamespace) -> None:
+    """Of many that Redis didn't take the last wait."""
+    store = TieredAnswerStore(MemoryAnswerStore(1000), absent())
+    for number in range(LATE_ENTRIES + 5):
+        await store.put(make.entry(key=str(number)), None, 60)
+    assert (await store.health())["memory"]["late"] == LATE_ENTRIES
 
 
 async def test_removal_reaches_other_workers(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
