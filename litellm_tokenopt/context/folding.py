@@ -278,10 +278,12 @@ class Fold:
         settings = self._settings
         weighed = self._weigh()
         whole = self._whole(keep_turns)
+        by_place = [one.level for one in weighed]
         levels = [
-            Level.CRITICAL if kept else max(weighed[place].level for place in unit.places)
+            Level.CRITICAL if kept else max(by_place[unit.parts[0].place : unit.parts[-1].place + 1])
+            if unit.calls else by_place[unit.parts[0].place]
             for unit, kept in zip(self._units, whole, strict=True)
-        ]
+        ]  # fmt: skip
         found = cut(
             self._units, levels, whole=whole, scores=self._scores(need, weighed), costs=self._costs,
             budget_tokens=int(settings.budget_tokens * share) + self._question_tokens, marks=self._marks,

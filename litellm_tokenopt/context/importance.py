@@ -260,8 +260,8 @@ class Reading:
         self.held_words = Counter(chain.from_iterable(words))
         self.again = _said_again(messages)
         self.own = list(_own(marks, fixed, self.again))
-        self.rare_marks = _without(marks, fixed.union(_common(Counter(chain.from_iterable(marks)), rare)))
-        self.rare_words = _without(words, fixed_words.union(_common(self.held_words, rare)))
+        self.rare_marks = _without(marks, fixed | _common(Counter(chain.from_iterable(marks)), rare))
+        self.rare_words = _without(words, fixed_words | _common(self.held_words, rare))
 
     def most(self, place: int) -> Level:
         """The highest level that a message can come to: an id of its own is critical, rare words are important."""
@@ -279,8 +279,8 @@ def _own(marks: Sequence[frozenset[str]], fixed: frozenset[str], again: Collecti
         yield own
 
 
-def _common(held: Mapping[str, int], rare: int) -> Iterator[str]:
-    return (said for said, count in held.items() if count > rare)
+def _common(held: Mapping[str, int], rare: int) -> set[str]:
+    return {said for said, count in held.items() if count > rare}
 
 
 def _without(found: Sequence[frozenset[str]], some: frozenset[str]) -> list[frozenset[str]]:
