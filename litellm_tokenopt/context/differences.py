@@ -1,13 +1,15 @@
-"""A result that nearly repeats an earlier one of the same request, said as a difference against it.
+"""A result that is like an earlier one of the same request, told by that one.
 
-The earlier one is sent in full in the same request, and named by the call that it answers, so nothing is lost: a record
-that comes back from a write is its last full reading and the members that changed, a file that is read again the lines
-that are others now. What a message becomes depends on it and the messages before it alone.
+The earlier one stands before it in the same request, and is named by the call that it answers, so nothing is lost: a
+record that comes back from a write is its last full reading and the members that changed, a file that is read again the
+lines that are others now, and another record of the same kind its own values in the order of the earlier one's keys
+(`following`). What a message becomes depends on it and the messages before it alone.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,25 +19,29 @@ from itertools import islice, takewhile
 from ..memo import Memo
 from ..request import OWN_TOOL_PREFIX, Message, digest, is_text_part, text_of, tool_calls
 from ..tokens import count_text
-from .marks import SAME, SAME_RECORD, is_difference, is_own
+from .following import following, names_in
+from .marks import KEYS_AS, SAME, SAME_RECORD, is_difference, is_own
 from .records import is_json, values_of
 from .units import is_untouchable
 
-LEAST_CHARS = 300
+LEAST_CHARS = 200
 """Shorter results are sent as they are."""
 
-MOST_SHARE = 0.5
-"""A difference has at most this part of the tokens of what it stands for: it's harder to read."""
+MOST_OF_LINES, MOST_OF_RECORD, MOST_OF_KEYS = 0.5, 0.6, 0.85
+"""Of the tokens of what it stands for a difference has at most this part, of lines or of members, and values without
+their keys that one: they're harder to read."""
 
 ALIKE_SHARE = 0.5
-"""So much of a result, in characters, must stand in another one too before they are compared."""
+"""So much of a result, in characters or in keys, must stand in another one too before they are compared."""
 
 LOOKED_BACK, COMPARED = 24, 2
-"""Of so many full results before it, a result is compared with those that share most with it."""
+"""Of so many results before it, a result is compared with those that share most with it."""
 
 LEAF_CHARS = 60
 ARGUMENT_CHARS, CALL_CHARS = 48, 120
 _IN_PATHS = frozenset('.[]"')
+_IN_TABLE = re.compile(r'["\].](?:rows|groups|columns|all_rows)[."\[]')
+"""A path into a table: nobody knows it where the table's columns were left out."""
 
 _pieces: Memo[str, Mapping[str, int]] = Memo(max_entries=4_000)
 _told: Memo[str, str] = Memo(max_entries=20_000)
@@ -56,44 +62,88 @@ def new_chars(messages: Sequence[Message]) -> int:
     return sum(len(text) for text in texts if len(text) >= LEAST_CHARS and text not in _pieces)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A result that others may name: its call, its tool, its text, and whether it's sent with its keys."""
+
+    call: str
+    tool: str
+    text: str
+    keyed: bool
+
+
 class _Teller:
-    """Goes through a conversation from its beginning; `full` has the last full result of each call, latest last."""
+    """Goes through a conversation from its beginning.
+
+    `said` has the last result of each call that was not told by its difference, latest last; `keyed` by tool the call
+    of the last one that was sent with its keys.
+    """
 
     def __init__(self) -> None:
-        self._full: dict[str, str] = {}
-        self._calls: dict[str, str] = {}
+        self._said: dict[str, _Said] = {}
+        self._keyed: dict[str, str] = {}
+        self._calls: dict[str, tuple[str, str]] = {}
         self._key = ""
 
     def told(self, message: Message, may_change: bool) -> Message:
         if message.get("role") != "tool":
-            self._calls.update((call_id, named(name, arguments)) for call_id, name, arguments in tool_calls(message))
+            calls = tool_calls(message)
+            self._calls.update((call_id, (name, named(name, arguments))) for call_id, name, arguments in calls)
             return message
-        call, text = self._calls.get(str(message.get("tool_call_id") or "")), _only_text(message)
-        if call is None or call.startswith(OWN_TOOL_PREFIX) or len(text) < LEAST_CHARS:
-            return message
-        if is_own(message) or is_difference(message):
+        tool, call = self._calls.get(str(message.get("tool_call_id") or ""), ("", ""))
+        text = _only_text(message)
+        if not call or call.startswith(OWN_TOOL_PREFIX) or is_own(message) or is_difference(message):
             return message
         self._key = digest(self._key, call, text, str(may_change))
-        if may_change and not is_untouchable(message) and (shorter := self._shorter(text)):
-            return _with_text(message, shorter)
-        self._full.pop(call, None)
-        self._full[call] = text
-        return message
+        may_change = may_change and len(text) >= LEAST_CHARS and not is_untouchable(message)
+        shorter = _told.get_or(self._key, lambda: self._shortest(text)) if may_change else ""
+        if not shorter.startswith((SAME, SAME_RECORD)):
+            self._remember(_Said(call, tool, text, not shorter))
+        return _with_text(message, shorter) if shorter else message
 
-    def _shorter(self, text: str) -> str:
-        return _told.get_or(self._key, lambda: _shortest(text, self._full))
+    def _remember(self, said: _Said) -> None:
+        if said.keyed and _has_keys(said.text):
+            self._keyed[said.tool] = said.call
+        self._said.pop(said.call, None)
+        if len(said.text) >= LEAST_CHARS:
+            self._said[said.call] = said
+
+    def _shortest(self, text: str) -> str:
+        """*text* told by one of the results before it; empty where it stays."""
+        latest = list(islice(reversed(self._said.values()), LOOKED_BACK))
+        whole = count_text(text)
+        most_changed = MOST_OF_RECORD if _is_record(text) else MOST_OF_LINES
+        told = dict.fromkeys(self._differences(text, latest), most_changed)
+        told |= dict.fromkeys(self._by_keys(text, latest), MOST_OF_KEYS)
+        fitting = [one for one, most in told.items() if count_text(one) <= most * whole]
+        return min(fitting, key=count_text, default="")
+
+    def _differences(self, text: str, latest: Sequence[_Said]) -> Iterator[str]:
+        pieces = pieces_of(text)
+        least = ALIKE_SHARE * sum(pieces.values())
+        for base in _nearest([(_shared(pieces, pieces_of(one.text)), one) for one in latest], least):
+            told = difference(base.call, base.text, text)
+            if base.keyed or not _IN_TABLE.search(told):
+                yield told
+
+    def _by_keys(self, text: str, latest: Sequence[_Said]) -> Iterator[str]:
+        """*text* as its own values, by the keys of others."""
+        if not _is_record(text):
+            return
+        names = names_in(text)
+        keyed = [one for one in latest if one.keyed and _is_record(one.text)]
+        shared = [(len(names & names_in(one.text)), one) for one in keyed]
+        for base in _nearest(shared, max(1, ALIKE_SHARE * len(names))):
+            is_last = self._keyed.get(base.tool) == base.call
+            values = following(base.text, text)
+            if values:
+                yield f"{KEYS_AS}{_quoted(f'last {base.tool} with keys' if is_last else base.call)[1:]},{values}}}"
 
 
-def _shortest(text: str, full: dict[str, str]) -> str:
-    """*text* as a difference against one of the *full* results (by their calls); empty where it stays."""
-    pieces = pieces_of(text)
-    least = ALIKE_SHARE * sum(pieces.values())
-    latest = ((call, full[call]) for call in islice(reversed(full), LOOKED_BACK))
-    shared = [(_shared(pieces, pieces_of(base)), call, base) for call, base in latest]
-    nearest = sorted((one for one in shared if one[0] >= least), key=lambda one: -one[0])[:COMPARED]
-    found = filter(None, (difference(call, base, text) for _, call, base in nearest))
-    best = min(found, key=count_text, default="")
-    return best if count_text(best) <= MOST_SHARE * count_text(text) else ""
+def _nearest(shared: Sequence[tuple[float, _Said]], least: float) -> Iterator[_Said]:
+    """Of results, each with how much it shares, those that share most, and at least so much; the latest first."""
+    most = sorted((one for one in shared if one[0] >= least), key=lambda one: -one[0])
+    return (said for _, said in most[:COMPARED])
 
 
 def _shared(some: Mapping[str, int], others: Mapping[str, int]) -> int:
@@ -145,6 +195,10 @@ def _pieces_in(text: str) -> Iterator[str]:
     return _leaves(text.strip()) if _is_record(text) else iter(text.split("\n"))
 
 
+def _has_keys(text: str) -> bool:
+    return '":' in text and text[:1] in ("{", "[")
+
+
 def _is_record(text: str) -> bool:
     """Whether it's JSON in one line; in several lines it's a text like others, whose layout may matter."""
     return "\n" not in text and is_json(text)
@@ -181,7 +235,7 @@ class _Changes:
 
 
 def _of_records(call: str, base: str, text: str) -> str:
-    """``{"same_as": "last full result of …", "but": {path: value}, "without": [path]}``."""
+    """``{"same_as": "last full …", "but": {path: value}, "without": [path]}``."""
     changes = _compared(base, text, "")
     if "" in changes.now:
         return ""

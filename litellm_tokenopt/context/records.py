@@ -3,7 +3,8 @@
 Objects that are alike become a table, ``{"columns": [...], "rows": [[...], ...]}``: members of a member have columns
 of their own (``price.net``), what all rows have in common is said once, before them (``"all_rows": {...}``). Where some
 lack members, ``"absent"`` says what stands in the cells of those: a text that no other cell holds. Lists of such lists
-have ``"groups"`` of rows; of an object of objects ``"keyed_by"`` names the column that holds the keys. Numbers stay as
+have ``"groups"`` of rows; where rows come again in several groups each is said once, and the groups name them by the
+column ``"groups_of"``. Of an object of objects ``"keyed_by"`` names the column that holds the keys. Numbers stay as
 they were written.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, TypeAlias
@@ -20,6 +21,7 @@ from .outliers import far_off, rare
 from .passages import PASSAGE_CHARS, Branch, Form, Passage, Shelf
 from .plain import plain_kind, weighed
 from .weighing import ERROR_WEIGHT, REPEAT_WEIGHT, is_blob, says_error
+from .written import Members, Number, list_of, object_of, parsed, quoted, sendable
 
 JSON_DEPTH = 8
 """Deeper containers are one passage each, and stay as they are written but for white space."""
@@ -37,18 +39,17 @@ MOST_ABSENT = 0.5
 """Of a table's cells at most this part may be absent: else its rows have little in common."""
 
 _BLANK = re.compile(r"[ \t\n\r]*")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half a character: no text that is sent may hold it but as an escape."""
 
 _TABLES = frozenset(
-    (*keyed, *absent, *common, "columns", form)
+    (*keyed, *absent, *common, "columns", *form)
     for keyed in ((), ("keyed_by",))
     for absent in ((), ("absent",))
     for common in ((), ("all_rows",))
-    for form in ("rows", "groups")
+    for form in (("rows",), ("groups",), ("groups_of", "groups", "rows"))
 )
-_MOST_KEYS = 5
-_LEVELS = {"keyed_by": 0, "absent": 0, "all_rows": 1, "columns": 1, "rows": 2, "groups": 3}
+_MOST_KEYS = 6
+_NAME_STARTS = frozenset('"-0123456789')
+_LEVELS = {"keyed_by": 0, "absent": 0, "all_rows": 1, "columns": 1, "groups_of": 0, "rows": 2, "groups": 3}
 _decoder = json.JSONDecoder()
 
 
@@ -84,8 +85,7 @@ def condense_lines(text: str) -> str:
 
 def condense(text: str) -> str:
     """The JSON container *text* without white space between its values, and like rows as tables. Idempotent."""
-    written = _Writer().write(_as_written.decode(text))
-    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", written)
+    return sendable(_Writer().write(parsed(text)))
 
 
 def values_of(text: str) -> list[tuple[str, str]]:
@@ -106,26 +106,8 @@ def read(text: str, shelf: Shelf) -> Branch:
 # --- in fewer characters ----------------------------------------------------------------------------------------
 
 
-class _Number(str):
-    """A number as it was written."""
-
-    __slots__ = ()
-
-
 Path: TypeAlias = tuple[str, ...]
 """The keys that lead to a member of a member."""
-
-
-class _Object(tuple[tuple[str, Any], ...]):
-    """The members of a JSON object, in their order."""
-
-    __slots__ = ()
-
-
-_as_written = json.JSONDecoder(
-    object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_Number
-)
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class _Writer:
@@ -135,9 +117,9 @@ class _Writer:
         self._written: dict[int, tuple[str, bool]] = {}
 
     def write(self, value: Any) -> str:
-        if isinstance(value, _Number):
+        if isinstance(value, Number):
             return value
-        return self._container(value)[0] if isinstance(value, (_Object, list)) else _quoted(value)
+        return self._container(value)[0] if isinstance(value, (Members, list)) else quoted(value)
 
     def _container(self, value: Any) -> tuple[str, bool]:
         """The text of a list or object, and whether that is a table."""
@@ -148,72 +130,73 @@ class _Writer:
         return self._written[id(value)]
 
     def _plain(self, value: Any) -> str:
-        if isinstance(value, _Object) and is_table([key for key, _ in value]):
-            return _object((key, self._laid_out(item, _LEVELS[key])) for key, item in value)
+        if isinstance(value, Members) and is_table(value.names):
+            return object_of((key, self._laid_out(item, _LEVELS[key])) for key, item in value)
         return self._laid_out(value, 1)
 
     def _laid_out(self, value: Any, levels: int) -> str:
         """*value* with no table in its first *levels* levels."""
-        if levels and isinstance(value, _Object):
-            return _object((key, self._laid_out(item, levels - 1)) for key, item in value)
+        if levels and isinstance(value, Members):
+            return object_of((key, self._laid_out(item, levels - 1)) for key, item in value)
         if levels and isinstance(value, list):
-            return _list(self._laid_out(item, levels - 1) for item in value)
+            return list_of(self._laid_out(item, levels - 1) for item in value)
         return self.write(value)
 
     def _table(self, value: Any) -> str | None:
-        if isinstance(value, _Object):
-            return None if is_table([key for key, _ in value]) else self._keyed(value)
-        if all(isinstance(one, _Object) for one in value):
+        if isinstance(value, Members):
+            return None if is_table(value.names) else self._keyed(value)
+        if all(isinstance(one, Members) for one in value):
             return self._rows(value)
-        if all(isinstance(one, list) and one and all(isinstance(each, _Object) for each in one) for one in value):
+        if all(isinstance(one, list) and one and all(isinstance(each, Members) for each in one) for one in value):
             return self._groups(value)
         return None
 
-    def _rows(self, objects: Sequence[_Object]) -> str | None:
+    def _rows(self, objects: Sequence[Members]) -> str | None:
         alike = self._alike(objects)
-        return None if alike is None else _as_table(alike, "rows", alike.rows)
+        return None if alike is None else _as_table(alike, '"rows"', alike.rows)
 
-    def _groups(self, lists: Sequence[Sequence[_Object]]) -> str | None:
+    def _groups(self, lists: Sequence[Sequence[Members]]) -> str | None:
         alike = self._alike([one for each in lists for one in each])
         if alike is None:
             return None
         rows = iter(alike.rows)
-        return _as_table(alike, "groups", [_list(islice(rows, len(each))) for each in lists])
+        whole = _as_table(alike, '"groups"', [list_of(islice(rows, len(each))) for each in lists])
+        return min(filter(None, (whole, _linked(alike, list(map(len, lists))))), key=len)
 
-    def _keyed(self, value: _Object) -> str | None:
+    def _keyed(self, value: Members) -> str | None:
         """An object of objects: the keys are a column of their own, if none says the same."""
         keys = [key for key, _ in value]
-        if len(set(keys)) < len(keys) or not all(isinstance(one, _Object) for _, one in value):
+        if len(set(keys)) < len(keys) or not all(isinstance(one, Members) for _, one in value):
             return None
         alike = self._alike([one for _, one in value])
         if alike is None or KEY in alike.names:
             return None
-        quoted = list(map(_quoted, keys))
-        name = next((name for name, cells in alike.cells.items() if cells == quoted), None)
+        said = list(map(quoted, keys))
+        name = next((name for name, cells in alike.cells.items() if cells == said), None)
         if name is None:
-            name, alike = KEY, replace(alike, cells={KEY: quoted, **alike.cells})
-        return _as_table(alike, "rows", alike.rows, f'"keyed_by":{_quoted(name)},')
+            name, alike = KEY, replace(alike, cells={KEY: said, **alike.cells})
+        return _as_table(alike, '"rows"', alike.rows, f'"keyed_by":{quoted(name)},')
 
-    def _alike(self, objects: Sequence[_Object]) -> _Alike | None:
+    def _alike(self, objects: Sequence[Members]) -> _Alike | None:
         """The columns of *objects*; None where they have little in common."""
-        if len(objects) < TABLE_ROWS or not all(map(_is_single, objects)):
+        if len(objects) < TABLE_ROWS or not all(one.is_single for one in objects):
             return None
         ways = ([dict(leaves(one)) for one in objects] for leaves in (self._deep, self._shallow))
         return next(filter(None, map(_in_columns, ways)), None)
 
-    def _shallow(self, value: _Object) -> Iterator[tuple[Path, str]]:
+    def _shallow(self, value: Members) -> Iterator[tuple[Path, str]]:
         return (((key,), self.write(item)) for key, item in value)
 
-    def _deep(self, value: _Object) -> Iterator[tuple[Path, str]]:
+    def _deep(self, value: Members) -> Iterator[tuple[Path, str]]:
         """(path, text) of what is no object, and of what is a table."""
         for key, item in value:
-            if isinstance(item, _Object) and item and _is_single(item) and not self._is_table(item):
+            if isinstance(item, Members) and item and item.is_single and not self._is_table(item):
                 yield from (((key, *path), text) for path, text in self._deep(item))
             else:
                 yield (key,), self.write(item)
 
-    def _is_table(self, value: _Object) -> bool:
-        return is_table([key for key, _ in value]) or self._container(value)[1]
+    def _is_table(self, value: Members) -> bool:
+        return is_table(value.names) or self._container(value)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +214,7 @@ class _Alike:
 
     @property
     def rows(self) -> list[str]:
-        return list(map(_list, zip(*self.cells.values(), strict=True)))
+        return list(map(list_of, zip(*self.cells.values(), strict=True)))
 
 
 def _in_columns(rows: Sequence[Mapping[Path, str]]) -> _Alike | None:
@@ -253,30 +236,37 @@ def _in_columns(rows: Sequence[Mapping[Path, str]]) -> _Alike | None:
 def _absent(rows: Sequence[Mapping[Path, str]]) -> str | None:
     """A text that none of the cells hold."""
     cells = {cell for row in rows for cell in row.values()}
-    return next((quoted for quoted in map(_quoted, ABSENT) if quoted not in cells), None)
+    return next((mark for mark in map(quoted, ABSENT) if mark not in cells), None)
 
 
 def _as_table(alike: _Alike, form: str, rows: Sequence[str], before: str = "") -> str:
     before += f'"absent":{alike.absent},' if alike.absent else ""
-    common = f'"all_rows":{_object(alike.common.items())},' if alike.common else ""
-    return f'{{{before}{common}"columns":{_list(map(_quoted, alike.cells))},"{form}":{_list(rows)}}}'
+    common = f'"all_rows":{object_of(alike.common.items())},' if alike.common else ""
+    return f'{{{before}{common}"columns":{list_of(map(quoted, alike.cells))},{form}:{list_of(rows)}}}'
 
 
-def _object(members: Iterable[tuple[str, str]]) -> str:
-    return "{" + ",".join(f"{_quoted(key)}:{text}" for key, text in members) + "}"
+def _linked(alike: _Alike, sizes: Sequence[int]) -> str:
+    """Groups of *sizes*, each row said once; empty where none comes again, or no column tells them apart."""
+    name = _names_of_rows(alike)
+    if name is None:
+        return ""
+    cells = iter(alike.cells[name])
+    groups = list_of(list_of(islice(cells, size)) for size in sizes)
+    return _as_table(alike, f'"groups_of":{quoted(name)},"groups":{groups},"rows"', list(dict.fromkeys(alike.rows)))
 
 
-def _list(texts: Iterable[str]) -> str:
-    return "[" + ",".join(texts) + "]"
+def _names_of_rows(alike: _Alike) -> str | None:
+    """The first column whose texts or numbers tell rows apart that come again."""
+    distinct = len(set(alike.rows))
+    if distinct == len(alike.rows):
+        return None
+    named = (name for name, cells in alike.cells.items() if all(cell[0] in _NAME_STARTS for cell in cells))
+    return next((name for name in named if len(set(alike.cells[name]) - {alike.absent}) == distinct), None)
 
 
 def is_table(keys: Sequence[str]) -> bool:
     """Whether an object with these members is a table as it's written here."""
     return tuple(keys) in _TABLES
-
-
-def _is_single(value: _Object) -> bool:
-    return len({key for key, _ in value}) == len(value)
 
 
 # --- as passages ------------------------------------------------------------------------------------------------

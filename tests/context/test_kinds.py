@@ -9,6 +9,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.tables import spread_out
 
 from litellm_tokenopt.context import records
 from litellm_tokenopt.context.kinds import condense, kind_of, read
@@ -181,38 +182,6 @@ alike = st.fixed_dictionaries(
 )
 rows = st.lists(alike, max_size=9) | st.lists(st.lists(alike, min_size=1, max_size=3), max_size=4)
 keyed = st.dictionaries(st.text(max_size=4), alike, max_size=6)
-
-
-def spread_out(value: object) -> object:
-    """*value* with every table as the rows that it stands for."""
-    if isinstance(value, dict) and records.is_table(list(value)):
-        common = value.get("all_rows", {})
-        groups = value.get("groups") or [value["rows"]]
-        absent = value.get("absent", object())
-        cells = [[dict(zip(value["columns"], row, strict=True)) for row in group] for group in groups]
-        listed = [[nested(common, {k: v for k, v in row.items() if v != absent}) for row in group] for group in cells]
-        if "keyed_by" in value:
-            at = value["columns"].index(value["keyed_by"])
-            return {
-                row[at]: {key: item for key, item in one.items() if key != records.KEY}
-                for row, one in zip(value["rows"], listed[0], strict=True)
-            }
-        return listed if "groups" in value else listed[0]
-    if isinstance(value, dict):
-        return {key: spread_out(item) for key, item in value.items()}
-    return [spread_out(item) for item in value] if isinstance(value, list) else value
-
-
-def nested(common: dict[str, object], cells: dict[str, object]) -> dict[str, object]:
-    """A row's cells as the object that it was."""
-    found: dict[str, object] = {}
-    for name, cell in (common | cells).items():
-        *path, last = name.split(".")
-        inner = found
-        for key in path:
-            inner = inner.setdefault(key, {})  # type: ignore[assignment]
-        inner[last] = spread_out(cell)
-    return found
 
 
 @given(json_values, rows, keyed, st.sampled_from([None, 1, 4]))
