@@ -307,10 +307,8 @@ class _Parts:
         import numpy  # noqa: F401
 
         from .background import Background
-        from .cache.build import Beside, Listeners, build_flights, build_verifier
-        from .cache.stage import HOSTED_AT_ONCE, SIMILAR_AT_ONCE, CacheStage
-        from .models.build import build_embedder, build_importance
-        from .prompt.guarded import build_compressor
+        from .cache.build import Beside, build_flights, build_verifier
+        from .models.build import build_embedder
         from .prompt.tags import untagged
         from .redis.pool import RedisPool
         from .redis.vectors import RedisVectorStore
@@ -325,34 +323,23 @@ class _Parts:
             hosted=embed,
             patience_seconds=patience,
         )
-        listeners = Listeners(
-            outcome=recorder.record_check,
-            tokens=lambda tokens: recorder.record_check_tokens("judge", tokens),
-            error=lambda error: recorder.record_failure("second_look", error),
-        )
+        listeners = _listeners(recorder)
         self.verifier = build_verifier(settings)
         self.cache = _cache(settings, self.pool, self.embedder, self.verifier, listeners)
         self.beside = Beside(settings.cache, self.cache.learner, self.embedder, ask, listeners)
         self.flights = build_flights(settings, self.pool)
-        seconds = settings.time_budget_seconds * SIMILAR_SHARE
-        at_once = HOSTED_AT_ONCE if settings.embedder.backend == "litellm" else SIMILAR_AT_ONCE
-        answering = CacheStage(
-            self.cache, self.flights, self.beside.looks, similar_seconds=seconds, similar_at_once=at_once
-        )  # fmt: skip
         self.learning = _learning(settings, self.pool, recorder)
         self.compressors: list[GuardedCompressor] = []
         self.summarising = Background(
             settings.context.summaries_per_minute, lambda error: recorder.record_failure("summary", error)
         )
-
-        def summarised(chosen: Settings) -> Summaries | None:
-            return _summaries(chosen, summaries, self.summarising, self.pool, recorder)
+        answering = self._answering(settings)
 
         def pipeline(chosen: Settings) -> Pipeline:
-            compressor = build_compressor(chosen.prompt, self.embedder, lambda: build_importance(chosen.embedder))
-            self.compressors.append(compressor)
+            summarised = _summaries(chosen, summaries, self.summarising, self.pool, recorder)
+            compressor = self._compressor(chosen)
             return Pipeline(
-                _stages(chosen, answering, self.embedder, compressor, self.learning, rates, summarised(chosen)),
+                _stages(chosen, answering, self.embedder, compressor, self.learning, rates, summarised),
                 counter=RequestCounter,
                 budget_seconds=chosen.time_budget_seconds,
                 finish=untagged if chosen.prompt.enabled else None,
@@ -363,6 +350,25 @@ class _Parts:
         self.pipelines = {"base": self.pipeline, "tried": self.pipeline if tried is settings else pipeline(tried)}
         self.empty = Pipeline((), counter=RequestCounter)
         self._modules = settings.prompt.modules
+
+    def _answering(self, settings: Settings) -> CacheStage:
+        from .cache.stage import HOSTED_AT_ONCE, SIMILAR_AT_ONCE, CacheStage
+
+        return CacheStage(
+            self.cache,
+            self.flights,
+            self.beside.looks,
+            similar_seconds=settings.time_budget_seconds * SIMILAR_SHARE,
+            similar_at_once=HOSTED_AT_ONCE if settings.embedder.backend == "litellm" else SIMILAR_AT_ONCE,
+        )
+
+    def _compressor(self, settings: Settings) -> GuardedCompressor:
+        from .models.build import build_importance
+        from .prompt.guarded import build_compressor
+
+        compressor = build_compressor(settings.prompt, self.embedder, lambda: build_importance(settings.embedder))
+        self.compressors.append(compressor)
+        return compressor
 
     @cached_property
     def _all_modules(self) -> str:
@@ -400,6 +406,16 @@ class _Parts:
         for compressor in self.compressors:
             compressor.close()
         give_back()
+
+
+def _listeners(recorder: Recorder) -> Listeners:
+    from .cache.build import Listeners
+
+    return Listeners(
+        outcome=recorder.record_check,
+        tokens=lambda tokens: recorder.record_check_tokens("judge", tokens),
+        error=lambda error: recorder.record_failure("second_look", error),
+    )
 
 
 def _cache(

@@ -89,6 +89,31 @@ class _Budget:
             self.until += self._now() - begun
 
 
+class _Way:
+    """A request on its way through the stages, and what has come of it so far."""
+
+    def __init__(self, request: ChatRequest, tokens: int) -> None:
+        self.request = request
+        self.tokens_before = self.tokens = tokens
+        self.steps: list[Step] = []
+        self.followups: list[Followup] = []
+        self.offers: tuple[OwnTool, ...] = ()
+        self.reply: Reply | None = None
+
+    def take(self, step: Step, request: ChatRequest) -> None:
+        """What a stage has done; *request* is that after it. Where it answers, nothing else is followed up."""
+        verdict = step.verdict
+        self.steps.append(step)
+        self.request, self.tokens = request, step.tokens_after
+        if isinstance(verdict, Answer):
+            _abandon(self.followups)
+            self.reply, self.followups, self.offers = verdict.reply, [], ()
+        elif isinstance(verdict, Change):
+            self.offers += verdict.offers
+        if verdict.then is not None:
+            self.followups.append(verdict.then)
+
+
 class Pipeline:
     """The stages, in their order.
 
@@ -115,38 +140,24 @@ class Pipeline:
     async def before(self, request: ChatRequest) -> Outcome:
         """Take *request* through the stages until one answers it. Raises nothing but cancellation."""
         start = perf_counter()
-        original = request
         count = self._counter()
-        tokens_before = tokens = await count(request)
+        way = _Way(request, await count(request))
         budget = _Budget(self._budget_seconds)
-        steps: list[Step] = []
-        followups: list[Followup] = []
-        offers: tuple[OwnTool, ...] = ()
-        answer: Answer | None = None
         try:
             for stage in self.stages:
                 begun = perf_counter()
-                with_offers = partial(_count_offered, count, offers)
-                verdict, request, after = await self._ask(stage, request, tokens, with_offers, budget)
-                steps.append(Step(stage.name, verdict, tokens, after, perf_counter() - begun))
-                tokens = after
-                if isinstance(verdict, Answer):
-                    answer = verdict
+                with_offers = partial(_count_offered, count, way.offers)
+                verdict, changed, after = await self._ask(stage, way.request, way.tokens, with_offers, budget)
+                way.take(Step(stage.name, verdict, way.tokens, after, perf_counter() - begun), changed)
+                if way.reply is not None:
                     break
-                if verdict.then is not None:
-                    followups.append(verdict.then)
-                if isinstance(verdict, Change):
-                    offers += verdict.offers
         except BaseException:
-            _abandon(followups)
+            _abandon(way.followups)
             raise
-        if answer is not None:
-            _abandon(followups)
-            followups, offers = [answer.then] if answer.then is not None else [], ()
         return Outcome(
-            original=original, request=self._finished(_offered(request, offers)),
-            reply=None if answer is None else answer.reply, steps=tuple(steps), followups=tuple(followups),
-            offers=offers, tokens_before=tokens_before, tokens_after=tokens, seconds=perf_counter() - start,
+            original=request, request=self._finished(_offered(way.request, way.offers)), reply=way.reply,
+            steps=tuple(way.steps), followups=tuple(way.followups), offers=way.offers,
+            tokens_before=way.tokens_before, tokens_after=way.tokens, seconds=perf_counter() - start,
         )  # fmt: skip
 
     def _finished(self, request: ChatRequest) -> ChatRequest:

@@ -17,9 +17,9 @@ from ..settings import Settings, load_settings
 from .delivery import DeliveryCache
 from .hooks import TokenOptCallback, installed
 from .interpose import Interposer
+from .lazy_callback import LazyCallback
 from .plugin import Plugin
 from .routes import add_routes, remove_routes
-from .waiting import WaitingCallback
 
 logger = logging.getLogger("litellm_tokenopt")
 
@@ -123,7 +123,7 @@ def proxy_callback() -> TokenOptCallback:
 def waiting_callback() -> CustomLogger:
     """The same to whoever only looks at it: LiteLLM stays as it is until it calls it."""
     with _lock:
-        return _installed.callback if _installed is not None else WaitingCallback(_take_over)
+        return _installed.callback if _installed is not None else LazyCallback(_take_over)
 
 
 def _take_over(waiting: CustomLogger) -> CustomLogger:

@@ -34,7 +34,7 @@ from ..telemetry.summary import summary
 from .asking import ask_again, litellm_judge, litellm_summaries, tokens_of
 from .callers_loop import CallersLoop
 from .calls import Call, Calls
-from .later import import_now
+from .late_imports import import_now
 from .portal import Portal, PortalClosed
 from .pricing import cache_rates, list_price
 from .searching import provider_search

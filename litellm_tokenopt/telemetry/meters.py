@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
@@ -51,36 +51,8 @@ class Meters:
         checks: Callable[[], Tally | None],
         memory: Callable[[], int | None],
     ) -> None:
-        self._requests = _counter(meter, names.REQUESTS)
-        self._before = _counter(meter, names.BEFORE)
-        self._after = _counter(meter, names.AFTER)
-        self._saved = _counter(meter, names.SAVED)
-        self._stage_before = _counter(meter, names.STAGE_BEFORE)
-        self._stage_after = _counter(meter, names.STAGE_AFTER)
-        self._stage_saved = _counter(meter, names.STAGE_SAVED)
-        self._cache_requests = _counter(meter, names.CACHE_REQUESTS)
-        self._cache_stores = _counter(meter, names.CACHE_STORES)
-        self._shadow_checks = _counter(meter, names.SHADOW_CHECKS)
-        self._opinions = _counter(meter, names.SECOND_OPINIONS)
-        self._check_tokens = _counter(meter, names.CHECK_TOKENS)
-        self._saved_cost = _counter(meter, names.SAVED_COST)
-        self._saved_time = _counter(meter, names.SAVED_TIME)
-        self._saved_output = _counter(meter, names.SAVED_OUTPUT)
-        self._errors = _counter(meter, names.ERRORS)
-        self._asked = _counter(meter, names.ASKED)
-        self._offered = _counter(meter, names.OFFERED)
-        self._tools = _counter(meter, names.TOOLS)
-        self._request_tokens = _histogram(meter, names.REQUEST_TOKENS)
-        self._duration = _histogram(meter, names.DURATION)
-        self._stage_duration = _histogram(meter, names.STAGE_DURATION)
-        self._compressions = _counter(meter, names.COMPRESSIONS)
-        self._kept = _histogram(meter, names.KEPT)
-        self._context_tokens = _histogram(meter, names.CONTEXT_TOKENS)
-        self._context_requests = _counter(meter, names.CONTEXT_REQUESTS)
-        self._context_levels = _counter(meter, names.CONTEXT_LEVELS)
-        self._context_messages = _counter(meter, names.CONTEXT_MESSAGES)
-        self._summaries = _counter(meter, names.SUMMARIES)
-        self._summary_tokens = _counter(meter, names.SUMMARY_TOKENS)
+        self._counters = {one.name: _counter(meter, one) for one in names.METRICS if one.kind == "counter"}
+        self._histograms = {one.name: _histogram(meter, one) for one in names.METRICS if one.kind == "histogram"}
         self._redis_up = redis_up
         self._checks = checks
         self._memory = memory
@@ -96,17 +68,17 @@ class Meters:
         shared = {names.MODEL: self._model(model), names.SURFACE: surface, names.MODE: outcome.mode}
         if outcome.arm is not None:
             shared[names.ARM] = outcome.arm
-        self._requests.add(1, {**shared, names.OUTCOME: facts.outcome_word(outcome, error)})
-        self._before.add(outcome.tokens_before, shared)
-        self._after.add(outcome.tokens_after, shared)
-        self._saved.add(max(0, outcome.tokens_saved), shared)
-        self._request_tokens.record(outcome.tokens_before, {**shared, names.POINT: "before"})
-        self._request_tokens.record(outcome.tokens_after, {**shared, names.POINT: "after"})
-        self._duration.record(outcome.seconds, shared)
+        self._count(names.REQUESTS, 1, {**shared, names.OUTCOME: facts.outcome_word(outcome, error)})
+        self._count(names.BEFORE, outcome.tokens_before, shared)
+        self._count(names.AFTER, outcome.tokens_after, shared)
+        self._count(names.SAVED, max(0, outcome.tokens_saved), shared)
+        self._measure(names.REQUEST_TOKENS, outcome.tokens_before, {**shared, names.POINT: "before"})
+        self._measure(names.REQUEST_TOKENS, outcome.tokens_after, {**shared, names.POINT: "after"})
+        self._measure(names.DURATION, outcome.seconds, shared)
         for step in outcome.steps:
             self._record_step(step, shared)
         for tool in tools_of(outcome.offers):
-            self._offered.add(1, {**shared, names.TOOL: self._reason(tool_name(tool) or "")})
+            self._count(names.OFFERED, 1, {**shared, names.TOOL: self._reason(tool_name(tool) or "")})
         self._record_cache(outcome, shared)
         self._record_savings(outcome, shared)
         if error is not None:
@@ -116,8 +88,7 @@ class Meters:
         """Count what a follow-up *said* of the reply to *outcome*'s request."""
         result = facts.store_result(said)
         request = outcome.original
-        self._cache_stores.add(
-            1,
+        self._count(names.CACHE_STORES, 1,
             {
                 names.MODEL: self._model(request.model), names.SURFACE: request.surface, names.MODE: outcome.mode,
                 names.CACHE_RESULT: result.result, names.REASON: self._reason(result.reason) if result.reason else "",
@@ -129,29 +100,35 @@ class Meters:
     def record_check(self, kind: str, outcome: str) -> None:
         """Count an outcome of a shadow check, or of another *kind* of opinion (judge, report)."""
         if kind == "shadow":
-            self._shadow_checks.add(1, {names.OUTCOME: outcome})
+            self._count(names.SHADOW_CHECKS, 1, {names.OUTCOME: outcome})
         else:
-            self._opinions.add(1, {names.CHECK: kind, names.OUTCOME: outcome})
+            self._count(names.SECOND_OPINIONS, 1, {names.CHECK: kind, names.OUTCOME: outcome})
 
     def record_check_tokens(self, kind: str, tokens: int) -> None:
-        self._check_tokens.add(tokens, {names.CHECK: kind})
+        self._count(names.CHECK_TOKENS, tokens, {names.CHECK: kind})
 
     def record_summary(self, result: str) -> None:
         """Count a summary by what came of it: ``made``, ``refused:…`` with why, ``failed``."""
         outcome, _, reason = result.partition(":")
-        self._summaries.add(1, {names.OUTCOME: outcome, names.REASON: reason})
+        self._count(names.SUMMARIES, 1, {names.OUTCOME: outcome, names.REASON: reason})
 
     def record_summary_tokens(self, tokens: int) -> None:
-        self._summary_tokens.add(tokens)
+        self._count(names.SUMMARY_TOKENS, tokens)
 
     def record_error(self, where: str, error: str) -> None:
-        self._errors.add(1, {names.STAGE: where, names.ERROR_TYPE: self._reason(error)})
+        self._count(names.ERRORS, 1, {names.STAGE: where, names.ERROR_TYPE: self._reason(error)})
 
     def record_asked(self, tool: str) -> None:
-        self._asked.add(1, {names.TOOL: self._reason(tool)})
+        self._count(names.ASKED, 1, {names.TOOL: self._reason(tool)})
 
     def record_tool(self, tool: str, what: str) -> None:
-        self._tools.add(1, {names.TOOL: self._tool(tool), names.USE: what})
+        self._count(names.TOOLS, 1, {names.TOOL: self._tool(tool), names.USE: what})
+
+    def _count(self, metric: names.Metric, amount: float, attributes: Mapping[str, str] | None = None) -> None:
+        self._counters[metric.name].add(amount, attributes)
+
+    def _measure(self, metric: names.Metric, amount: float, attributes: Mapping[str, str]) -> None:
+        self._histograms[metric.name].record(amount, attributes)
 
     def _observe_redis(self, _: CallbackOptions) -> Iterable[Observation]:
         up = self._redis_up()
@@ -176,10 +153,12 @@ class Meters:
 
     def _record_step(self, step: Step, shared: dict[str, str]) -> None:
         attributes = {**shared, names.STAGE: step.stage}
-        self._stage_before.add(step.tokens_before, attributes)
-        self._stage_after.add(step.tokens_after, attributes)
-        self._stage_saved.add(max(0, step.tokens_saved), attributes)
-        self._stage_duration.record(step.seconds, {names.STAGE: step.stage, names.VERDICT: facts.verdict_word(step)})
+        self._count(names.STAGE_BEFORE, step.tokens_before, attributes)
+        self._count(names.STAGE_AFTER, step.tokens_after, attributes)
+        self._count(names.STAGE_SAVED, max(0, step.tokens_saved), attributes)
+        self._measure(
+            names.STAGE_DURATION, step.seconds, {names.STAGE: step.stage, names.VERDICT: facts.verdict_word(step)}
+        )
         self._record_compression(step, shared)
         if step.stage == facts.CONTEXT_STAGE:
             self._record_context(step, shared)
@@ -192,35 +171,35 @@ class Meters:
         detail = step.verdict.detail
         for outcome, key in (("taken", "squeezed"), ("refused", "squeeze_refused")):
             if count := detail.get(key):
-                self._compressions.add(int(count), {**shared, names.OUTCOME: outcome})
+                self._count(names.COMPRESSIONS, int(count), {**shared, names.OUTCOME: outcome})
         if (kept := detail.get("kept_facts")) is not None:
-            self._kept.record(float(kept), shared)
+            self._measure(names.KEPT, float(kept), shared)
 
     def _record_context(self, step: Step, shared: dict[str, str]) -> None:
         """What `context.stage` tells of a request's conversation."""
         detail = step.verdict.detail
-        self._context_tokens.record(step.tokens_before, {**shared, names.POINT: "before"})
-        self._context_tokens.record(step.tokens_after, {**shared, names.POINT: "after"})
-        self._context_requests.add(1, {**shared, names.REASON: self._reason(step.verdict.reason)})
+        self._measure(names.CONTEXT_TOKENS, step.tokens_before, {**shared, names.POINT: "before"})
+        self._measure(names.CONTEXT_TOKENS, step.tokens_after, {**shared, names.POINT: "after"})
+        self._count(names.CONTEXT_REQUESTS, 1, {**shared, names.REASON: self._reason(step.verdict.reason)})
         for outcome, key in (("cut", "messages_cut"), ("condensed", "condensed"), ("recalled", "recalled")):
             if count := detail.get(key):
-                self._context_messages.add(int(count), {**shared, names.OUTCOME: outcome})
+                self._count(names.CONTEXT_MESSAGES, int(count), {**shared, names.OUTCOME: outcome})
         if step.verdict.reason == "cut":
             for level in ("critical", "important", "background"):
-                self._context_levels.add(int(detail.get(level, 0)), {**shared, names.LEVEL: level})
+                self._count(names.CONTEXT_LEVELS, int(detail.get(level, 0)), {**shared, names.LEVEL: level})
 
     def _record_savings(self, outcome: Outcome, shared: dict[str, str]) -> None:
         saved = outcome.savings
         if saved is not None:
-            self._saved_cost.add(saved.usd or 0.0, shared)
-            self._saved_time.add(saved.seconds, shared)
-            self._saved_output.add(saved.output_tokens, shared)
+            self._count(names.SAVED_COST, saved.usd or 0.0, shared)
+            self._count(names.SAVED_TIME, saved.seconds, shared)
+            self._count(names.SAVED_OUTPUT, saved.output_tokens, shared)
 
     def _record_cache(self, outcome: Outcome, shared: dict[str, str]) -> None:
         cache = facts.cache_result(outcome)
         if cache is not None:
             reason = self._reason(cache.reason) if cache.reason else ""
-            self._cache_requests.add(1, {**shared, names.CACHE_RESULT: cache.result, names.REASON: reason})
+            self._count(names.CACHE_REQUESTS, 1, {**shared, names.CACHE_RESULT: cache.result, names.REASON: reason})
 
 
 def _counter(meter: Meter, metric: names.Metric) -> Counter:

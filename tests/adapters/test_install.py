@@ -21,7 +21,7 @@ from support.agent import PROMPT, TOOLS, callers_tools, question
 
 import litellm_tokenopt
 from litellm_tokenopt.adapters.interpose import original_cell
-from litellm_tokenopt.adapters.later import import_now
+from litellm_tokenopt.adapters.late_imports import import_now
 
 LISTS = [
     name for name in vars(litellm) if name.endswith(("callback", "callbacks")) and isinstance(vars(litellm)[name], list)

@@ -14,7 +14,7 @@ from ..saying import Sayings
 logger = logging.getLogger("litellm_tokenopt")
 
 
-class WaitingCallback(CustomLogger):
+class LazyCallback(CustomLogger):
     """Installs the plugin when LiteLLM first calls it.
 
     *install* does that, puts the plugin's own callback in the place of this one, and returns it. An async call is

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from litellm_tokenopt.adapters import later
+from litellm_tokenopt.adapters import late_imports
 
 PROGRAM = """
 import sys, time
 import litellm, litellm_tokenopt
-from litellm_tokenopt.adapters.later import MODULES
+from litellm_tokenopt.adapters.late_imports import MODULES
 missing = lambda: [name for name in MODULES if name not in sys.modules]
 before = missing()
 off = {"enabled": False}
@@ -35,7 +35,7 @@ def test_they_are_there_soon() -> None:
 
 def test_a_version_without_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """What isn't there is left out, and the others are imported."""
-    monkeypatch.setattr(later, "MODULES", ("litellm.no_such_module", "wave"))
+    monkeypatch.setattr(late_imports, "MODULES", ("litellm.no_such_module", "wave"))
     monkeypatch.delitem(sys.modules, "wave", raising=False)
-    later.import_now()
+    late_imports.import_now()
     assert "wave" in sys.modules
