@@ -95,6 +95,7 @@ _BOUND = re.compile(
 _SHOWS_FORM = re.compile(
     r"(?<!\w)(['\"`])(?=[^'\"`]*[\d/:_@#*\\-])[^'\"`]{1,40}\1|\b[\w-]*[A-Za-z][-/:_@#]\w[\w/:_@#-]*"
 )
+_DATE_FORM, _DATE = re.compile(r"\bYYYY[-/.]MM[-/.]DD\b"), re.compile(r"^['\"`]?\d{4}[-/.]\d\d[-/.]\d\d['\"`]?$")
 _PROTECTED = re.compile(r"(`[^`]*`|(?<!\w)\"[^\"]*\"|(?<!\w)'[^'\n]{1,80}'(?!\w)|https?://\S+|\S*[_/{}<>=\\|@]\S*)")
 _TRUE = r"(?:if|when|set(?: this)? to|setting (?:this|it)(?: \w+)? to) true,? ?(?:to |then )?"
 _WORDS: Final = tuple(
@@ -157,7 +158,7 @@ _GENERIC = frozenset(
         "set desired specific particular item items identifier identifiers id ids unique return returned returns "
         "result results want wanted entry entries describe description content contents data input one each all "
         "pagination paging page next retrieve fetch get target numeric required default defaults min max minimum "
-        "maximum whether include if filter type new current array "
+        "maximum whether include if filter type new current array objects containing details about information piece "
     ).split()
     for stem in (word, *terms(word))
 )
@@ -307,11 +308,12 @@ def _parts(sentence: str) -> Iterator[str]:
 
 
 def _without_examples(text: str) -> str:
-    """*text* without examples; one that shows a form (digits, signs) stays."""
+    """*text* without examples; one that shows a form (digits, signs) stays, but a date behind its form in letters."""
 
     def one(run: re.Match[str]) -> str:
         shown = _SHOWS_FORM.search(run.group())
-        return f" (e.g. {shown.group()})" if shown else ""
+        told = shown is not None and _DATE_FORM.search(text[: run.start()]) and _DATE.search(shown.group())
+        return f" (e.g. {shown.group()})" if shown and not told else ""
 
     return _EXAMPLES.sub(one, text)
 
@@ -333,7 +335,7 @@ def _without_bounds(text: str, facts: Collection[str]) -> str:
 
 def _without_told(clause: str, known: Collection[str]) -> str:
     """*clause* without its head, up to a comma or bracket, where that says nothing beyond what is *known*."""
-    for mark in re.finditer(r",\s|\s(?=\()|:\s", clause):
+    for mark in re.finditer(r",\s|\s(?=\()|:\s|\s(?=in (?:the )?format\b)", clause):
         head, rest = clause[: mark.start()], clause[mark.end() :]
         if not rest or not _is_whole(head) or weight(_COUNTS.sub("", head)) > PLAIN or _news(head, known):
             continue
