@@ -37,6 +37,9 @@ ALIKE_SHARE = 0.5
 LOOKED_BACK, COMPARED = 24, 2
 """Of so many results before it, a result is compared with those that share most with it."""
 
+OFTEN = 3
+"""A record in which its keys, each so many times, take too small a part isn't told by its values: tables are such."""
+
 LEAF_CHARS = 60
 ARGUMENT_CHARS, CALL_CHARS = 48, 120
 _IN_PATHS = frozenset('.[]"')
@@ -45,6 +48,7 @@ _IN_TABLE = re.compile(r'["\].](?:rows|groups|columns|all_rows)[."\[]')
 
 _pieces: Memo[str, Mapping[str, int]] = Memo(max_entries=4_000)
 _told: Memo[str, str] = Memo(max_entries=20_000)
+_records: Memo[str, bool] = Memo(max_entries=4_000)
 
 
 def differing(messages: Sequence[Message], left_alone: Collection[int] = ()) -> tuple[Message, ...]:
@@ -127,17 +131,15 @@ class _Teller:
                 yield told
 
     def _by_keys(self, text: str, latest: Sequence[_Said]) -> Iterator[str]:
-        """*text* as its own values, by the keys of others."""
-        if not _is_record(text):
+        """*text* as its own values, by the keys of the result that shares most of them and has them in this way."""
+        names = names_in(text) if _is_record(text) else frozenset()
+        if OFTEN * sum(len(name) + len('"":') for name in names) < (1 - MOST_OF_KEYS) * len(text):
             return
-        names = names_in(text)
-        keyed = [one for one in latest if one.keyed and _is_record(one.text)]
-        shared = [(len(names & names_in(one.text)), one) for one in keyed]
-        for base in _nearest(shared, max(1, ALIKE_SHARE * len(names))):
+        shared = [(len(names & names_in(one.text)), one) for one in latest if one.keyed and _is_record(one.text)]
+        told = ((base, following(base.text, text)) for base in _nearest(shared, max(1, ALIKE_SHARE * len(names))))
+        for base, values in islice(filter(lambda one: one[1], told), 1):
             is_last = self._keyed.get(base.tool) == base.call
-            values = following(base.text, text)
-            if values:
-                yield f"{KEYS_AS}{_quoted(f'last {base.tool} with keys' if is_last else base.call)[1:]},{values}}}"
+            yield f"{KEYS_AS}{_quoted(f'last {base.tool} with keys' if is_last else base.call)[1:]},{values}}}"
 
 
 def _nearest(shared: Sequence[tuple[float, _Said]], least: float) -> Iterator[_Said]:
@@ -201,7 +203,7 @@ def _has_keys(text: str) -> bool:
 
 def _is_record(text: str) -> bool:
     """Whether it's JSON in one line; in several lines it's a text like others, whose layout may matter."""
-    return "\n" not in text and is_json(text)
+    return "\n" not in text and _records.get_or(text, lambda: is_json(text))
 
 
 def _leaves(text: str) -> Iterator[str]:
