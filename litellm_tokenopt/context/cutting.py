@@ -256,7 +256,8 @@ class Written(NamedTuple):
 class Quote:
     """A message that says again, under its `head`, what is `kept` of *units*, in about so many `tokens`.
 
-    It's written when it is to be sent: most are overtaken by a later epoch before that.
+    It's written when it is to be sent: most are overtaken by a later epoch before that. Units that are to be sent
+    `instead` are, where it turns out no smaller than they.
     """
 
     head: str
@@ -265,15 +266,16 @@ class Quote:
     marks: Marks
     summaries: Sequence[Summary]
     tokens: int
+    instead: Sequence[Unit]
     _items: tuple[Item, ...] = ()
 
     def items(self) -> tuple[Item, ...]:
-        """The message; the units themselves where it wouldn't be smaller."""
+        """The message, or the places of what is sent instead."""
         if not self._items:
             said = lines(self.units, self.kept, self.marks, self.summaries)
             message = {"role": "user", "content": "\n".join((self.head, *said))}
-            larger = count_message(message) >= sum(unit.tokens for unit in self.units)
-            self._items = tuple(place for unit in self.units for place in unit.places) if larger else (message,)
+            larger = self.instead and count_message(message) >= sum(unit.tokens for unit in self.instead)
+            self._items = tuple(place for unit in self.instead for place in unit.places) if larger else (message,)
         return self._items
 
 
@@ -284,6 +286,7 @@ def quote(
     costs: Sequence[int],
     marks: Marks,
     summaries: Sequence[Summary] = (),
+    instead: Sequence[Unit] = (),
 ) -> Quote:
     """What is *kept* of *units* in one message; *costs* are by passage number."""
     within, between = (count_text(f"{marks.gap(99, last)}\n") for last in (99, 199))
@@ -298,7 +301,7 @@ def quote(
                 ends = pairwise((part.base - 1, *numbers, part.numbers.stop))
                 tokens += 1 + count_text(part.speaker) + within * sum(b - a > 1 for a, b in ends)
                 tokens += sum(costs[number] - 1 for number in numbers)
-    return Quote(head, units, kept, marks, summaries, tokens + between * (begin < len(units)))
+    return Quote(head, units, kept, marks, summaries, tokens + between * (begin < len(units)), instead)
 
 
 Left: TypeAlias = Part | Written | Quote
@@ -323,8 +326,8 @@ def _left(plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[L
 def _digest_or_whole(units: Sequence[Unit], plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[Left]:
     """One message for *units*; they themselves where that wouldn't be smaller."""
     tokens = sum(unit.tokens for unit in units)
-    digest = quote(DIGEST_HEAD, units, plan.kept, plan.costs, marks, summaries) if tokens > SMALL_TOKENS else None
-    if digest is None or digest.tokens >= tokens:
+    digest = quote(DIGEST_HEAD, units, plan.kept, plan.costs, marks, summaries, instead=units)
+    if tokens <= SMALL_TOKENS or digest.tokens >= tokens:
         for unit in units:
             yield from unit.parts
     else:

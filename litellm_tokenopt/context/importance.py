@@ -217,18 +217,18 @@ def heard(message: Message) -> Heard:
 
 def marks_of(text: str) -> frozenset[str]:
     """Ids, numbers, paths and addresses in *text*: what can't be made up again."""
-    return _marks.get_or(text, lambda: frozenset(_found_marks(text)))
+    return _marks.get_or(text, lambda: frozenset(chain.from_iterable(map(_marks_in, set(_WORD.findall(text))))))
 
 
-def _found_marks(text: str) -> Iterable[str]:
-    for word in dict.fromkeys(_WORD.findall(text)):
-        if word.isalpha() and word[1:].islower():
-            continue
-        mark = word.strip("._-/:+")
-        if len(mark) >= LEAST_CHARS and _IS_MARK.search(mark):
-            yield mark.lower()
-            if "/" in mark:
-                yield from (part for part in _named(mark.lower()) if part != mark.lower() and _IS_MARK.search(part))
+@lru_cache(maxsize=20_000)
+def _marks_in(word: str) -> tuple[str, ...]:
+    mark = word.strip("._-/:+")
+    if len(mark) < LEAST_CHARS or not _IS_MARK.search(mark):
+        return ()
+    said = mark.lower()
+    return (
+        (said, *(part for part in _named(said) if part != said and _IS_MARK.search(part))) if "/" in said else (said,)
+    )
 
 
 def _named(path: str) -> tuple[str, str]:

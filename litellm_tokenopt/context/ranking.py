@@ -98,14 +98,18 @@ class Index:
 
 def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """*scores* with a share of each passed on to its neighbours, theirs, and so on."""
-    return _decay(scores) + _decay(scores[::-1])[::-1] - scores
+    import numpy as np
+
+    forward, backward = _decay(np.stack((scores, scores[::-1])))
+    total: NDArray[np.float64] = forward + backward[::-1] - scores
+    return total
 
 
 def _decay(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each score and what comes to it from all before it, from 1, 2, 4, … places away at a time."""
+    """In each row each score and what comes to it from all before it, from 1, 2, 4, … places away at a time."""
     passed, step = scores.copy(), 1
-    while step < len(scores):
-        passed[step:] += NEIGHBOUR**step * passed[:-step]
+    while step < scores.shape[1]:
+        passed[:, step:] += NEIGHBOUR**step * passed[:, :-step]
         step *= 2
     return passed
 

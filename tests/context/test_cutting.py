@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from litellm_tokenopt.context.cutting import Cut, Quotas, cut, quote
-from litellm_tokenopt.context.marks import DIGEST_HEAD, Marks, MarksWithIds, PlainMarks
+from litellm_tokenopt.context.marks import DIGEST_HEAD, RECALL_HEAD, Marks, MarksWithIds, PlainMarks
 from litellm_tokenopt.context.thinning import kept_shares
 from litellm_tokenopt.context.units import Level, Unit, add, open_unit, part_of
 from litellm_tokenopt.tokens import count_message
@@ -88,7 +88,7 @@ def test_what_a_quote_will_take_is_known_before_it_is_written(marks: Marks, kept
     """Within a tenth, whatever is kept; and it is never larger than what it stands for."""
     units = rounds(12)
     costs = [cost for unit in units for part in unit.parts for cost in part.costs()]
-    said = quote(DIGEST_HEAD, units, kept, costs, marks)
+    said = quote(DIGEST_HEAD, units, kept, costs, marks, instead=units)
     items, whole = said.items(), sum(unit.tokens for unit in units)
     if isinstance(items[0], int):
         assert said.tokens > 0.9 * whole
@@ -96,3 +96,12 @@ def test_what_a_quote_will_take_is_known_before_it_is_written(marks: Marks, kept
     tokens = sum(count_message(item) for item in items if not isinstance(item, int))
     assert said.tokens == pytest.approx(tokens, rel=0.1, abs=10)
     assert tokens < whole
+
+
+def test_what_is_said_again_is_a_message_whatever_it_takes() -> None:
+    """Even where its units would take no more: they are somewhere else already."""
+    units = rounds(1)
+    costs = [cost for part in units[0].parts for cost in part.costs()]
+    (message,) = quote(f"{RECALL_HEAD}{' so' * 900}", units, range(len(costs)), costs, PlainMarks()).items()
+    assert not isinstance(message, int)
+    assert quote(RECALL_HEAD * 90, units, range(len(costs)), costs, PlainMarks(), instead=units).items() == (0, 1)
