@@ -1,14 +1,15 @@
-"""The trained network that tells intents: a hidden layer over a text's vector, and a weight for each of its words.
+"""The trained network that tells intents: a hidden layer over a text's vector, and weights of words and their pieces.
 
-It is kept as numbers of half precision in the package, less than 1 MB.
+It is kept as numbers of half precision in the package, about 1 MB.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float64]
 
-WEIGHTS = WEIGHTS_FOLDER / "intents.npz"
-FORMAT = 2
+_WORD = re.compile(r"[^\W_]+")
 
-BUCKETS = 4_096
-"""Words are told apart by a hash of so many values."""
+WEIGHTS = WEIGHTS_FOLDER / "intents.npz"
+FORMAT = 3
+
+BUCKETS = 8_192
+"""Words and their pieces are told apart by a hash of so many values."""
+
+PIECES = (3, 4)
+"""Letters in the pieces: these tell words that are misspelt, unknown or of other languages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,8 +76,14 @@ class IntentNetwork:
 
 
 def buckets(text: str) -> list[int]:
-    """The hashes of *text*'s words, each once, ascending."""
-    return sorted({zlib.crc32(word.encode()) % BUCKETS for word in terms(text)})
+    """The hashes of *text*'s words and of their pieces, each once, ascending."""
+    told = {*terms(text), *(piece for word in set(_WORD.findall(text.lower())) for piece in _pieces(f"<{word}>"))}
+    return sorted({zlib.crc32(each.encode()) % BUCKETS for each in told})
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """The pieces of *word*, marked so that none is taken for a word."""
+    return (f"#{word[at : at + size]}" for size in PIECES for at in range(len(word) - size + 1))
 
 
 def odds(sums: Matrix) -> Matrix:

@@ -5,6 +5,7 @@ A category that the network doesn't know is told by how close the text comes to 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 
 LIKELY = 0.3
 """A text is taken to be of each kind that has at least this probability, and of the likeliest."""
+
+TALK = "conversation"
+"""The kind of what needs no tool."""
+
+STEP_WORDS, MAX_STEPS = 3, 6
+SURE_STEP, STEP_SHARE = 0.5, 0.95
+"""How likely a kind must be of a step to be of the whole; it gets at most this share of the likeliest one's chance."""
+
+_JOINT = re.compile(
+    r"(?<=[.;!?])\s+|;\s*|,?\s+(?:and|but|then|plus)\s+(?:then\s+|also\s+)?|,\s*(?:then|also)\s+", re.IGNORECASE
+)
 
 MAX_CHARS = 2_000
 """Longer texts are read from both their ends."""
@@ -67,8 +79,11 @@ class IntentModel:
 
         network = self._network
         shown = [shortened(text) for text in texts]
-        vectors = await self._embedder.embed(shown)
-        chances = network.probabilities(vectors, [buckets(text) for text in shown])
+        steps = [steps_of(text) for text in shown]
+        read = [*shown, *(step for found in steps for step in found)]
+        vectors = await self._embedder.embed(read)
+        chances = network.probabilities(vectors, [buckets(text) for text in read])
+        vectors, chances = vectors[: len(shown)], _with_steps(chances, [len(found) for found in steps], network.names)
         told = dict(zip(network.names, chances.T, strict=True))
         for name, own in self._own_examples.items():
             examples = await self._embedder.embed(own)
@@ -89,6 +104,29 @@ class IntentModel:
     @cached_property
     def _network(self) -> IntentNetwork:
         return load_network(WEIGHTS, self._embedder.name)
+
+
+def steps_of(text: str) -> list[str]:
+    """What *text* asks for one after the other; nothing where it is one thing."""
+    steps = [step for step in _JOINT.split(text) if len(step.split()) >= STEP_WORDS]
+    return steps[:MAX_STEPS] if len(steps) > 1 else []
+
+
+def _with_steps(chances: Matrix, counts: Sequence[int], names: Sequence[str]) -> Matrix:
+    """*chances* of texts, of which *counts* have so many steps whose chances come behind theirs.
+
+    What a step is surely of, other than talk, the whole is of, too; its likeliest kind stays that.
+    """
+    import numpy as np
+
+    whole, at = chances[: len(counts)].copy(), len(counts)
+    tasks = np.array([name != TALK for name in names])
+    for row, count in zip(whole, counts, strict=True):
+        if count:
+            sure = np.where(chances[at : at + count] >= SURE_STEP, chances[at : at + count], 0.0).max(axis=0)
+            np.maximum(row, np.minimum(sure * tasks, row.max() * STEP_SHARE), out=row)
+        at += count
+    return np.asarray(whole)
 
 
 def shortened(text: str) -> str:

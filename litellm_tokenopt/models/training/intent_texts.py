@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import random
 import re
+import zlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -24,7 +26,22 @@ HELDOUT, BLIND = DATA / "intents_heldout.jsonl", DATA / "intents_blind.jsonl"
 PER_PHRASE = 7
 """Texts made of each phrase."""
 
+FOLDS = 5
+"""So many parts the families are in; each is told by what was learnt from the others."""
+
+MISTYPED = 0.4
+"""Share of the written requests that are shown once more with slips of the pen."""
+
+WRITTEN_PAIRS, PHRASE_PAIRS = 2_500, 1_500
+JOINTS = (
+    " and ", " and ", " and also ", ", and ", ", then ", " and then ", ", plus ",
+    "; after that ", ". Also ", ". And ", ". Then ", ". After that, ",
+)  # fmt: skip
+PAIRED_CHARS = 90
+"""Longer requests are not joined with others."""
+
 Kind: TypeAlias = Literal["request", "tool"]
+PAIR = "pair/"
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -36,6 +53,11 @@ class Text:
     intents: tuple[str, ...]
     kind: Kind
     family: str
+
+    @property
+    def fold(self) -> int:
+        """Which part it is of, 0 to `FOLDS`; requests that were joined of others are of theirs."""
+        return zlib.crc32(self.family.removeprefix(PAIR).encode()) % FOLDS
 
 
 def read_written(path: Path = WRITTEN) -> list[Text]:
@@ -68,9 +90,8 @@ class Phrases:
         for n in range(count):
             first, second = chance.sample(intents, 2)
             steps = [self._filled(chance.choice(self.phrases[intent]["do"]), chance) for intent in (first, second)]
-            joint = chance.choice((" and ", ", then ", " and then ", "; after that ", ". Also ", ", and "))
-            text = chance.choice(self.frames["do"]).replace("{}", steps[0] + joint + steps[1])
-            yield Text(text=text, intents=(first, second), kind="request", family=f"pair/{n}")
+            text = chance.choice(self.frames["do"]).replace("{}", chance.choice(JOINTS).join(steps))
+            yield Text(text=text, intents=(first, second), kind="request", family=f"{PAIR}{n}")
 
     def _request(self, form: str, phrase: str, chance: random.Random) -> str:
         text = chance.choice(self.frames[form]).replace("{}", self._filled(phrase, chance))
@@ -106,12 +127,47 @@ def framed(texts: Sequence[Text], phrases: Phrases, chance: random.Random) -> It
             yield Text(text=told, intents=text.intents, kind=text.kind, family=text.family)
 
 
+def mistyped(text: str, chance: random.Random) -> str:
+    """*text* with a slip of the pen in one of six words, and one more."""
+    for _ in range(1 + len(text.split()) // 6):
+        text = slip(text, chance)
+    return text
+
+
+def pairs(written: Sequence[Text], count: int, chance: random.Random) -> Iterator[Text]:
+    """*count* requests joined of two written ones that are of different intents and of one fold."""
+    parts: dict[int, list[Text]] = defaultdict(list)
+    for text in filter(_may_be_joined, written):
+        parts[text.fold].append(text)
+    for n in range(count):
+        first, second = (chance.choice(parts[n % FOLDS]) for _ in range(2))
+        if first.intents != second.intents:
+            told = first.text.rstrip("?.! ") + chance.choice(JOINTS) + _within(second.text)
+            yield Text(
+                text=told, intents=first.intents + second.intents, kind="request", family=f"{PAIR}{first.family}"
+            )
+
+
+def _may_be_joined(text: Text) -> bool:
+    alone = text.kind == "request" and len(text.intents) == 1 and len(text.text) <= PAIRED_CHARS
+    return alone and text.intents != ("conversation",) and "other languages" not in text.family
+
+
+def _within(text: str) -> str:
+    """*text* as it stands inside a sentence."""
+    return text if re.match(r"I\b|.[A-Z]", text) else text[:1].lower() + text[1:]
+
+
 def training_texts(seed: int = 0) -> list[Text]:
     """All texts, the same for the same *seed*."""
     chance = random.Random(seed)
     written, phrases = read_written(), read_phrases()
-    made = [*phrases.texts(chance), *phrases.pairs(1_500, chance), *framed(written, phrases, chance)]
-    return list({text.text: text for text in (*written, *made)}.values())
+    asked = [text for text in written if text.kind == "request" and chance.random() < MISTYPED]
+    made = [
+        *phrases.texts(chance), *phrases.pairs(PHRASE_PAIRS, chance), *framed(written, phrases, chance),
+        *(replace(text, text=mistyped(text.text, chance)) for text in asked), *pairs(written, WRITTEN_PAIRS, chance),
+    ]  # fmt: skip
+    return list({text.text: text for text in (*made, *written)}.values())
 
 
 def _lines(blocks: Mapping[str, Any]) -> dict[str, Sequence[str]]:
