@@ -26,6 +26,7 @@ CHANGE_WEIGHT = 0.1
 PADDING_WEIGHT = -0.2
 REPEAT_WEIGHT = -0.6
 BLOB_WEIGHT = -2.0
+BLOB_CHARS = 160
 
 LOOKED_AT_CHARS = 400
 """Of a longer line its two ends tell what it is: some of the patterns below take time with a line's square."""
@@ -40,7 +41,7 @@ _ERROR = re.compile(
 _NO_ERROR = re.compile(
     r"\b(?:no|0|zero|without) (?:errors?|failures?|exceptions?)\b|\berrors?\W{0,3}(?:0|null|none|false)\b"
 )
-_BLOB = re.compile(r"[A-Za-z0-9+/=_-]{160,}")
+_BLOB = re.compile(rf"[A-Za-z0-9+/=_-]{{{BLOB_CHARS},}}")
 _VARYING = re.compile(
     r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27,}|\b(?=[a-f]*\d)[0-9a-f]{8,}+\b|\d+(?:[.:,/-]\d+)*|\"[^\"]*\"|'[^']*'",
     re.IGNORECASE,
@@ -93,7 +94,8 @@ def is_command(line: str) -> bool:
 
 def is_blob(text: str) -> bool:
     """Whether most of *text* is one string that nobody reads: base64, a key, a hash."""
-    return sum(len(match) for match in _BLOB.findall(text)) > len(text) / 2
+    found = _BLOB.findall(text) if len(text) >= BLOB_CHARS else ()
+    return sum(map(len, found)) > len(text) / 2
 
 
 def weigh_prose(lines: Sequence[str]) -> Iterator[Line]:
