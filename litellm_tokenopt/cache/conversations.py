@@ -16,6 +16,7 @@ from ..settings import CacheSettings
 from .facts import same_facts, statements
 from .lasting import lasting
 from .manager import Lookup, SemanticCacheManager
+from .restated import Restater, counts
 from .scope import Scope, at_home, scope_of
 from .situation import Clause, Situation, differences, figures, pack, situation_of, unpack
 from .standing import LastTurn, leans_on, split_turn
@@ -25,6 +26,9 @@ from .telling import Teller
 MAX_CHARS = 40_000
 """Longer histories are answered by their exact repeats alone."""
 
+SLACK = 0.15
+"""By how much less similar last turns may be in the same situation: "when can I collect it?", "pick it up"."""
+
 # Keys of a message that don't change what it says.
 _SILENT_KEYS = frozenset({"role", "content", "cache_control"})
 _CODE = re.compile(r"```|\n {4}\S")
@@ -32,22 +36,28 @@ _CODE = re.compile(r"```|\n {4}\S")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """A request with earlier turns: *scope* is its own, *bare* that of its last turn asked without the others.
+    """A request with earlier turns: *scope* is its own, *alone* that of its last turn asked without the others.
 
-    What the user said in the others for good (`lasting`) is part of *bare*.
+    *lasting* is what the user said in the others for good.
     """
 
     scope: Scope
-    bare: str
+    alone: str
+    lasting: tuple[str, ...]
     turn: LastTurn
     history: tuple[str, ...]
     figures: tuple[str, ...]
     situation: Situation
 
     @property
+    def bare(self) -> str:
+        """The scope of the last turn asked after nothing but what was said for good."""
+        return at_home(self.alone, digest("lasting", self.alone, *self.lasting)) if self.lasting else self.alone
+
+    @property
     def shelf(self) -> str:
         """The scope of requests whose situations are worth comparing."""
-        return at_home(self.bare, digest("situation", self.bare, *self.figures))
+        return at_home(self.alone, digest("situation", self.alone, *self.figures))
 
     @property
     def told(self) -> str:
@@ -70,10 +80,11 @@ def conversation_of(
     alone = request.with_(messages=(*request.messages[:start], last))
     turn = split_turn(scope.question)
     told_all = [*told, ("user", turn.lead)] if turn.lead else told
-    bare, said = scope_of(alone, settings, embedder_name).id, lasting(text for role, text in told_all if role == "user")
     return Conversation(
-        scope=scope, bare=at_home(bare, digest("lasting", bare, *said)) if said else bare, turn=turn,
-        history=tuple(text for _, text in told), figures=figures(told_all), situation=situation_of(told_all),
+        scope=scope, alone=scope_of(alone, settings, embedder_name).id, turn=turn,
+        lasting=lasting(text for role, text in told_all if role == "user"),
+        history=tuple(text for _, text in told), figures=tuple(sorted(set(figures(told_all)))),
+        situation=situation_of(told_all),
     )  # fmt: skip
 
 
@@ -83,6 +94,7 @@ class Conversations:
     def __init__(self, manager: SemanticCacheManager) -> None:
         self._manager = manager
         self._teller = Teller(manager.embedder)
+        self._restater = Restater(manager.embedder, self._teller, manager.likeness)
 
     def read(self, request: ChatRequest, scope: Scope) -> Conversation | None:
         """*request* as a conversation; None where only the very same history may share its answer."""
@@ -94,7 +106,7 @@ class Conversations:
     async def check(self, conversation: Conversation, *, max_age_seconds: float | None = None) -> Lookup:
         """The answer given in the same situation, or to the same question asked alone. Raises `UnavailableError`."""
         found = await self._manager.similar(
-            conversation.turn.core, scope=conversation.shelf, max_age_seconds=max_age_seconds,
+            conversation.turn.core, scope=conversation.shelf, max_age_seconds=max_age_seconds, slack=SLACK,
             accepts=lambda entry: self._same_situation(conversation, entry),
         )  # fmt: skip
         if found.entry is not None or not await self._stands_alone(conversation):
@@ -138,8 +150,11 @@ class Conversations:
         return await self._teller.stands_alone(conversation.turn, conversation.history)
 
     async def _same_situation(self, conversation: Conversation, entry: Entry) -> bool:
-        extras = differences(conversation.situation, _situation(entry))
-        return extras is not None and await self._teller.small_talk(extras)
+        ours, theirs = conversation.situation, _situation(entry)
+        extras = differences(ours, theirs)
+        if extras is not None and all(await self._teller.small_talk(extras)):
+            return True
+        return not counts(conversation.turn.core) and await self._restater.same(ours, theirs)
 
 
 async def _told_the_same(facts: tuple[str, ...], entry: Entry) -> bool:

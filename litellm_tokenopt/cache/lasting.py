@@ -19,7 +19,8 @@ _STATED = "".join(f"(?<!{word} )" for word in _ASKED) + r"\b(?:i|we)"
 _ROLES = (
     r"(?:you are|you're|you will be|you'll be) (?:now |my |(?:a|an) (?!lifesaver|star|legend|gem|hero|angel|genius|"
     r"treasure|diamond|champ|godsend|great|good|real|absolute|total|true))"
-    r"|\b(?:pretend|imagine|suppose|assume|role-?play|(?:act|behave) (?:as|like)|stay in character)\b"
+    r"|\b(?:pretend|(?<!can )(?<!could )(?<!can't )imagine|suppose|assume|role-?play|(?:act|behave) (?:as|like)|"
+    r"stay in character)\b"
 )
 _FOR_GOOD = (
     r"from now on|going forward|henceforth|in (?:this|our) (?:game|story|chat|conversation|scenario|exercise|world)"

@@ -348,6 +348,13 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"i'm", "i am"),
         (r"(\w+)'(?:re|ve|ll|d|m)", r"\1"),
         (r"how come|for what reason|what is the reason", "why"),
+        (
+            r"(who|what|which \w+) (?:do|does|did) ((?:[\w']+ ){1,3}?)(?:think|believe|say) (is|are|was|were) "
+            r"([^?.!,;]+)",
+            r"\1 \3 \4 according to \2",
+        ),
+        (r"in the (?:opinion|view|eyes) of", "according to"),
+        (r"unlike", "not like"),
         (r"what steps (?:do|should) i take to|what do i (?:need|have) to do to|what are the steps to", "how do i"),
         (r"what is the (?:best |right |correct )?way to|how to|how can i go about|how do i go about", "how do i"),
         (r"(?:at )?what time|what date|on what day", "when"),

@@ -177,17 +177,18 @@ class SemanticCacheManager:
         scope: str = "",
         max_age_seconds: float | None = None,
         accepts: Callable[[Entry], Awaitable[bool]] | None = None,
+        slack: float = 0.0,
     ) -> Lookup:
         """The answer to a question that asks the same as *question*, of the entries that *accepts* agrees to.
 
-        Raises `UnavailableError`.
+        *slack* is by how much the cosine may be less than the setting says. Raises `UnavailableError`.
         """
         answers = self.answers
         if not self.may_be_similar(question):
             return Lookup(reason="miss")
         vector = (await self.embedder.embed([normalise(question)]))[0]
         candidates = CANDIDATES if accepts is None else SITUATED_CANDIDATES
-        searching = answers.search(scope, vector, candidates, self.settings.threshold)
+        searching = answers.search(scope, vector, candidates, self.settings.threshold - slack)
         hits, _ = await asyncio.gather(searching, _read_ahead(question))
         young = [hit for hit in hits if self._young(hit.entry, max_age_seconds)]
         found = await self._chosen(question, young, vector, accepts)
@@ -307,6 +308,10 @@ class SemanticCacheManager:
         if self._closed:
             return {"store": "closed", "reachable": False, "error": CLOSED}
         return await self._answers.health()
+
+    async def likeness(self, one: str, other: str) -> float | None:
+        """`Verifier.likeness`."""
+        return await self._verifier.likeness(one, other)
 
     def key(self, question: str, scope: str) -> str:
         """The key of the answer to *question* within *scope*: equal for what is typed differently at most."""

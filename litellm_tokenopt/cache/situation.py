@@ -22,17 +22,25 @@ MAX_SKIPPED = 5
 
 _BOUNDARY = re.compile(r"(?<=[.!?;])\s+|\n+|,\s+|\s+[-\u2013\u2014]+\s+|\s+[:;][()DP](?=\s|$)|:\s+|(?<=[!?])(?=\w)")
 _YES_NO = re.compile(
-    r"(?P<yes>yes|yep|yeah|yup|aye)|(?P<no>no|nope|nah)(?!\s+(?:problem|worries|worry|need|bother|trouble|rush|offence))",
+    r"(?P<yes>yes|yep|yeah|yup|aye)|(?P<no>no|nope|nah)"
+    r"(?=$|\s*[,.!;:]|\s+(?:i|it|its|we|they|that|this|he|she|just|only|not|thanks|thank|please|sorry|the|my|you|don't|"
+    r"there)\b|\s+(?:it|that|there|i|we|they|he|she)')",
     re.IGNORECASE,
 )
 _LEADING = re.compile(
-    r"(?:hi|hello|hey|hiya|ok|okay|oh|omg|ah|so|right|great|thanks|thank you|thx|cheers|please|and|but|well|perfect|"
-    r"lovely|then|good (?:morning|afternoon|evening))\b[\s,!.]*(?=\w)",
+    r"(?:oh no|hi|hello|hey|hiya|ok|okay|oh|omg|ah|so|right(?=\s*[,!.])|great|wow|please|and|but|well|perfect|"
+    r"lovely|then|thanks|thank you|thx|cheers|good (?:morning|afternoon|evening))\b[\s,!.]*(?=\w)",
+    re.IGNORECASE,
+)
+_THANKS = re.compile(
+    r"\b(?:thanks|thank you|thx|cheers)(?: (?:so |very )?much| a (?:lot|million|bunch))?"
+    r"(?: for (?:telling|letting|checking|asking|waiting|confirming|clarifying)(?: us| me)?(?: know)?(?: that)?)?\b",
     re.IGNORECASE,
 )
 _TRAILING = re.compile(r"\s+(?:please|pls|plz|thanks|thank you|thx|cheers|lol|haha|x+)$", re.IGNORECASE)
 _REASSURANCE = re.compile(
-    r"\b(?:no (?:need to (?:be sorry|apologi[sz]e|worry)|problem|worries|rush|offence|bother|trouble)|not to worry|"
+    r"\b(?:no (?:need to (?:be sorry|apologi[sz]e|worry)|problem|worries|rush|hurry|fun|wonder|offence|bother|trouble)|"
+    r"not to worry|(?<!it )(?<!this )(?<!that )can't wait|"
     r"(?:don't|dont|do not) (?:worry|mention)|not at all|isn't it|aren't you|never mind)\b",
     re.IGNORECASE,
 )
@@ -43,6 +51,7 @@ _COURTESY = re.compile(
     re.IGNORECASE,
 )
 _FIGURE = re.compile(r"\w*\d(?:[\w.,:/-]*\w)?|[^\W\d_]+")
+_PER = re.compile(r"(?<=\d)[/-][a-z]{3,}$")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _DENIALS = re.compile(r"\b(?:yes|no|not|never|none|without|cannot|can't|won't|don't|isn't|doesn't|only|cancel)\b", re.I)
 _NAME = re.compile(r"(?<=[^\s.!?:]\s)(?!I\b)[A-Z]\w*")
@@ -129,21 +138,22 @@ def differences(one: Situation, other: Situation) -> list[str] | None:
 
 
 def _next_common(one: Sequence[Clause], other: Sequence[Clause]) -> tuple[int, int] | None:
-    """How many clauses of each, that may be small talk, come before the next that both have, or before both ends."""
-    if one and other and says_the_same(one[0], other[0]):
-        return 0, 0
+    """How many clauses of one, that may be small talk, come before the next that both have, or before both ends.
+
+    Where both have some, one's may have taken the other's place.
+    """
     left, right = _skippable(one), _skippable(other)
-    places = sorted(((i, j) for i in range(left + 1) for j in range(right + 1)), key=sum)
-    for i, j in places:
+    places = [(0, 0), *((i, 0) for i in range(1, left + 1)), *((0, j) for j in range(1, right + 1))]
+    for i, j in sorted(places, key=sum):
         if i < len(one) and j < len(other) and says_the_same(one[i], other[j]):
             return i, j
-    return (left, right) if (left, right) == (len(one), len(other)) else None
+    return (left, right) if (left, right) in places and (left, right) == (len(one), len(other)) else None
 
 
 def _skippable(clauses: Sequence[Clause]) -> int:
     """How many of the first *clauses* may be small talk, at most `MAX_SKIPPED`."""
     first = clauses[:MAX_SKIPPED]
-    return next((n for n, clause in enumerate(first) if not _may_be_small_talk(clause)), len(first))
+    return next((n for n, clause in enumerate(first) if not may_be_small_talk(clause)), len(first))
 
 
 def says_the_same(one: Clause, other: Clause) -> bool:
@@ -164,7 +174,7 @@ def _telling_words(text: str) -> set[str]:
     return {word[:5] for word in words if len(word) > 3} or words
 
 
-def _may_be_small_talk(clause: Clause) -> bool:
+def may_be_small_talk(clause: Clause) -> bool:
     """Whether leaving *clause* out can't lose a fact that rules see."""
     text = clause.text
     if clause.by == "r" or text.endswith("?") or _figures(text) or _NAME.search(text) or _YES_NO.fullmatch(text):
@@ -175,7 +185,7 @@ def _may_be_small_talk(clause: Clause) -> bool:
 
 
 def _clauses(text: str) -> Iterator[str]:
-    for part in _BOUNDARY.split(text):
+    for part in _BOUNDARY.split(_THANKS.sub("thanks", text)):
         yield from _plain(part.strip(" .!,;:"))
 
 
@@ -209,6 +219,6 @@ def _figures(text: str) -> list[str]:
 
 def _figure(word: str) -> str | None:
     if any(map(str.isdigit, word)):
-        return word.replace(",", "")
+        return _PER.sub("", word.replace(",", ""))
     number = NUMBER_WORDS.get(word, 1)
     return None if number == 1 else str(number)

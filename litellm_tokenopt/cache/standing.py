@@ -74,6 +74,8 @@ _POINTS_BACK = re.compile(
     r"|(?<!is )(?<!are )(?<!was )(?<!were )\bthere\b(?! (?:is|are|was|were|be)\b)|\bthis\b"
     r"|\b(?:my|your|the) (?:answer|reply|question|suggestion|example|result|code|text|poem|story|email|title|verse|"
     r"line|paragraph|table|list|draft|version)\b"
+    r"|^(?:please )?(?:can|could|would|will) you (?:please )?(?:confirm|book|cancel|change|send|order|reserve|add|"
+    r"remove|move|check) (?:me |us )?the\b"
     r"|\b(?:translate|rewrite|rephrase|shorten|summari[sz]e|continue|repeat|redo|expand|elaborate|rename)\b",
     re.IGNORECASE,
 )

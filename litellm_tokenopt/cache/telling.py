@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WEIGHTS = WEIGHTS_FOLDER / "conversations.json"
-STANDING, SMALL_TALK, HINGES, FACT = "standing", "small_talk", "hinges", "fact"
+STANDING, SMALL_TALK, HINGES, FACT, RESTATED = "standing", "small_talk", "hinges", "fact", "restated"
 VECTOR_SCALE = 5.0
 """What vectors are multiplied by, so that the penalty on weights treats them like the other features."""
 LEAST_STANDING = 0.5
 LEAST_STANDING_FIXED, MOST_FIXED = 0.1, 0.05
 """Less will do for a question that hinges on nothing, up to the second: "what is a tort?"."""
-LEAST_SMALL_TALK, LEAST_AHEAD = 0.4, 0.2
+LEAST_SMALL_TALK, LEAST_AHEAD = 0.4, 0.1
 """How likely a clause must be small talk, and how much likelier than to tell a fact."""
 LEAST_HINGING, LEAST_FACT, LEAST_BOTH = 0.35, 0.2, 1.0
 """How likely a question must hinge on facts, a statement be one, and what both must come to, for it to count."""
@@ -61,18 +61,16 @@ class Teller:
             return True
         return alone >= LEAST_STANDING_FIXED and self._hinges(turn.core, vector) < MOST_FIXED
 
-    async def small_talk(self, clauses: Sequence[str]) -> bool:
-        """Whether all *clauses* are small talk, and surely rather that than facts."""
-        if not clauses:
-            return True
-        if not self.ready:
-            return False
+    async def small_talk(self, clauses: Sequence[str]) -> list[bool]:
+        """Of each of *clauses* whether it is small talk, and surely rather that than a fact."""
+        if not (clauses and self.ready):
+            return [False] * len(clauses)
         head, vectors = self._heads[SMALL_TALK], await self._embedder.embed(clauses)
         chances = [head.probability(_joined([], vector)) for vector in vectors]
         facts = await self._chances(clauses)
-        return all(
+        return [
             chance >= max(LEAST_SMALL_TALK, fact + LEAST_AHEAD) for chance, fact in zip(chances, facts, strict=True)
-        )
+        ]
 
     async def facts(self, turn: LastTurn, statements: Sequence[str]) -> tuple[str, ...]:
         """Those of *statements* that the answer to *turn* may depend on."""
@@ -87,6 +85,12 @@ class Teller:
         least = max(LEAST_FACT, LEAST_BOTH - hinges)
         chances = await self._chances(statements)
         return tuple(text for text, chance in zip(statements, chances, strict=True) if chance >= least)
+
+    def restated(self, signs: Sequence[float]) -> float:
+        """How likely two turns with *signs* (`restated.restating_signs`) say the same."""
+        import numpy as np
+
+        return self._heads[RESTATED].probability(np.array(signs, np.float64))
 
     def _hinges(self, core: str, vector: NDArray[np.float32]) -> float:
         """How likely the answer to *core* hinges on who asks."""

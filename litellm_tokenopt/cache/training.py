@@ -11,26 +11,31 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ModelUnavailable
 from ..models import minilm
 from ..models.base import Embedder
 from ..models.build import build_embedder
 from ..models.logistic import Logistic, save_logistic
-from ..settings import EmbedderSettings
+from ..settings import EmbedderSettings, Settings
+from .build import build_verifier
 from .facts import question_signs, statement_signs
 from .normalise import normalise
+from .restated import Likeness, apart, restating_signs
+from .situation import Situation, situation_of
 from .standing import features, split_turn
-from .telling import FACT, HINGES, SMALL_TALK, STANDING, VECTOR_SCALE, WEIGHTS
+from .telling import FACT, HINGES, RESTATED, SMALL_TALK, STANDING, VECTOR_SCALE, WEIGHTS
 
 DATA = Path(__file__).parents[1] / "models" / "training" / "data"
 CONVERSATIONS, LAST_TURNS, SMALL_TALK_ROWS = "conversations.jsonl", "last_turns.jsonl", "small_talk.jsonl"
-FACTS, IN_PASSING = "facts.jsonl", "in_passing.jsonl"
-FILES = (CONVERSATIONS, LAST_TURNS, SMALL_TALK_ROWS, FACTS, IN_PASSING)
+FACTS, IN_PASSING, STATEMENTS = "facts.jsonl", "in_passing.jsonl", "statements.jsonl"
+FILES = (CONVERSATIONS, LAST_TURNS, SMALL_TALK_ROWS, FACTS, IN_PASSING, STATEMENTS)
 FOLDS = 5
 PENALTY = 3.0
 
@@ -72,6 +77,20 @@ async def fact_examples(embedder: Embedder, rows: Sequence[tuple[int, str, bool]
     """Examples of statements: *rows* are (group, statement, whether it tells a fact)."""
     vectors = await embedder.embed([text for _, text, _ in rows])
     return _examples(np.hstack([[statement_signs(text) for _, text, _ in rows], vectors * VECTOR_SCALE]), rows)
+
+
+async def restated_examples(
+    embedder: Embedder, likeness: Likeness, rows: Sequence[tuple[int, tuple[str, str], bool]]
+) -> Examples:
+    """Examples of pairs of turns: *rows* are (group, both texts, whether they say the same)."""
+    found = []
+    for _, (one, other), _ in rows:
+        logit = await likeness(normalise(one), normalise(other))
+        if logit is None:
+            raise ModelUnavailable("turns are compared by the pair model, which can't be loaded")
+        first, second = await embedder.embed([one, other])
+        found.append(restating_signs(one, other, logit, float(first @ second)))
+    return _examples(np.array(found), rows)
 
 
 def fit(examples: Examples) -> Logistic:
@@ -118,14 +137,14 @@ def hinging_rows() -> Iterator[tuple[int, str, bool]]:
 
 
 def fact_rows() -> Iterator[tuple[int, str, bool]]:
-    """(group, statement, whether it tells a fact); a subject is one group."""
-    subjects = read_rows(FACTS)
+    """(group, statement, whether it tells a fact); a subject is one group. No small talk does."""
+    subjects, told = read_rows(FACTS), read_rows(IN_PASSING)
     for group, subject in enumerate(subjects):
         yield from ((group, text, True) for fact in subject["facts"] for text in fact)
         yield from ((group, text, False) for text in subject["beside"])
-    for group, row in enumerate(read_rows(IN_PASSING), len(subjects)):
-        if "fact" in row:
-            yield group, row["text"], bool(row["fact"])
+    for group, row in enumerate((*told, *read_rows(SMALL_TALK_ROWS)), len(subjects)):
+        if "fact" in row or row.get("small_talk") == 1:
+            yield group, row["text"], bool(row.get("fact", 0))
 
 
 def small_talk_rows() -> Iterator[tuple[int, str, bool]]:
@@ -136,6 +155,31 @@ def small_talk_rows() -> Iterator[tuple[int, str, bool]]:
     for group, row in enumerate(clauses, len(subjects)):
         if "small_talk" in row:
             yield group, row["text"], bool(row["small_talk"])
+
+
+def restated_rows(pairs: Sequence[Any]) -> Iterator[tuple[int, tuple[str, str], bool]]:
+    """(group, what two turns say apart, whether that's the same): of turns written as such, and of conversations."""
+    statements = read_rows(STATEMENTS)
+    for group, row in enumerate(statements):
+        said, others = ([_spoken("user", text) for text in row[name]] for name in ("same", "other"))
+        yield from ((group, apart(*pair), True) for pair in combinations(said, 2))
+        yield from ((group, apart(*pair), False) for pair in product(said, others))
+    for group, pair in enumerate(pairs, len(statements)):
+        found = list(_apart(pair["a"], pair["b"])) if pair["kind"] in ("reworded", "detail", "intent") else []
+        if pair["same"] or len(found) == 1:
+            yield from ((group, texts, bool(pair["same"])) for texts in found)
+
+
+def _apart(one: Sequence[Any], other: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    """The earlier turns in which two conversations of as many turns differ."""
+    for first, second in zip(one[:-1], other[:-1], strict=False) if len(one) == len(other) else ():
+        said = (_spoken(first["role"], first["content"]), _spoken(second["role"], second["content"]))
+        if all(said) and said[0] != said[1]:
+            yield apart(*said)
+
+
+def _spoken(role: str, text: str) -> Situation:
+    return situation_of([(role, text)])
 
 
 def read_rows(name: str) -> list[Any]:
@@ -160,7 +204,7 @@ def _report(name: str, examples: Examples) -> None:
 
 
 async def _train() -> None:
-    embedder = build_embedder(EmbedderSettings())
+    embedder, verifier = build_embedder(EmbedderSettings()), build_verifier(Settings())
     pairs, lone = read_rows(CONVERSATIONS), read_rows(LAST_TURNS)
     more = ((len(pairs) + n, row["turns"], bool(row["stands_alone"])) for n, row in enumerate(lone))
     examples = {
@@ -168,6 +212,7 @@ async def _train() -> None:
         SMALL_TALK: await small_talk_examples(embedder, list(small_talk_rows())),
         HINGES: await hinging_examples(embedder, list(hinging_rows())),
         FACT: await fact_examples(embedder, list(fact_rows())),
+        RESTATED: await restated_examples(embedder, verifier.likeness, list(restated_rows(pairs))),
     }  # fmt: skip
     for name, found in examples.items():
         _report(name, found)

@@ -83,6 +83,10 @@ class RuleVerifier:
         objection = veto(asked, stored)
         return Judgement(f"veto:{objection}" if objection else None)
 
+    async def likeness(self, one: str, other: str) -> float | None:
+        """`Verifier.likeness`; there is no model."""
+        return None
+
     async def ready(self) -> None:
         """`Verifier.ready`; there is nothing to load."""
 
@@ -111,15 +115,22 @@ class PairVerifier:
             return Judgement(refusal)
         if least == -math.inf:
             return Judgement(None)
-        try:
-            (logit,) = await self._model.logits(normalise(asked), [normalise(stored)])
-        except UnavailableError as error:
-            self._failed(error)
+        logit = await self.likeness(normalise(asked), normalise(stored))
+        if logit is None:
             return Judgement(refusal if objection else None)
-        self._failing = False
         logit += self._calibration.weight(found.signs)
         sure, needed = self._calibration.probability(logit), self._calibration.probability(least)
         return Judgement(None if logit >= least else refusal, sure, needed, doubted=objection is not None)
+
+    async def likeness(self, one: str, other: str) -> float | None:
+        """`Verifier.likeness`."""
+        try:
+            (logit,) = await self._model.logits(one, [other])
+        except UnavailableError as error:
+            self._failed(error)
+            return None
+        self._failing = False
+        return logit
 
     async def ready(self) -> None:
         """`Verifier.ready`."""
@@ -142,6 +153,10 @@ class Verifier(Protocol):
     """Decides whether the answer to one question may be given to another."""
 
     async def judge(self, asked: str, stored: str) -> Judgement: ...
+
+    async def likeness(self, one: str, other: str) -> float | None:
+        """The model's logit of two texts, in `normalise`'s form, coming to the same; None where there's no model."""
+        ...
 
     async def ready(self) -> None:
         """Wait until what it takes is loaded; where that can't be had, it judges without."""

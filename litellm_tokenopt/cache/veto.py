@@ -59,6 +59,12 @@ def worded_anew(asked: str, stored: str, found: Sequence[str]) -> bool:
     return "words" not in found or (min(ours, theirs) > 0 and max(ours, theirs) > 1)
 
 
+def unmatched_words(one: str, other: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The words of each text without a counterpart in the other."""
+    a, b = read(one), read(other)
+    return _unmatched(a, b), _unmatched(b, a)
+
+
 def _language(a: Reading, b: Reading) -> str | None:
     return None if (a.english and b.english) or a.plain == b.plain else "language"
 

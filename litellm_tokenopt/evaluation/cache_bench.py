@@ -107,6 +107,9 @@ class TimedVerifier:
     async def judge(self, asked: str, stored: str) -> Judgement:
         return await self._clock.timed("verify", self._inner.judge(asked, stored))
 
+    async def likeness(self, one: str, other: str) -> float | None:
+        return await self._clock.timed("verify", self._inner.likeness(one, other))
+
     async def ready(self) -> None:
         await self._inner.ready()
 

@@ -1,0 +1,134 @@
+"""Which conversations come to the same situation though they are worded otherwise."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from litellm_tokenopt.cache.build import build_verifier
+from litellm_tokenopt.cache.manager import SemanticCacheManager
+from litellm_tokenopt.cache.memory import MemoryAnswerStore
+from litellm_tokenopt.cache.restated import (
+    LEAST_AMONG_OTHERS,
+    LEAST_RESTATED,
+    Restater,
+    Said,
+    answered_questions_aside,
+    beside,
+    counts,
+    differing,
+    on_one_side,
+    restated,
+)
+from litellm_tokenopt.cache.situation import Clause, Situation, situation_of
+from litellm_tokenopt.cache.stage import CacheStage
+from litellm_tokenopt.cache.telling import Teller
+from litellm_tokenopt.cache.training import read_rows
+from litellm_tokenopt.models.build import build_embedder, build_pair_model, check
+from litellm_tokenopt.models.memoised import MemoisedEmbedder
+from litellm_tokenopt.request import ChatRequest
+from litellm_tokenopt.settings import CacheSettings, EmbedderSettings, Settings
+from litellm_tokenopt.stage import Answer, Keep
+
+SYSTEM = {"role": "system", "content": "You help customers."}
+
+
+def said(by: str, *clauses: str) -> Said:
+    return Said(tuple(Clause(by, clause) for clause in clauses))
+
+
+def of(*texts: str) -> Situation:
+    """The situation after *texts*, in turn from the user and the assistant."""
+    return situation_of([(("user", "assistant")[n % 2], text) for n, text in enumerate(texts)])
+
+
+@pytest.fixture(scope="module")
+def real() -> MemoisedEmbedder:
+    try:
+        check(EmbedderSettings())
+    except Exception as error:
+        pytest.skip(f"needs the packaged model: {error}")
+    if build_pair_model(EmbedderSettings()) is None:
+        pytest.skip("needs the pair model")
+    return build_embedder(EmbedderSettings())
+
+
+def test_what_both_begin_and_end_with_is_not_compared() -> None:
+    """Turns that say the same at both ends are cut off."""
+    one = of("I need a van", "For when?", "Friday", "It's 40 euros")
+    other = of("I need a van", "For when?", "Sunday", "It's 40 euros")
+    assert [[turn.text for turn in side] for side in differing(one, other)] == [["Friday"], ["Sunday"]]
+    assert differing(one, one) == ([], [])
+
+
+def test_turns_are_laid_beside_the_one_most_like_them() -> None:
+    """In order, and never a user's beside the assistant's."""
+    ours, theirs = [said("u", "x"), said("a", "y")], [said("u", "chat"), said("u", "x"), said("a", "y")]
+    cosines = np.array([[0.3, 0.9, 0.99], [0.9, 0.9, 0.8]], np.float32)
+    assert beside(ours, theirs, cosines) == [(None, 0), (0, 1), (1, 2)]
+
+
+def test_what_took_the_place_of_another_is_no_small_talk() -> None:
+    """One side may have turns that the other lacks, but not each its own in one place."""
+    chat, news = said("u", "what a lovely day"), said("u", "such nice weather")
+    assert on_one_side([(None, 0)], [], [chat]) == list(chat.clauses)
+    assert on_one_side([(0, None), (None, 0)], [news], [chat]) is None
+    assert on_one_side([(None, 0)], [], [said("u", "there are 3 of us")]) is None
+
+
+def test_a_reply_that_says_what_it_answers_needs_no_question() -> None:
+    """ "yes please" needs what was offered, "the blue lamp" doesn't."""
+    question = (said("a", "Which one would you like?"), said("a", "What shall I send?"))
+    telling, bare = said("u", "the blue lamp"), said("u", "yes please")
+    assert answered_questions_aside([question, (telling, telling)]) == [(telling, telling)]
+    assert answered_questions_aside([question, (bare, bare)]) == [question, (bare, bare)]
+    assert answered_questions_aside([question]) == [question]
+
+
+@given(st.lists(st.floats(0, 1), max_size=6))
+def test_one_turn_that_says_something_else_is_enough(chances: list[float]) -> None:
+    """Law: no company makes up for a turn below the least, and none is needed for turns that rules know to agree."""
+    assert not restated([*chances, LEAST_AMONG_OTHERS / 2])
+    assert restated([1.0, 1.0])
+    assert not restated([1.0, (LEAST_AMONG_OTHERS + LEAST_RESTATED) / 2])
+    assert restated([LEAST_RESTATED, (LEAST_AMONG_OTHERS + LEAST_RESTATED) / 2])
+
+
+def test_a_place_in_a_list_needs_the_list_itself() -> None:
+    """What points at "the second one" is matched to the letter alone."""
+    assert counts("the second one please")
+    assert counts("option 2")
+    assert not counts("how much is it?")
+
+
+async def test_without_a_pair_model_wordings_are_not_compared(real: MemoisedEmbedder) -> None:
+    """Two turns that rules don't know to agree don't."""
+
+    async def none(one: str, other: str) -> float | None:
+        return None
+
+    restater = Restater(real, Teller(real), none)
+    assert await restater.same(of("I lost my key"), of("I lost my key"))
+    assert not await restater.same(of("I lost my key on the train"), of("my key got lost on the train yesterday"))
+
+
+async def test_held_out_contexts(real: MemoisedEmbedder, make: SimpleNamespace) -> None:
+    """Of conversations that nothing was trained on many with small talk or other words are served, of those with a
+    changed fact at most 2 of 100."""
+    verifier = build_verifier(Settings())
+    served: dict[bool, list[bool]] = defaultdict(list)
+    for pair in read_rows("conversations_context_heldout.jsonl"):
+        stage = CacheStage(SemanticCacheManager(CacheSettings(), MemoryAnswerStore(50), real, verifier))
+        first = await stage(ChatRequest(model="m", messages=(SYSTEM, *pair["a"])))
+        if isinstance(first, Keep) and first.then is not None:
+            await first.then(make.reply("So it is."))
+        then = await stage(ChatRequest(model="m", messages=(SYSTEM, *pair["b"])))
+        served[bool(pair["same"])].append(isinstance(then, Answer))
+    verifier.close()
+    assert sum(served[False]) <= 0.02 * len(served[False])
+    assert sum(served[True]) >= 0.35 * len(served[True])
