@@ -77,12 +77,13 @@ def requisites(tools: Sequence[Tool]) -> tuple[tuple[int, ...], ...]:
 
     ``cancel_booking(booking_id)`` wants ``get_booking_details(booking_id)``, and ``booking_search(name)`` all the more,
     which tells the identifier; so ``log_call(contact_id)`` wants ``search_contacts``. A look-up wants none but the one
-    that tells the identifier that it takes. Names that begin alike are of one family, and go for no other's.
+    that tells the identifier that it takes, and ``search_servers_for_agent`` the wider ``search_servers``, where more
+    is found. Names that begin alike are of one family, and go for no other's.
     """
     names = read_names([name_of(tool) or "" for tool in tools])
     taken = [frozenset(_identified(name) for name, _ in argument_texts(tool)) - {""} for tool in tools]
     lookups = [n for n, name in enumerate(names) if name.verb in LOOKUPS]
-    return tuple(_wanted(n, names, taken, lookups) for n in range(len(tools)))
+    return tuple((*_wanted(n, names, taken, lookups), *_wider(n, names, lookups)) for n in range(len(tools)))
 
 
 def _wanted(n: int, names: Sequence[Name], taken: Sequence[frozenset[str]], lookups: Sequence[int]) -> tuple[int, ...]:
@@ -99,6 +100,22 @@ def _wanted(n: int, names: Sequence[Name], taken: Sequence[frozenset[str]], look
         if m != n and other.namespace == own.namespace and fits and (tells or own.verb not in LOOKUPS):
             found.append((-len(things), not tells, other.verb not in FINDERS, m))
     return tuple(m for *_, m in sorted(found)[:REQUISITES])
+
+
+def _wider(n: int, names: Sequence[Name], lookups: Sequence[int]) -> tuple[int, ...]:
+    """The first of *lookups* that finds what the tool *n* finds, but for one word of its name."""
+    own = names[n]
+    if own.verb not in FINDERS:
+        return ()
+    things = own.things - _EMPTY_STEMS
+
+    def is_wider(other: Name) -> bool:
+        left = other.things - _EMPTY_STEMS
+        more = things - left
+        same = (other.namespace, other.verb) == (own.namespace, own.verb) and left and left < things
+        return bool(same) and len(more) == 1 and "".join(more).isalpha()
+
+    return tuple(m for m in lookups if is_wider(names[m]))[:1]
 
 
 def _identified(argument: str) -> str:

@@ -20,11 +20,11 @@ NAME = f"{OWN_TOOL_PREFIX}find_tools"
 FOUND_AT_ONCE = 5
 """So many tools are found by one call."""
 
-LISTED_TOKENS, LISTED_SHARE, LISTED_LEAST = 120, 1 / 80, 24
+LISTED_TOKENS, LISTED_SHARE, LISTED_LEAST = 120, 1 / 90, 18
 """What the list of the other tools may take in the description: so much of what they'd take, within two bounds."""
 
-SOME_LEFT_OUT = "Get more tools, when yours don't do. There are also"
-ALL_LEFT_OUT = "Get the tools that you need, as soon as there's something to do. There are"
+SOME_LEFT_OUT = "Get more tools, by task or name, when yours don't do. Also"
+ALL_LEFT_OUT = "Get the tools that you need, by task or name, as soon as there's something to do. There are"
 
 CHARS_A_TOKEN = 4
 LINE_CHARS = 120
@@ -52,9 +52,8 @@ class FindTools:
     def tool(self) -> Tool:
         left_out = [self.tools[index] for index in self.left_out]
         listed = listing([name_of(tool) or "" for tool in left_out], listed_tokens(len(as_json(left_out))))
-        query = {"type": "string", "description": "What you want to do, or tools' names."}
         said = ALL_LEFT_OUT if len(left_out) == len(self.tools) else SOME_LEFT_OUT
-        return _function(f"{said}: {listed}", {"query": query}, ["query"])
+        return _function(f"{said}: {listed}", {"query": {"type": "string"}}, ["query"])
 
     async def answer(self, asked: Asked) -> Found:
         query = asked.text("query")

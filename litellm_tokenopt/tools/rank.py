@@ -76,8 +76,8 @@ OWN_WEIGHT = 0.5
 NEED_BONUS = 2.0
 """What a tool has ahead of the others when it looks up what a called or asked one works on (standard deviations)."""
 
-SURE, MARGIN = 8, 7.0
-"""So many tools are sent whatever their scores; further ones if they aren't so far behind the best."""
+SURE, LEAST_SHARE = 6, 0.25
+"""So many tools are sent whatever their scores; further ones if they come to so much of the best one's."""
 
 SENT_BONUS = 1.0
 """What a tool that is sent already has ahead of the others when the block must change (standard deviations)."""
@@ -167,7 +167,7 @@ class Fit:
         first = self._completed(seeds)
         rest = [index for index in rest if index not in first]
         order = [*first, *sorted(rest, key=lambda index: (-blended[index], index))]
-        least = float(self.score.max()) - MARGIN
+        least = LEAST_SHARE * float(self.score.max())
         return [index for place, index in enumerate(order) if place < SURE or blended[index] >= least]
 
     def _completed(self, seeds: Sequence[int]) -> list[int]:

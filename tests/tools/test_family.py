@@ -95,3 +95,9 @@ def test_a_family_that_begins_alike_has_its_look_ups_too() -> None:
     wanted = requisites(tools)
     assert wanted[0] == wanted[5] == (1, 4)
     assert wanted[1] == wanted[3] == ()
+
+
+def test_a_narrow_look_up_brings_the_wider_one() -> None:
+    """But one that differs by a number only is another version of it."""
+    tools = [tool(name) for name in ("search_servers_for_agent", "search_servers", "search_servers_2", "get_servers")]
+    assert requisites(tools) == ((1,), (), (), ())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from litellm_tokenopt.tools.family import kinship
-from litellm_tokenopt.tools.rank import HINT_TEXTS, SEEDS, Fit, Lexicon, fit, query_texts
+from litellm_tokenopt.tools.rank import HINT_TEXTS, LEAST_SHARE, SEEDS, SURE, Fit, Lexicon, fit, query_texts
 from litellm_tokenopt.tools.reading import name_of, summary
 
 
@@ -72,7 +72,25 @@ def test_tools_that_fit_alike_keep_their_order() -> None:
 
 def test_general_tools_come_right_behind_the_best() -> None:
     """Where a question's form asks for a shell, say, it is there though eight tools share more words with it."""
-    score = -np.arange(12.0) / 10
+    score = 5 - np.arange(12.0) / 10
     found = Fit(score, score, score, np.zeros((12, 12)), general=(11, 2)).broad_order()
     assert found[: SEEDS + 2] == [*range(SEEDS), 11, SEEDS]
     assert sorted(found) == list(range(12))
+
+
+def test_what_is_far_behind_is_left_out() -> None:
+    """Beyond the few that always come, a tool needs its share of the best one's score."""
+    best = 8.0
+    score = np.array([best, *[0.0] * 8, 1.01 * LEAST_SHARE * best])
+    found = Fit(score, score, score, np.zeros((10, 10))).broad_order()
+    assert found[:2] == [0, 9]
+    assert len(found) == SURE
+    even = np.full(10, best)
+    assert len(Fit(even, even, even, np.zeros((10, 10))).broad_order()) == 10
+
+
+async def test_without_what_it_quotes_a_request_is_another(catalogue: Any, minilm: Any) -> None:
+    """A subject in quotation marks doesn't hide what is to be done about it."""
+    asked = "remind me of 'send the refund mail about the hotel invoice in Rome'"
+    assert query_texts(asked)[1] == "remind me of something"
+    assert "set_alarm" in (await ranked(asked, catalogue, minilm))[:6]
