@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import io
 import json
+import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -64,9 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        done = command(options)
+        sys.stdout.flush()
+        return done
     except TokenOptError as error:
         print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough; what is left goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from litellm_tokenopt import Settings
+from litellm_tokenopt.modules import read_modules
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -39,3 +40,12 @@ def test_tables_name_settings(page: Path) -> None:
         for field in name.split("."):
             assert field in part.model_fields, name
             part = part.model_fields[field].annotation or BaseModel
+
+
+def test_the_example_of_modules_can_be_read(tmp_path: Path) -> None:
+    """A file like the one that the page about the system prompt shows starts."""
+    page = (ROOT / "docs" / "prompt.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(modules:.*?)```", page, re.DOTALL)
+    (tmp_path / "core.md").write_text("You help customers.")
+    (tmp_path / "modules.yaml").write_text(example)
+    assert [module.id for module in read_modules(tmp_path / "modules.yaml")][:2] == ["core", "refunds"]

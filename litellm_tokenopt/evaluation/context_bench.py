@@ -105,10 +105,6 @@ _RESULTS: Sequence[tuple[str, Callable[[random.Random], str]]] = (
     ("read_file", _code),
     ("search", lambda chance: _told(chance, 20)),
 )
-_TURN: Sequence[Message] = (
-    {"role": "assistant", "content": "It arrived."},
-    {"role": "user", "content": "And what became of the river sensor?"},
-)
 SHAPES: Mapping[str, Callable[[int], Iterator[Message]]] = {
     "long messages": long_messages,
     "agent's tools": agent_loop,

@@ -360,3 +360,14 @@ def test_what_is_out_of_reach_is_refused(
     assert f"redis.url is {url}" in said.err
     assert "redis:// URL" in said.err
     assert ("/tokenopt/cache" in said.err) == (action[0] == "cache")
+
+
+def test_whoever_stops_reading_ends_it_quietly(tmp_path: Path) -> None:
+    """``tokenopt … | head`` is no error to tell of."""
+    (tmp_path / "prompt.md").write_text("## Part\n\nDo this.\n")
+    command = [sys.executable, "-m", "litellm_tokenopt.cli", "prompt", "split", str(tmp_path / "prompt.md")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.close()
+        assert (run.stderr.read(), run.wait(60)) == (b"", 1)
