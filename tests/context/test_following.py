@@ -136,7 +136,7 @@ record = st.fixed_dictionaries(
         "ways": st.lists(st.lists(leg, min_size=1, max_size=2), max_size=4), "one": plain, "two": plain, "three": plain,
         "by_id": st.dictionaries(st.sampled_from("abc"), leg, max_size=3),
     },
-    optional={"four": plain, "more": leg | leaf, "who_else": st.lists(leg, max_size=2) | plain},
+    optional={"four": plain, "more": leg | plain, "who_else": st.lists(leg, max_size=2) | plain},
 )  # fmt: skip
 anything = st.recursive(
     plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abxyz."), inner, max_size=3)
