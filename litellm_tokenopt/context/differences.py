@@ -96,9 +96,12 @@ class _Teller:
             return message
         tool, call = self._calls.get(str(message.get("tool_call_id") or ""), ("", ""))
         text = _only_text(message)
-        if not call or call.startswith(OWN_TOOL_PREFIX) or is_own(message) or is_difference(message):
+        if not call or call.startswith(OWN_TOOL_PREFIX) or is_difference(message):
             return message
         self._key = digest(self._key, call, text, str(may_change))
+        if is_own(message) or not text:
+            self._keyed.pop(tool, None)  # nobody is to look for keys in what is shortened, or in parts
+            return message
         may_change = may_change and len(text) >= LEAST_CHARS and not is_untouchable(message)
         shorter = _told.get_or(self._key, lambda: self._shortest(text)) if may_change else ""
         if not shorter.startswith((SAME, SAME_RECORD)):

@@ -94,6 +94,16 @@ def test_keys_are_named_so_that_they_are_found() -> None:
     assert resolved(sent) == [order(), refused, other, third]
 
 
+def test_keys_are_not_looked_for_in_what_was_shortened() -> None:
+    """What was left out of a result between them may be a key: the whole one's call is named."""
+    cut = '{"order":"W9","status":"open","notes":[… 900 tokens left out]}'
+    messages = [
+        *called("get_order", {"id": "W1"}, order(), 1), *called("get_order", {"id": "W9"}, cut, 2),
+        *called("get_order", {"id": "W2"}, another(), 3),
+    ]  # fmt: skip
+    assert differing(condensed(messages))[5]["content"].startswith('{"keys_as":"get_order(id=W1)",')
+
+
 def test_a_path_leads_into_no_table_whose_columns_are_elsewhere() -> None:
     """Of a record that was told by its values, nobody knows how its rows would be numbered."""
     rows = [{"sku": f"SKU-{n}", "count": n, "shelf": f"shelf {n * n}"} for n in range(5)]
