@@ -79,6 +79,7 @@ ANTONYMS = _pairs(
     "enable,activate/disable,deactivate add,insert,append,include,install/remove,delete,exclude,omit,uninstall,drop "
     "start,begin,launch,resume,open/stop,end,finish,pause,halt,quit,terminate "
     "increase,raise/decrease,reduce,lower,cut on/off open,opened,unlock/close,closed,shut,lock before/after "
+    "during/after during/before "
     "buy,purchase/sell,return more,most/less,least,fewer,few maximum,max,maximal/minimum,min,minimal "
     "maximise,maximize/minimise,minimize first/last,final in,into,inside,indoors/out,outside,outdoors "
     "up,upward,above,over/down,downward,below,under,beneath "

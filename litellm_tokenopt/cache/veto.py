@@ -341,9 +341,11 @@ def _voice(a: Reading, b: Reading, order: list[str], inverted: Iterable[frozense
 
 def _roles(a: Reading, b: Reading) -> str | None:
     common = frozenset(a.words) & frozenset(b.words)
+    ours, theirs = frozenset(a.words) - _unmatched(a, b), frozenset(b.words) - _unmatched(b, a)
     for preposition in a.roles.keys() & b.roles.keys():
         x, y = a.roles[preposition], b.roles[preposition]
-        if not x & y and x | y <= common and not _hold_both_ways(a, b, common):
+        apart = not x & y and not any(_alike(a, one, b, other) for one in x for other in y)
+        if apart and x <= ours and y <= theirs and not _hold_both_ways(a, b, common):
             return "roles"
     if _number_elsewhere(a, b):
         return "roles"

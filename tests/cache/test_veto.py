@@ -18,6 +18,9 @@ How do I upgrade from Java 8 to Java 17?|How do I upgrade from Java 17 to Java 8
 Does a cat weigh more than a dog?|Does a dog weigh more than a cat?
 Translate hello into French|Translate hello into German
 Write a function in C|Write a function in C++
+How do I convert a string to an int?|How can I turn an integer into a string?
+May I leave during the exam?|May I leave after the exam?
+Who do teachers think is the best author?|Who is the best author according to teenagers?
 Write a function in C#|Write a function in C
 How do I write tests in Java?|How do I write tests in JavaScript?
 Who wrote Hamlet?|When was Hamlet written?
@@ -207,6 +210,8 @@ How old is she?|How old is he?
 """
 
 SAME = """
+Who do teachers think is the best author?|Who is the best author according to teachers?
+How do I convert a string to an int?|How can I turn a string into an integer?
 How do I move money from my savings to my current account?|How do I move money to my current account from my savings?
 In a Dockerfile, how do I copy a folder?|How do I copy a folder in a Dockerfile?
 What should I do if the parcel is lost?|If the parcel is lost, what should I do?
