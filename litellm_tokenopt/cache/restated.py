@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_TURNS = 16
 """Of so many turns at most, on either side, may two conversations differ: each takes a model."""
+LEAST_COMMON = 0.2
+"""The share of content words of the one that says less that the other must have for models to be asked."""
 LEAST_ALIKE = 0.2
 """Cosine below which two turns have nothing to do with each other."""
 LEAST_RESTATED, LEAST_AMONG_OTHERS, OTHERS = 0.6, 0.25, 1
@@ -86,7 +88,7 @@ class Restater:
     async def same(self, one: Situation, other: Situation) -> bool:
         """Whether both situations are the same, small talk aside."""
         ours, theirs = differing(one, other)
-        if max(len(ours), len(theirs)) > MOST_TURNS:
+        if max(len(ours), len(theirs)) > MOST_TURNS or not _speak_of_the_same(ours, theirs):
             return False
         pairing = await self._beside(ours, theirs)
         extras = on_one_side(pairing, ours, theirs)
@@ -267,6 +269,12 @@ def _without(clauses: Sequence[Clause], others: Sequence[Clause]) -> list[Clause
 
 def _denied(clauses: Sequence[Clause]) -> bool:
     return any(clause.text == "no" for clause in clauses)
+
+
+def _speak_of_the_same(ours: Sequence[Said], theirs: Sequence[Said]) -> bool:
+    """Whether two conversations have words in common, as far as both say something: it spares asking models."""
+    first, second = (_content([clause for turn in turns for clause in turn.clauses]) for turns in (ours, theirs))
+    return len(first & second) >= LEAST_COMMON * min(len(first), len(second))
 
 
 def _shared(one: str, other: str) -> float:

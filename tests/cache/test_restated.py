@@ -117,6 +117,16 @@ async def test_without_a_pair_model_wordings_are_not_compared(real: MemoisedEmbe
     assert not await restater.same(of("I lost my key on the train"), of("my key got lost on the train yesterday"))
 
 
+async def test_conversations_of_other_things_are_told_without_a_model(real: MemoisedEmbedder) -> None:
+    """Those without words in common are not compared turn by turn."""
+
+    async def never(one: str, other: str) -> float | None:
+        raise AssertionError(one, other)
+
+    restater = Restater(real, Teller(real), never)
+    assert not await restater.same(of("I lost my key on the train"), of("do you sell blue paint for fences?"))
+
+
 async def test_held_out_contexts(real: MemoisedEmbedder, make: SimpleNamespace) -> None:
     """Of conversations that nothing was trained on many with small talk or other words are served, of those with a
     changed fact at most 2 of 100."""
