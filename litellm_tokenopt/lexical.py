@@ -102,18 +102,17 @@ def term_counts(text: str) -> Mapping[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Texts, given as their `term_counts`, to be asked many times.
+    """Texts, given as their `term_counts`, to be asked many times; `lengths`: how many terms each has.
 
-    `lengths`: how many terms each has; `places`: by term, the number of each text that has it and how often, one after
-    the other (flat, as the garbage collector soon passes over tuples of numbers; a full collection stops every thread).
+    A question has few terms: they are looked for in each text, and no index of all of them is made.
     """
 
+    documents: tuple[Mapping[str, int], ...]
     lengths: tuple[int, ...]
-    places: Mapping[str, tuple[int, ...]]
 
-    def having(self, term: str) -> tuple[int, ...]:
+    def having(self, term: str) -> list[int]:
         """The numbers of the texts that have *term*."""
-        return self.places.get(term, ())[::2]
+        return [i for i, document in enumerate(self.documents) if term in document]
 
     def bm25(self, query: Mapping[str, float], *, k1: float = 1.2, b: float = 0.75) -> list[float]:
         """The scores that `bm25` gives."""
@@ -122,21 +121,17 @@ class Index:
         norms = [k1 * (1 - b + b * length / mean) if mean else k1 for length in self.lengths]
         scores = [0.0] * total
         for term, weight in query.items():
-            places = self.places.get(term, ())
-            hits = len(places) // 2
-            idf = math.log(1 + (total - hits + 0.5) / (hits + 0.5))
-            for i, frequency in zip(places[::2], places[1::2], strict=True):
+            having = self.having(term)
+            idf = math.log(1 + (total - len(having) + 0.5) / (len(having) + 0.5))
+            for i in having:
+                frequency = self.documents[i][term]
                 scores[i] += weight * idf * frequency * (k1 + 1) / (frequency + norms[i])
         return scores
 
 
 def indexed(documents: Sequence[Mapping[str, int]]) -> Index:
     """The index of *documents*."""
-    places: dict[str, list[int]] = {}
-    for i, document in enumerate(documents):
-        for term, count in document.items():
-            places.setdefault(term, []).extend((i, count))
-    return Index(tuple(map(_length, documents)), {term: tuple(found) for term, found in places.items()})
+    return Index(tuple(documents), tuple(sum(document.values()) for document in documents))
 
 
 def bm25(
@@ -146,9 +141,4 @@ def bm25(
 
     `term_counts(question)` will do as a query, though repeats in a question rarely mean more.
     """
-    places = {term: tuple(n for i, d in enumerate(documents) if term in d for n in (i, d[term])) for term in query}
-    return Index(tuple(map(_length, documents)), places).bm25(query, k1=k1, b=b)
-
-
-def _length(document: Mapping[str, int]) -> int:
-    return sum(document.values())
+    return indexed(documents).bm25(query, k1=k1, b=b)

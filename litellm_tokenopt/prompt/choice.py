@@ -94,13 +94,16 @@ class _Basket:
 
     def missing(self, section: int) -> list[int]:
         """The blocks of *section* that may be added: neither there already, in this or like words, nor needless."""
-        places = [(section, b) for b in range(len(self.outline.profiles[section].blocks))]
-        found, said, repeated = [], set[int | None](), self.outline.repeated
-        for place in places:
-            if self.is_open(place) and (group := repeated.get(place)) not in said:
+        picked, barred, surplus = self.picked, self.standing.barred, self.outline.surplus
+        found, said, repeated = [], set(self.said), self.outline.repeated
+        for place in ((section, b) for b in range(len(self.outline.profiles[section].blocks))):
+            if place in picked or place in barred or place in surplus:
+                continue
+            group = repeated.get(place)
+            if group is None or group not in said:
                 found.append(place[1])
-                if group is not None:
-                    said.add(group)
+            if group is not None:
+                said.add(group)
         return found
 
     def is_open(self, place: tuple[int, int]) -> bool:

@@ -74,8 +74,13 @@ def couple(outline: Outline, names: frozenset[str], rules: Sequence[tuple[int, i
 
 
 def _named(text: str) -> Iterator[str]:
-    yield from _IDENTIFIER.findall(text)
+    yield from _written(text)
     yield from _QUOTED.findall(text)
+
+
+def _written(text: str) -> Sequence[str]:
+    """The identifiers in *text*, repeats included."""
+    return _identifiers.get_or(text, lambda: tuple(_IDENTIFIER.findall(text)))
 
 
 def _in_heading(title: str, worded: Mapping[str, frozenset[str]]) -> frozenset[str]:
@@ -85,7 +90,7 @@ def _in_heading(title: str, worded: Mapping[str, frozenset[str]]) -> frozenset[s
 
 
 def _in_text(text: str, names: frozenset[str]) -> frozenset[str]:
-    found = _identifiers.get_or(text, lambda: tuple(_IDENTIFIER.findall(text)))
+    found = _written(text)
     tools = [name for name in found if name in names]
     return frozenset(tools) if len(tools) >= max(LEAST_MENTIONS, LEAST_SHARE * len(found)) else frozenset()
 

@@ -121,9 +121,10 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """Vectors of questions, then of sections; for each question, how likely it is of each kind of task."""
+    """Vectors of questions and of sections; for each question, how likely it is of each kind of task."""
 
-    vectors: NDArray[np.float32]
+    questions: NDArray[np.float32]
+    sections: NDArray[np.float32]
     intents: Sequence[Mapping[str, float]]
 
 
@@ -144,6 +145,7 @@ class PromptStage:
         self._make_intents = intents
         self._intents: Intents | None = None
         self._reads: Memo[str, _Read] = Memo(OUTLINES)
+        self._vectors: Memo[str, NDArray[np.float32]] = Memo(OUTLINES)
         self._couplings: Memo[tuple[str, frozenset[str]], Coupling] = Memo(OUTLINES)
         self._tidied: Memo[str, _Choice] = Memo(OUTLINES)
         self._choices: Memo[str, _Choice] = Memo(CHOICES)
@@ -227,9 +229,17 @@ class PromptStage:
         additions = [known for key in keys[1:] if (known := self._additions.get(key)) is not None]
         if choice is not None and len(additions) == len(keys) - 1:
             return choice, additions
-        vectors = await self._embedder.embed([*questions, *task.read.outline.gists])
-        told = _Told(vectors, await self._kinds(task, questions))
+        told = _Told(*await self._embedded(task, questions), await self._kinds(task, questions))
         return await asyncio.to_thread(self._decide, task, questions, keys, told)
+
+    async def _embedded(self, task: _Task, questions: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Vectors of *questions* and of the prompt's sections, in one call where these are new."""
+        known = self._vectors.get(task.prompt.key)
+        if known is not None:
+            return await self._embedder.embed(questions), known
+        vectors = await self._embedder.embed([*questions, *task.read.outline.gists])
+        self._vectors.put(task.prompt.key, vectors[len(questions) :])
+        return vectors[: len(questions)], vectors[len(questions) :]
 
     async def _kinds(self, task: _Task, questions: Sequence[str]) -> Sequence[Mapping[str, float]]:
         """How likely each of *questions* is of each kind of task, where a module asks for that."""
@@ -295,7 +305,7 @@ def _best_sections(found: Outline, query: str, vectors: NDArray[np.float32]) -> 
 
 def _ask(task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told, turn: int) -> _Asked:
     """The question of *turn* with its relevance, and what stands by it."""
-    relevance = rank(task.read.outline, questions[turn], told.vectors[turn], told.vectors[len(questions) :])
+    relevance = rank(task.read.outline, questions[turn], told.questions[turn], told.sections)
     worth = [one.score for one in relevance]
     ruled = standing(task.read.governed, questions[turn], told.intents[turn], task.sent, worth)
     ruled = coupled(ruled, task.coupling, task.sent, task.read.outline, relevance)
