@@ -56,6 +56,8 @@ LATE_SHARED = 3
 LATE_SHARED_COSINE = 0.2
 """A later question needs a section that is near its best one in score, and near it in meaning, or somewhat near and
 with so many telling words in common."""
+LATE_SCORE, LATE_FEW = 0.42, 2
+"""Or one that has so much of all that the question says, and so many telling words in common."""
 LATE_RARE = 2
 LATE_RARE_COSINE = 0.25
 """It needs its best section also for so many rare words, or for one and some nearness in meaning."""
@@ -405,4 +407,5 @@ def _clearly_needed(one: Relevance, best: Relevance) -> bool:
     by_words = one.shared >= LATE_SHARED and one.cosine >= LATE_SHARED_COSINE
     if one is best and (one.rare >= LATE_RARE or (one.rare and one.cosine >= LATE_RARE_COSINE)):
         return True
-    return one.score >= LATE_SHARE_OF_BEST * best.score and (by_words or one.cosine >= LATE_COSINE)
+    near = by_words or one.cosine >= LATE_COSINE or (one.score >= LATE_SCORE and one.shared >= LATE_FEW)
+    return near and one.score >= LATE_SHARE_OF_BEST * best.score

@@ -13,6 +13,9 @@ from support.counting import count_request
 
 from litellm_tokenopt.errors import ModelUnavailable
 from litellm_tokenopt.prompt import PromptStage
+from litellm_tokenopt.prompt.choice import choose_late
+from litellm_tokenopt.prompt.outline import outline
+from litellm_tokenopt.prompt.ranking import Relevance
 from litellm_tokenopt.prompt.rendering import LEFT_OUT, LIST_TOKENS, REFERENCE
 from litellm_tokenopt.request import ChatRequest, is_system, text_of
 from litellm_tokenopt.settings import PromptSettings
@@ -202,6 +205,22 @@ async def test_rare_words_bring_the_section_that_has_them(make_stage: Make, prom
     request = chat(system(prompt), user(CHART), reply(), user(question))
     [added] = references(changed(await make_stage()(request)))
     assert ("courier Orlik" if "Orlik" in question else "zips of one year") in added
+
+
+@pytest.mark.parametrize(
+    ("score", "shared", "added"), [(0.5, 2, True), (0.5, 1, False), (0.3, 2, False)], ids=["much", "one word", "little"]
+)
+def test_two_common_words_of_much_of_the_question_bring_a_section(
+    prompt: str, score: float, shared: int, added: bool
+) -> None:
+    """A section that has most of what a later question says comes also where no word of it is rare."""
+    found = outline([prompt])
+    nothing = Relevance(score=0.1, cosine=0.0, shared=0, rare=0)
+    refunds = next(i for i, label in enumerate(found.labels) if "Refunds" in label)
+    relevance = [nothing] * len(found.profiles)
+    relevance[refunds] = Relevance(score=score, cosine=0.1, shared=shared, rare=0)
+    picked = choose_late(found, relevance, {"refund": 1.0}, frozenset(), 2_000)
+    assert ({section for section, _ in picked} == {refunds}) is added
 
 
 THINGS = "address birthday contract passport salary password vote garage car order key tax debt".split()
