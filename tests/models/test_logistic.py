@@ -41,4 +41,4 @@ def test_refused(tmp_path: Path) -> None:
 def test_the_packaged_weights() -> None:
     """The package carries weights for its own embedder."""
     heads = load_logistic(WEIGHTS_FOLDER / "conversations.json", "all-MiniLM-L6-v2-onnx-int8")
-    assert set(heads) == {"standing", "small_talk", "hinges", "fact"}
+    assert set(heads) == {"standing", "small_talk", "hinges", "fact", "restated"}
