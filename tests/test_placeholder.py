@@ -20,8 +20,7 @@ MODULES = [
 ALL = "\n\n".join(str(module["text"]) for module in MODULES)
 
 
-def kwargs(surface: str, question: str) -> dict[str, Any]:
-    system = f"Today is Tuesday.\n\n{PLACEHOLDER}"
+def kwargs(surface: str, question: str, system: str = f"Today is Tuesday.\n\n{PLACEHOLDER}") -> dict[str, Any]:
     asked = [{"role": "user", "content": question}]
     if surface == "chat":
         return {"model": "m", "messages": [{"role": "system", "content": system}, *asked]}
@@ -52,6 +51,23 @@ def test_the_modules_that_the_question_needs_are_sent(surface: str) -> None:
     assert "Today is Tuesday." in text
     assert CORE in text
     assert "Refunds go to the card" in text
+    assert "Parcels go by Orlik" not in text
+
+
+def test_a_placeholder_in_a_line_keeps_its_conditions() -> None:
+    """Text in the same line as the placeholder hides neither the first nor the last module from their conditions."""
+
+    async def run() -> str:
+        async with TokenOptimizer({"redis": {"url": "memory"}, "prompt": {"modules": MODULES[1:]}}) as optimizer:
+            given = kwargs("chat", "Hello, who are you?", f"Today is Tuesday. {PLACEHOLDER} Be kind.")
+            outcome = await optimizer.before(given)
+            assert outcome is not None
+            return str(outcome.changes["messages"][0]["content"])
+
+    text = asyncio.run(run())
+    assert text.startswith("Today is Tuesday.\n")
+    assert "Be kind." in text
+    assert "Refunds go to the card" not in text
     assert "Parcels go by Orlik" not in text
 
 
