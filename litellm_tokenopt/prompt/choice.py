@@ -10,8 +10,8 @@ from typing import TypeAlias
 from ..lexical import bm25
 from .governing import Blocks, Standing
 from .outline import Outline
-from .ranking import Relevance
-from .words import is_rule
+from .ranking import FEW_TERMS, Relevance
+from .words import is_rule, is_strict
 
 Picked: TypeAlias = Blocks
 """What is sent, as (section, block)."""
@@ -58,6 +58,8 @@ LATE_SHARED_COSINE = 0.2
 with so many telling words in common."""
 LATE_SCORE, LATE_FEW = 0.42, 2
 """Or one that has so much of all that the question says, and so many telling words in common."""
+LATE_GUESS_TOKENS = 300
+"""Where none is clearly needed, the best one may bring so much: questions in words of their own need it, too."""
 LATE_RARE = 2
 LATE_RARE_COSINE = 0.25
 """It needs its best section also for so many rare words, or for one and some nearness in meaning."""
@@ -140,8 +142,8 @@ class Core:
     """What of a prompt doesn't depend on the question.
 
     `binding` is sent in any case; of `groups`, each goes in whole, first ones first, while there's room; `closing` are
-    the prompt's last words; `rules` stand in sections about something else, those that hold beyond these first, and
-    `beyond` are these; `tokens` are those of the whole prompt, each instruction once.
+    the prompt's last words; `rules` stand in sections about something else: `strict` ones say always, never or must,
+    those `beyond` hold beyond their sections; `tokens` are those of the whole prompt, each instruction once.
     """
 
     outline: Outline
@@ -149,6 +151,7 @@ class Core:
     groups: tuple[Blocks, ...]
     closing: tuple[tuple[int, int], ...]
     rules: tuple[tuple[int, int], ...]
+    strict: Blocks
     beyond: Blocks
     tokens: int
 
@@ -167,6 +170,7 @@ def core_of(outline: Outline) -> Core:
         groups=tuple(_core(outline)),
         closing=tuple(_closing(outline)),
         rules=rules,
+        strict=frozenset((i, b) for i, b in rules if is_strict(outline.profiles[i].blocks[b].text)),
         beyond=frozenset(
             (i, b) for i, b in rules if outline.headings[i].isdisjoint(outline.profiles[i].blocks[b].terms)
         ),
@@ -228,16 +232,19 @@ def choose_late(
     room_tokens: int,
     standing: Standing = NOTHING,
 ) -> Picked:
-    """What a later question clearly needs and was not sent yet, in at most *room_tokens*."""
+    """What a later question clearly needs and was not sent yet, in at most *room_tokens*; else a little of what fits
+    best."""
     said = {group for place, group in outline.repeated.items() if place in sent}
     basket = _Basket(outline, standing, min(LATE_TOKENS, room_tokens), set(sent), set(), said)
     for group in standing.wanted:
         basket.take(group, basket.room)
     order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
-    for i in order[:LATE_SECTIONS]:
-        if _clearly_needed(relevance[i], relevance[order[0]]):
-            _fill(basket, i, query, basket.room)
-            _follow(basket, i, query, basket.room)
+    needed = [i for i in order[:LATE_SECTIONS] if _clearly_needed(relevance[i], relevance[order[0]])]
+    for i in needed:
+        _fill(basket, i, query, basket.room)
+        _follow(basket, i, query, basket.room)
+    if not needed and order and len(query) >= FEW_TERMS:
+        _fill(basket, order[0], query, min(LATE_GUESS_TOKENS, basket.room))
     return frozenset(basket.picked) - sent
 
 
@@ -302,11 +309,15 @@ def _core(outline: Outline) -> Iterator[Blocks]:
 def _take_rules(basket: _Basket, core: Core, relevance: Sequence[Relevance], room: int) -> None:
     """Add rules that stand in sections about something else, in at most *room* tokens.
 
-    First those that have no word in common with the headings above them: they hold beyond these. What is about a tool
-    comes with its section.
+    First strict ones, and of these those that have no word in common with the headings above them: they hold beyond
+    these. What is about a tool comes with its section.
     """
+
+    def order(rule: tuple[int, int]) -> tuple[bool, bool, float, tuple[int, int]]:
+        return rule not in core.strict, rule not in core.beyond, -relevance[rule[0]].score, rule
+
     about_tools = basket.standing.about_tools
-    for i, b in sorted(core.rules, key=lambda rule: (rule not in core.beyond, -relevance[rule[0]].score, rule)):
+    for i, b in sorted(core.rules, key=order):
         if room <= GAP_TOKENS:
             return
         if (i, b) not in about_tools and basket.is_open((i, b)):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from .sections import blocks
-from .words import has_any, is_strict, sentences_of
+from .words import has_any, is_binding, sentences_of
 
 LONG_CHARS = 420
 """A block from this length on (about 100 tokens) is cut into sentences, lines and rows."""
@@ -71,7 +71,7 @@ def _parts(block: str) -> list[Piece]:
     """The parts of one block, with heads among them."""
     if any(mark in block for mark in _WHOLE) or _is_example(block[:80]):
         return [Piece(block)]
-    if len(block) < LONG_CHARS and not (len(block) >= MIXED_CHARS and is_strict(block)):
+    if len(block) < LONG_CHARS and not (len(block) >= MIXED_CHARS and is_binding(block)):
         return [Piece(block)]
     texts = list(_joined(_cut(block)))
     found: list[Piece] = []
@@ -109,7 +109,7 @@ def _belongs(held: str, text: str, following: str) -> bool:
     if _ROW.fullmatch(following.strip("\n")):
         return bool(_RULER_ROW.fullmatch(following.strip("\n"))) or not _ROW.match(text)
     return text.rstrip().rstrip("*_").endswith(":") or (
-        len(held.strip()) < LEAST_CHARS and not held.endswith("\n") and not is_strict(held)
+        len(held.strip()) < LEAST_CHARS and not held.endswith("\n") and not is_binding(held)
     )
 
 

@@ -79,6 +79,15 @@ async def test_what_holds_beyond_its_heading_comes_first(make_stage: Callable[..
     assert sum(rule_of(n) in out for n in range(100)) < 80
 
 
+async def test_must_and_never_come_before_other_words(make_stage: Callable[..., PromptStage]) -> None:
+    """What is forbidden or demanded in other words is sent too, but takes no room from what says must or never."""
+    desks = OPENING + "".join(f"{written(n)}Lending at desk {n} is prohibited.\n\n" for n in reversed(range(100)))
+    roomy = await sent(make_stage(budget_tokens=9_000), desks, "How are skis waxed?")
+    tight = await sent(make_stage(budget_tokens=1_600), desks, "How are skis waxed?")
+    assert roomy.count("is prohibited") > 60
+    assert [rule for rule in RULES if rule not in tight] == []
+
+
 @pytest.mark.parametrize(
     ("text", "is_one"),
     [
@@ -91,6 +100,13 @@ async def test_what_holds_beyond_its_heading_comes_first(make_stage: Callable[..
         ("Never call more than two tools at once.", True),
         ("Always use the search tool for prices.", False),
         ("Goods come on Mondays.", False),
+        ("It is forbidden to lend knives.", True),
+        ("You are not allowed to open parcels.", True),
+        ("At no time disclose what a customer earns.", True),
+        ("- Refuse to talk about politics.", True),
+        ("Replies shall not exceed ninety words.", True),
+        ("You can't quote staff by name.", True),
+        ("Some customers refuse to pay, and some can't.", False),
         ("```\n# never do this\n```", False),
         (f"{PLAIN * 5} Never lend them.", False),
     ],

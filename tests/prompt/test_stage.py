@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from support.counting import count_request
 
 from litellm_tokenopt.errors import ModelUnavailable
+from litellm_tokenopt.lexical import term_counts
 from litellm_tokenopt.prompt import PromptStage
-from litellm_tokenopt.prompt.choice import choose_late
+from litellm_tokenopt.prompt.choice import LATE_GUESS_TOKENS, choose_late
 from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.ranking import Relevance
 from litellm_tokenopt.prompt.rendering import LEFT_OUT, LIST_TOKENS, REFERENCE
@@ -221,6 +222,18 @@ def test_two_common_words_of_much_of_the_question_bring_a_section(
     relevance[refunds] = Relevance(score=score, cosine=0.1, shared=shared, rare=0)
     picked = choose_late(found, relevance, {"refund": 1.0}, frozenset(), 2_000)
     assert ({section for section, _ in picked} == {refunds}) is added
+
+
+@pytest.mark.parametrize(("words", "added"), [("money for tent poles back", True), ("go on", False)])
+def test_a_question_in_words_of_its_own_brings_a_little_of_what_fits_best(prompt: str, words: str, added: bool) -> None:
+    """Where nothing is clearly needed, the best section brings some of its blocks; a word or two bring nothing."""
+    found = outline([prompt])
+    refunds = next(i for i, label in enumerate(found.labels) if "Refunds" in label)
+    relevance = [Relevance(score=0.05, cosine=0.1, shared=0, rare=0)] * len(found.profiles)
+    relevance[refunds] = Relevance(score=0.2, cosine=0.3, shared=0, rare=0)
+    picked = choose_late(found, relevance, term_counts(words), frozenset(), 2_000)
+    assert ({section for section, _ in picked} == {refunds}) is added
+    assert sum(found.profiles[i].blocks[b].tokens for i, b in picked) <= LATE_GUESS_TOKENS
 
 
 THINGS = "address birthday contract passport salary password vote garage car order key tax debt".split()
