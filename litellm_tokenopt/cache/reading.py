@@ -69,6 +69,10 @@ _BE = frozenset("is are was were be been being am get gets got".split())
 _FIRST = frozenset("i me my mine myself we us our ours".split())
 _SECOND = frozenset("you your yours yourself".split())
 _PERSONS = {"i": "i", "me": "i", "we": "we", "us": "we", "you": "you"}
+_SPEAKER = frozenset(("i", "we"))
+_OTHERS = frozenset("he she they someone somebody".split())
+_BIDDING = frozenset("you to please and".split())
+_OWNERS = {"my": "i", "our": "i", "his": "other", "her": "other", "their": "other"}
 _POSSESSIVES = {"my": "i", "mine": "i", "our": "i", "ours": "i", "your": "y", "yours": "y"}
 _JOINERS = frozenset("and or of at in for".split())
 _PHRASE_OPENERS = lex.ROLE_PREPOSITIONS | frozenset(
@@ -133,6 +137,8 @@ class Reading:
     asked: str
     focus: frozenset[str]
     persons: str
+    parts: Mapping[str, frozenset[str]]
+    owned: Mapping[str, frozenset[str]]
     owners: frozenset[str]
     tense: str
     conjunctions: frozenset[str]
@@ -174,7 +180,7 @@ def _read(text: str) -> Reading:
         listed=_listed_pairs(tokens),
         adjacent=frozenset(_adjacent_pairs(tokens)),
         agents=_agents(tokens), asked=_asked(tokens), focus=frozenset(_focus(tokens)), persons=_persons(tokens),
-        owners=_owners(tokens), tense=_tense(tokens),
+        parts=_gathered(_parts(tokens)), owned=_gathered(_owned(tokens)), owners=_owners(tokens), tense=_tense(tokens),
         conjunctions=frozenset({"and", "or"} & set(tokens)), duty=_duty(lowered, kind),
     )  # fmt: skip
 
@@ -553,6 +559,41 @@ def _persons(tokens: Sequence[str]) -> str:
     order = ["i" if token in _FIRST else "y" for token in tokens if token in _FIRST or token in _SECOND]
     bidden = _kind(tokens) == "say" and {"me", "us"} & set(tokens) and not {"i", "we"} & set(tokens)
     return "".join(dict.fromkeys(["y", *order] if bidden else order))
+
+
+def _parts(tokens: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Verbs with the speaker's part in them: ``does`` it, has it ``done`` to them, or an ``other`` person does it."""
+    passive = frozenset(_passive(tokens))
+    for i, token in enumerate(tokens):
+        if token in _SPEAKER and (verb := _next_content(tokens, i + 1)):
+            yield verb, "done" if verb in passive else "does"
+        elif token in _OTHERS:
+            yield _next_content(tokens, i + 1), "other"
+        elif token in ("me", "us"):
+            yield from _done_to_speaker(tokens[:i])
+
+
+def _done_to_speaker(before: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The verb right *before* me: ``Sam called (me)``, ``Sam wrote to (me)``, ``was hired by (me)``."""
+    link = before[-1] if before and before[-1] in ("by", "to") else ""
+    *subject, verb = before[-3:-1] if link else before[-2:] or [""]
+    if link == "by" or (subject and _BIDDING.isdisjoint(subject) and _BREAKS.isdisjoint(subject)):
+        yield content_stem(verb), "does" if link == "by" else "done"
+
+
+def _owned(tokens: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What stands right behind *my* or *their*, with whose it is: the speaker's (``i``), or an ``other``'s."""
+    for one, other in pairwise(tokens):
+        if one in _OWNERS:
+            yield content_stem(other), _OWNERS[one]
+
+
+def _gathered(pairs: Iterator[tuple[str, str]]) -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for word, sign in pairs:
+        if word:
+            found.setdefault(word, set()).add(sign)
+    return {word: frozenset(signs) for word, signs in found.items()}
 
 
 def _asked(tokens: Sequence[str]) -> str:

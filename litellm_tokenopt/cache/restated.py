@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import groupby
+from itertools import groupby, product
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..memo import Memo
@@ -21,7 +21,7 @@ from .normalise import normalise
 from .reading import read
 from .situation import Clause, Situation, figures, may_be_small_talk, says_the_same
 from .telling import Teller
-from .veto import objections, unmatched_words, worded_anew
+from .veto import objections, rearranged, unmatched_words, worded_anew
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,7 @@ _SIGNS = (
     "preposition", "tense", "words",
 )  # fmt: skip
 _AGREED = Clause("a", "yes")
-_MOVED = frozenset({"roles", "exchange"})
+_MOVED = frozenset({"roles", "exchange", "speaker"})
 Pairing: TypeAlias = list[tuple[int | None, int | None]]
 Likeness: TypeAlias = Callable[[str, str], Awaitable[float | None]]
 """The logit of two texts asking or saying the same; None where no model can be had."""
@@ -112,6 +112,8 @@ class Restater:
 
     async def _chance(self, one: Said, other: Said) -> float:
         """How likely two turns say the same: 1 where rules know, 0 where they know of a difference."""
+        if not one.assistants and _put_otherwise(one, other):
+            return 0.0
         ours, theirs = left_over(one, other)
         news = (await self._news(ours), await self._news(theirs))
         if not any(news) and not (ours and theirs):
@@ -122,7 +124,7 @@ class Restater:
             return 0.0
         texts = (_text(ours), _text(theirs)) if ours and theirs else (one.text, other.text)
         found = objections(*texts)
-        if not _MOVED.isdisjoint(found) and _shared(*texts) >= MOST_SHARED:
+        if not _MOVED.isdisjoint(found) and (_shared(*texts) >= MOST_SHARED or not one.assistants):
             return 0.0
         if not (_content(ours) or _content(theirs)) and found in ((), ("words",)):
             return 1.0
@@ -265,6 +267,16 @@ def _without(clauses: Sequence[Clause], others: Sequence[Clause]) -> list[Clause
     """*clauses* that none of *others* says; the assistant may say yes before what it says, or not."""
     kept = clauses if len(clauses) == 1 else [clause for clause in clauses if clause != _AGREED]
     return [clause for clause in kept if not any(says_the_same(clause, other) for other in others)]
+
+
+def _put_otherwise(one: Said, other: Said) -> bool:
+    """Whether two turns are the same words, or clauses, in another order."""
+    texts = product(*([said.text, *(clause.text for clause in said.clauses)] for said in (one, other)))
+    if any(rearranged(*pair) for pair in texts):
+        return True
+    found = [[n for n, clause in enumerate(other.clauses) if says_the_same(ours, clause)] for ours in one.clauses]
+    places = [matches[0] for matches in found if matches]
+    return places != sorted(places)
 
 
 def _denied(clauses: Sequence[Clause]) -> bool:

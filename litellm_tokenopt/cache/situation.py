@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from .lasting import lasts
 from .lexicon import NUMBER_WORDS
 from .reading import read
-from .veto import listed_otherwise, veto
+from .veto import listed_otherwise, rearranged, veto
 
 MAX_SKIPPED = 5
 """At most so many clauses in a row may be on one side alone."""
@@ -61,7 +61,7 @@ _PHATIC = frozenset(
     hi hello hey hiya morning afternoon evening welcome thank thanks cheers ta thx please pls pleasure sorry apologise
     apologies apologize worry worries worried problem bother trouble kind nice lovely great good perfect brilliant
     wonderful excellent super fantastic awesome amazing fab cool glad happy pleased hope hoping well fine ok okay sure
-    right understand understood see noted brill oh ah aah aaah haha ha lol hmm phew wow yay oops whoops argh ugh gosh
+    understand understood see noted brill oh ah aah aaah haha ha lol hmm phew wow yay oops whoops argh ugh gosh
     annoying frustrating stressful tired appreciate help helpful helping anything else more star legend brilliant love
     loving enjoy joke joking kidding moan moaning rambling typo typos very so really much lot bit ever best always
     understandable congratulations congrats luck sounds sound understandably np thx you're you i i'm am are is was it
@@ -165,7 +165,9 @@ def says_the_same(one: Clause, other: Clause) -> bool:
         return True
     if _telling_words(first).isdisjoint(_telling_words(second)) or _figures(first) != _figures(second):
         return False
-    return veto(one.text, other.text) is None and not listed_otherwise(one.text, other.text)
+    if veto(one.text, other.text) is not None or listed_otherwise(one.text, other.text):
+        return False
+    return one.by == "a" or not rearranged(one.text, other.text)
 
 
 def _telling_words(text: str) -> set[str]:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 DOUBTS = frozenset({"words", "question_word", "conjunction", "voice", "order", "tense", "preposition"})
 """Objections that may be no more than another wording; all others stand."""
 
-STANDING = frozenset({"duty", "focus", "persons"})
+STANDING = frozenset({"duty", "focus", "persons", "speaker"})
 """Those that stand behind another wording too: what I can get isn't what I will, nor what you can get."""
 
 ANEW = "anew"

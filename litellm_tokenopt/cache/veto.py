@@ -42,6 +42,9 @@ def _lines_moved(asked: str, stored: str) -> bool:
     return ours != theirs and sorted(ours) == sorted(theirs)
 
 
+SAME_WORDS = 0.8
+"""The share of their words that two texts have in common which are no more than rearranged."""
+
 _WORDING = frozenset(("words", "question_word", "order"))
 _VAGUE_KINDS = frozenset(("say", "whether", "what"))
 
@@ -78,10 +81,19 @@ def moved(one: str, other: str) -> bool:
 def listed_otherwise(one: str, other: str) -> bool:
     """Whether both texts list the same in another order, which matters to "the second one"."""
     a, b = read(one), read(other)
+    return _reordered(a, b) and bool(a.loose & b.loose)
+
+
+def rearranged(one: str, other: str) -> bool:
+    """Whether both texts are nearly the same words in another order: a key but no card, the pill before the wine."""
+    a, b = read(one), read(other)
+    ours, theirs = Counter(a.tokens), Counter(b.tokens)
+    return _reordered(a, b) and (ours & theirs).total() >= SAME_WORDS * (ours | theirs).total()
+
+
+def _reordered(a: Reading, b: Reading) -> bool:
     common = frozenset(a.words) & frozenset(b.words)
-    return [word for word in a.words if word in common] != [word for word in b.words if word in common] and bool(
-        a.loose & b.loose
-    )
+    return [word for word in a.words if word in common] != [word for word in b.words if word in common]
 
 
 def _literals(a: Reading, b: Reading) -> str | None:
@@ -356,10 +368,18 @@ def _meant(a: Reading, b: Reading) -> str | None:
     """What other words don't explain: who called her or whom she called, only what, and who is to do it for whom."""
     if {a.persons, b.persons} == {"iy", "yi"}:
         return "persons"
+    if _other_part(a, b) or _other_part(b, a):
+        return "speaker"
     if {a.asked, b.asked} == {"subject", "object"} and a.words and frozenset(a.words) == frozenset(b.words):
         return "exchange"
     longer = a.kind != b.kind and a.kind.startswith("how long") and b.kind.startswith("how long")
     return "focus" if longer or (a.focus and b.focus and a.focus != b.focus) else None
+
+
+def _other_part(a: Reading, b: Reading) -> bool:
+    """Whether the speaker does in *a* what is done to them, or another does, in *b*; or has what is another's there."""
+    done = any("does" in a.parts[verb] and "does" not in b.parts[verb] for verb in a.parts.keys() & b.parts.keys())
+    return done or any(a.owned[thing].isdisjoint(b.owned[thing]) for thing in a.owned.keys() & b.owned.keys())
 
 
 _LIKE_PREPOSITIONS = tuple(map(frozenset, (("of", "for"), ("in", "on", "at"), ("to", "into"), ("on", "onto"))))

@@ -106,6 +106,26 @@ def test_a_place_in_a_list_needs_the_list_itself() -> None:
     assert not counts("how much is it?")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("I took the pill, then I drank wine", "I drank wine, then I took the pill"),
+        ("I have a key but no card", "I have a card but no key"),
+        ("Anna married Paul's cousin", "Paul married Anna's cousin"),
+        ("I sued my landlord", "my landlord sued me"),
+        ("I lent Tom my car", "Tom lent me his car"),
+    ],
+)
+async def test_who_did_what_and_when_is_a_fact(real: MemoisedEmbedder, one: str, other: str) -> None:
+    """The same words in another order, or with another doer, are another situation, however sure a model is."""
+
+    async def surely(one: str, other: str) -> float | None:
+        return 9.0
+
+    restater = Restater(real, Teller(real), surely)
+    assert not await restater.same(of(one, "Alright", "It was ages ago"), of(other, "Okay", "It was ages ago"))
+
+
 async def test_without_a_pair_model_wordings_are_not_compared(real: MemoisedEmbedder) -> None:
     """Two turns that rules don't know to agree don't."""
 

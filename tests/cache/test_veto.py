@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from litellm_tokenopt.cache import lexicon
 from litellm_tokenopt.cache.reading import read
-from litellm_tokenopt.cache.veto import veto
+from litellm_tokenopt.cache.veto import objections, veto
 
 DIFFERENT = """
 What is Python 3.10?|What is Python 3.1?
@@ -307,7 +307,7 @@ def test_other_wordings_are_let_through(one: str, other: str) -> None:
         ("question_word", "Who founded Rome?", "When was Rome founded?"),
         ("roles", "trains from Rome to Oslo", "trains from Oslo to Rome"),
         ("exchange", "Did Ann call Bob?", "Did Bob call Ann?"),
-        ("exchange", "I called her by mistake", "She called me by mistake"),
+        ("speaker", "I called her by mistake", "She called me by mistake"),
         ("exchange", "Would he reject her?", "Would she reject him?"),
         ("order", "Which planet is nearest to the sun?", "Which is the nearest planet to the sun?"),
         ("tense", "Is Ann a nurse?", "Was Ann a nurse?"),
@@ -317,12 +317,30 @@ def test_other_wordings_are_let_through(one: str, other: str) -> None:
         ("language", "Wie alt ist er?", "Wie alt ist der Mann?"),
         ("case", "Is Polish hard?", "Is polish hard?"),
         ("preposition", "Can I draw in the park?", "Can I draw from the park?"),
+        ("speaker", "I was hired by Anna. Is it legal?", "Anna was hired by me. Is it legal?"),
+        ("speaker", "Sam replaced me at work, what now?", "I replaced Sam at work, what now?"),
+        ("speaker", "What if a friend of mine blocked me?", "What if I blocked a friend of mine?"),
+        ("speaker", "May I sign? She's my guardian", "May I sign? I'm her guardian"),
         ("look_alike", "Does it affect me?", "Does it effect me?"),
     ],
 )
 def test_reasons(reason: str, one: str, other: str) -> None:
     """A veto says why, in one of few words."""
     assert veto(one, other) == reason
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Help me cancel my order", "How do I cancel my order?"),
+        ("Can you refund me?", "How do I get refunded?"),
+        ("Someone robbed me", "I was robbed"),
+        ("They charged us twice", "We were charged twice"),
+    ],
+)
+def test_who_asks_takes_no_other_part(one: str, other: str) -> None:
+    """What is done for those who ask, or to them, is the same with and without its doer."""
+    assert "speaker" not in objections(one, other)
 
 
 @pytest.mark.parametrize("word", ["possible", "legal", "regular", "visible", "logical", "happy", "helpful"])
