@@ -76,6 +76,7 @@ _TIME = re.compile(
     r"is)\w)|"
     r"what(?: is|'s) the (?:time|date)(?= now| today| in\b|\W*$)|what (?:time|day|date|year|"
     r"month) (?:of the week )?is it(?! in [\w ]+ (?:when|if)\b)|"
+    r"what(?: is|'s) new(?=\W*$| (?:in|with|at|on) (?![^?]*\d))|"
     r"weather|forecast for|headlines|latest news|any news|in the news|exchange rates?|"
     r"(?:stock|share|gold|oil|silver|bitcoin|crypto|petrol|gas) prices?|price of (?:bitcoin|gold|silver|oil)|"
     r"live (?:score|price|result|traffic)s?|(?:second|minute|hour|day|week|month|year)s? ago)(?!\w)",

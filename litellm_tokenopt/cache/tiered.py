@@ -123,12 +123,19 @@ class TieredAnswerStore:
             self._failed(error)
 
     async def _write(self, late: _Late) -> None:
-        """Write *late* as if it came now, unless it was removed, or another process has stored an answer since."""
+        """Write *late* as if it came now, unless it was removed, or another process has stored an answer since.
+
+        What is removed, or stored anew, while it's being written is taken out again: a miss is no harm.
+        """
         key, left = late.entry.key, late.until - self._clock()
         found = await self._shared.get_exact(key) if left > 0 else None
         self._forget_removed()
         if left > 0 and found in (None, late.entry) and self._late.get(key) is late:
             await self._shared.put(late.entry, late.vector, left)
+            await self._shared.get_exact(key)  # tells whether another process has removed anything
+            self._forget_removed()
+            if self._late.get(key) is not late:
+                await self._shared.drop(key)
         if self._late.get(key) is late:
             del self._late[key]
 

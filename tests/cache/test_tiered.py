@@ -130,6 +130,28 @@ async def test_a_late_write_brings_nothing_back(pool: RedisPool, make: SimpleNam
     assert await other.get_exact("removed") is None
 
 
+@pytest.mark.parametrize("elsewhere", [True, False])
+async def test_what_goes_while_it_is_written_late_stays_away(
+    pool: RedisPool, make: SimpleNamespace, clock: Any, elsewhere: bool
+) -> None:
+    """An entry that is removed, here or by another process, while Redis makes up for it is taken out again."""
+    other = RedisAnswerStore(pool, "test", "m")
+
+    class Crossed(Busy):
+        async def put(self, entry: Entry, vector: Any, ttl_seconds: float) -> None:
+            if not self.busy and entry.key == "late":
+                await (other if elsewhere else store).remove(Selection(key="late"))
+            await super().put(entry, vector, ttl_seconds)
+
+    shared = Crossed(pool, "test", "m")
+    store = TieredAnswerStore(MemoryAnswerStore(10), shared, clock=clock)
+    await store.get_exact("late")
+    await store.put(make.entry(key="late"), VECTOR, 60)
+    shared.busy = False
+    await store.put(make.entry(key="next"), None, 60)
+    assert await other.get_exact("late") is None
+
+
 async def test_no_more_wait_than_are_kept(make: SimpleNamespace) -> None:
     """Of many that Redis didn't take the last wait."""
     store = TieredAnswerStore(MemoryAnswerStore(1000), absent())
