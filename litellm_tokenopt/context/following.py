@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from ..memo import Memo
 from .records import KEY, is_table
-from .written import Members, Value, list_of, object_of, parsed, quoted, sendable, written
+from .written import Members, Number, Value, list_of, object_of, parsed, quoted, sendable, written
 
 MOST_LISTED = 6
 """So many values at most stand in a list without keys, but for a table's row."""
@@ -36,9 +36,10 @@ class _Unfit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """An object: what stands under each key."""
+    """An object: what stands under each key; not `plain` where nobody could tell which key a value has."""
 
     members: Mapping[str, Shape]
+    plain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +102,40 @@ def _names(shape: Shape) -> Iterator[str]:
 
 def _shape(value: Value) -> Shape:
     if isinstance(value, Members):
-        return _columns(value) if is_table(value.names) else _Named({key: _shape(item) for key, item in value})
+        if is_table(value.names):
+            return _columns(value)
+        return _Named({key: _shape(item) for key, item in value}, _has_plain_names(value))
     item = _shape(value[0]) if isinstance(value, list) and value else None
     return None if item is None else _Each(item)
 
 
+def _has_plain_names(value: Members) -> bool:
+    """Whether each key stands there once, and none could be taken for the first of several."""
+    return value.is_single and not any(key.endswith(AND_ON) for key in value.names)
+
+
 def _columns(table: Members) -> _Columns | None:
-    """The shape of what is written as a table; None where it is none."""
+    """The shape of what is written as a table; None where it is none, though it has the keys of one."""
     parts = dict(table)
     columns, common = parts["columns"], parts.get(ALL_ROWS, Members())
-    rows = parts["rows"] if "rows" in parts else [row for group in parts["groups"] for row in group]
-    if not isinstance(common, Members) or any(len(row) != len(columns) for row in rows):
+    names = [parts.get(name) for name in ("absent", "keyed_by", "groups_of")]
+    groups = [parts["rows"]] if "rows" in parts else parts["groups"]
+    if not (_is_list(columns) and isinstance(common, Members) and _is_list(groups) and all(map(_is_list, groups))):
         return None
-    form = "groups" if "groups" in parts else "rows"
-    return _Columns(columns, common.names, parts.get("absent"), parts.get("keyed_by"), form, parts.get("groups_of"))
+    if not all(map(_is_text, columns)) or not all(name is None or _is_text(name) for name in names):
+        return None
+    if not all(_is_list(row) and len(row) == len(columns) for group in groups for row in group):
+        return None
+    absent, keyed_by, groups_of = names
+    return _Columns(columns, common.names, absent, keyed_by, "groups" if "groups" in parts else "rows", groups_of)
+
+
+def _is_list(value: Value) -> bool:
+    return isinstance(value, list)
+
+
+def _is_text(value: Value) -> bool:
+    return isinstance(value, str) and not isinstance(value, Number)
 
 
 # --- told by a shape --------------------------------------------------------------------------------------------
@@ -129,7 +150,7 @@ def _told(shape: Shape, value: Value) -> str:
 
 
 def _by_names(shape: _Named, value: Value) -> str:
-    if not isinstance(value, Members) or not value.is_single or any(key.endswith(AND_ON) for key in value.names):
+    if not isinstance(value, Members) or not shape.plain or not _has_plain_names(value):
         raise _Unfit
     if is_table(value.names):
         return written(value)

@@ -111,9 +111,30 @@ def test_what_could_be_taken_for_something_else_is_not_told(base: object, other:
     assert following(json.dumps(base), json.dumps(other)) == ""
 
 
+@pytest.mark.parametrize(
+    ("base", "other"),
+    [
+        ({"columns": 8, "rows": 120}, {"columns": 8, "rows": 130}),
+        ({"columns": 8, "rows": True}, {"columns": 9, "rows": None}),
+        ({"columns": "x", "rows": "abc"}, {"columns": "x", "rows": "abd"}),
+        ({"columns": ["a"], "rows": [{"a": 1}]}, {"columns": ["a"], "rows": [{"a": 5}]}),
+        ({"columns": ["a"], "rows": ["x"]}, {"columns": ["a"], "rows": ["y"]}),
+        ({"columns": [{"a": 1}], "rows": [[1]]}, {"columns": [{"a": 2}], "rows": [[1]]}),
+        ({"keyed_by": 7, "columns": ["a"], "rows": [[1]]}, {"keyed_by": 8, "columns": ["a"], "rows": [[1]]}),
+        ({"columns": ["a"], "groups": 3}, {"columns": ["a"], "groups": [4]}),
+    ],
+)
+def test_what_has_the_keys_of_a_table_alone_is_itself(base: object, other: object) -> None:
+    """The size of a window or a sheet has columns and rows, too."""
+    known, text = (json.dumps({"size": one, "name": "n", "of": 1}, separators=(",", ":")) for one in (base, other))
+    assert following(known, text) == f'"values":[{json.dumps(other, separators=(",", ":"))},"n",1]'
+
+
 def test_members_that_stand_there_twice_are_not_told() -> None:
-    """The second would be lost."""
+    """The second would be lost; of an earlier value's keys, nobody could tell which one is meant."""
     assert following('{"a":1,"b":2}', '{"a":1,"a":2}') == ""
+    assert following('{"a":1,"a":2}', '{"a":1}') == ""
+    assert following('{"a":1,"b":2,"c":3,"a..":4}', '{"a":1,"b":2,"c":3}') == ""
 
 
 def test_names_are_those_of_tables_too() -> None:
