@@ -134,7 +134,9 @@ class _Plan:
         self._keep_constraints()
         self._bases = [unit.parts[0].base for unit in units]
         self._naming = {
-            index: len(units[index].parts[0].speaker) // 4 for index in self._rounds if index not in self.in_place
+            index: sum(len(part.speaker) // 4 for part in units[index].parts if not part.answers)
+            for index in self._rounds
+            if index not in self.in_place
         }
 
     def _place_fixed(self) -> None:
@@ -221,7 +223,7 @@ class _Plan:
         """What stays whatever its passages say: whole units, calls in their place, what is fixed."""
         for index in self.standing:
             parts = self.units[index].parts
-            yield from (part for part in parts if self.whole[index] or part is parts[0] or part.fixed)
+            yield from (part for part in parts if self.whole[index] or part.fixed or not part.answers)
 
     @property
     def _numbers(self) -> range:
@@ -336,9 +338,8 @@ def _digest_or_whole(units: Sequence[Unit], plan: _Plan, marks: Marks, summaries
 
 def _round(unit: Unit, kept: set[int], marks: Marks) -> Iterator[Left]:
     """A round of tool calls, its results shortened."""
-    yield unit.parts[0]
-    for part in unit.parts[1:]:
-        yield shortened(part, kept, marks) or part
+    for part in unit.parts:
+        yield (shortened(part, kept, marks) if part.answers else None) or part
 
 
 def shortened(part: Part, kept: set[int], marks: Marks) -> Written | None:
@@ -390,7 +391,7 @@ def lines(
                 yield marks.summary(part.place, begins[part.place].last, begins[part.place].text)
                 missing, speaker = [], ""
             numbers = _kept_of(part, kept)
-            if not numbers and not (named and part is unit.parts[0]):
+            if not numbers and not (named and not part.answers):
                 missing += [part.place] if part.numbers and part.place not in told else []
                 continue
             if missing:
@@ -434,11 +435,11 @@ def _kept_of(part: Part, kept: Collection[int]) -> frozenset[int]:
 
 def _least_tokens(unit: Unit) -> int:
     """Tokens of a round of calls with its results in their shortest form."""
-    return unit.parts[0].tokens + sum(map(_least_of, unit.parts[1:]))
+    return sum(map(_least_of, unit.parts))
 
 
 def _least_of(part: Part) -> int:
-    if part.fixed:
+    if part.fixed or not part.answers:
         return part.tokens
     beside = part.tokens - part.text_tokens if part.media else 0
     return beside + min(part.tokens - beside, STUB_TOKENS)

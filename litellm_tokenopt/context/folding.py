@@ -199,7 +199,7 @@ class Fold:
         else:
             unit = open_unit(part)
             self._units.append(unit)
-        unit.fixed = unit.fixed or place in self._pinned
+        unit.fixed = unit.fixed or not self._pinned.isdisjoint(unit.places)
         self._owners += [len(self._units) - 1] * len(part.numbers)
         self._left.append(place)
         self._messages.append(message)

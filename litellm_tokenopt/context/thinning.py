@@ -48,7 +48,7 @@ def thin(
     marks: Marks,
 ) -> Thinned:
     """*items* with the results in *units* cut to *shares* by their *levels* (by place); the best passages stay."""
-    results = {part.place: part for unit in units if _may_shorten(unit) for part in unit.parts[1:]}
+    results = {part.place: part for unit in units if _may_shorten(unit) for part in unit.parts if part.answers}
     out: list[Item] = []
     hidden: set[int] = set()
     saved = messages = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
@@ -39,7 +39,8 @@ class Part:
 
     A `fixed` one is never changed: thinking, a cache mark of the caller's own, media but in results. `media`: it holds
     blocks that aren't text, which stay where they are; `text_tokens` are about those of its text. `speaker` tells whose
-    text it is where it's quoted; for calls of tools, what was called.
+    text it is where it's quoted; for calls of tools, what was called. A `thought` is one that providers take
+    only with what follows it.
     """
 
     place: int
@@ -52,6 +53,7 @@ class Part:
     media: bool = field(init=False)
     text_tokens: int = field(init=False)
     speaker: str = field(init=False)
+    thought: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.numbers = range(self.base, self.base + len(self.document.passages))
@@ -60,6 +62,12 @@ class Part:
         text = text_of(self.message.get("content")) if self.media else ""
         self.text_tokens = count_text(text) if self.media else self.tokens - MESSAGE_OVERHEAD
         self.speaker = _speaker(self.message)
+        self.thought = self.media and _is_thought(self.message)
+
+    @property
+    def answers(self) -> bool:
+        """Whether it's the result of a call."""
+        return self.message.get("role") == "tool"
 
     def tokens_of(self, chars: int) -> int:
         """About how many tokens *chars* characters of this message's text are."""
@@ -72,7 +80,8 @@ class Part:
 
 @dataclass(slots=True)
 class Unit:
-    """A message, or a message with tool calls and all their results.
+    """A message, or tool calls and all their results. Calls may be a message each, side by side, behind what the model
+    thought; so may a message.
 
     `fixed` units are never changed: plain messages that are fixed, the caller's pins, forms that we don't know. Of a
     call's results some may be shortened though others, or what the model thought before it, are fixed, or no text:
@@ -95,6 +104,11 @@ class Unit:
         self.stays = self.calls and (first.fixed or first.media)
         self.tokens = first.tokens
         self.constraints = tuple(_constraints(first)) if self.role == "user" else ()
+
+    @property
+    def begins(self) -> bool:
+        """Whether nothing stands in it yet but what the model thought, and calls."""
+        return self.parts[-1].thought or (self.calls and not self.parts[-1].answers)
 
     @property
     def open(self) -> bool:
@@ -125,24 +139,48 @@ def part_of(message: Message, place: int, base: int) -> Part:
 
 def open_unit(part: Part) -> Unit:
     """A unit that begins with this message."""
-    message = part.message
-    calls = message.get("tool_calls") or ()
-    pending = Counter(call_id for call_id, _, _ in tool_calls(message))
-    odd = message.get("role") not in _ROLES[:2] or (bool(calls) and sum(pending.values()) != len(calls))
-    return Unit([part], fixed=odd or (part.fixed and not calls), pending=pending)
+    odd = part.message.get("role") not in _ROLES[:2] or _is_odd(part.message)
+    fixed = odd or (part.fixed and not part.message.get("tool_calls"))
+    return Unit([part], fixed=fixed, pending=_waiting(part.message))
+
+
+def _waiting(message: Message) -> Counter[str]:
+    return Counter(call_id for call_id, _, _ in tool_calls(message))
+
+
+def _is_odd(message: Message) -> bool:
+    """Whether some of its calls are in a form that we don't know."""
+    return sum(_waiting(message).values()) != len(message.get("tool_calls") or ())
+
+
+def _is_thought(message: Message) -> bool:
+    content = message.get("content") or ()
+    return not message.get("tool_calls") and all(
+        isinstance(block, Mapping) and block.get("type") == "reasoning" for block in content
+    )
 
 
 def takes(unit: Unit, message: Message) -> bool:
-    """Whether *message* is the result of one of the unit's calls."""
-    return message.get("role") == "tool" and unit.pending[str(message.get("tool_call_id") or "")] > 0
+    """Whether *message* is the result of one of the unit's calls, a call beside them, or follows what was thought."""
+    if message.get("role") == "tool":
+        return unit.pending[str(message.get("tool_call_id") or "")] > 0
+    if message.get("role") != "assistant" or not unit.begins:
+        return False
+    return unit.parts[-1].thought or bool(message.get("tool_calls")) or _is_thought(message)
 
 
 def add(unit: Unit, part: Part) -> None:
-    """Add the result of one of the unit's calls."""
-    unit.pending[str(part.message.get("tool_call_id") or "")] -= 1
+    """Add what the unit takes."""
+    if part.answers:
+        unit.pending[str(part.message.get("tool_call_id") or "")] -= 1
+    else:
+        calls = bool(part.message.get("tool_calls"))
+        unit.fixed = (unit.calls and unit.fixed) or _is_odd(part.message) or not (calls or unit.calls)
+        unit.calls = unit.calls or calls
+        unit.pending.update(_waiting(part.message))
     unit.parts.append(part)
     unit.tokens += part.tokens
-    unit.stays = unit.calls and (unit.stays or part.fixed or part.media)
+    unit.stays = unit.calls and any(one.fixed or one.media for one in unit.parts)
 
 
 def is_untouchable(message: Message) -> bool:
@@ -167,8 +205,9 @@ def superseded(units: Sequence[Unit]) -> frozenset[int]:
     for unit in reversed(units):
         if len(unit.parts) == 1:
             continue
-        calls = {call_id: (name, arguments) for call_id, name, arguments in tool_calls(unit.parts[0].message)}
-        for part in reversed(unit.parts[1:]):
+        made = (call for part in unit.parts for call in tool_calls(part.message))
+        calls = {call_id: (name, arguments) for call_id, name, arguments in made}
+        for part in reversed([part for part in unit.parts if part.answers]):
             text = text_of(part.message.get("content"))
             keys = {calls.get(str(part.message.get("tool_call_id") or "")), text if len(text) > PASSAGE_CHARS else None}
             keys.discard(None)

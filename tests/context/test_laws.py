@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -88,6 +89,19 @@ async def test_calls_and_results_stay_together(made_of: list[tuple[int, int]]) -
     """No call loses a result, and no result its call, that it had."""
     messages = build(made_of)
     _, sent = await send(stage(), messages)
+    assert faults(sent) <= faults(messages)
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 2, 3, 14, 14, 14]), st.integers(0, 10**6)), min_size=8, max_size=40))
+@laws
+async def test_what_was_reasoned_stays_with_what_it_led_to(made_of: list[tuple[int, int]]) -> None:
+    """Providers refuse reasoning that stands by itself, and calls that have lost theirs."""
+    messages = build(made_of)
+    _, sent = await send(stage(), messages)
+    ids = [id(message) for message in sent]
+    for message, led_to in pairwise(messages):
+        if has_media(message):
+            assert ids[ids.index(id(message)) + 1] == id(led_to)
     assert faults(sent) <= faults(messages)
 
 

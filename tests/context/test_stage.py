@@ -354,6 +354,21 @@ async def test_the_text_beside_a_picture_is_shortened(budget: int) -> None:
     assert after < 0.75 * before
 
 
+async def test_calls_that_are_messages_of_their_own_are_cut_like_others(stage: ContextStage) -> None:
+    """So the Responses API has them, side by side before their results; one epoch more or less, and as few tokens."""
+    together, apart = list[Body](), list[Body]()
+    for number in range(24):
+        question, said, result, answer = turn(TOPICS[number % len(TOPICS)], number)
+        calls = [{**said["tool_calls"][0], "id": f"{number}_{n}"} for n in range(3)]
+        results = [{**result, "tool_call_id": call["id"]} for call in calls]
+        together += [question, {**said, "tool_calls": calls}, *results, answer]
+        apart += [question, *({**said, "tool_calls": [call]} for call in calls), *results, answer]
+    sent = [(await send(stage, messages))[1] for messages in (together, apart)]
+    assert count_messages(sent[1]) < 1.2 * count_messages(sent[0]) < 0.2 * count_messages(apart)
+    calls = [call["id"] for message in sent[1] for call in message.get("tool_calls") or ()]
+    assert [message["tool_call_id"] for message in sent[1] if message["role"] == "tool"] == calls
+
+
 async def test_results_of_a_thinking_model_are_shortened(stage: ContextStage) -> None:
     """Thoughts with their signatures, and pictures, stay as they came; the results beside them are cut all the same."""
     messages = session(12)

@@ -100,6 +100,15 @@ def unanswered(chance: random.Random, number: int) -> list[Body]:
     return calls(chance, number)[:-1]
 
 
+def apart(chance: random.Random, number: int) -> list[Body]:
+    """A round as the Responses API has it: what the model reasoned, its calls a message each, their results."""
+    said, *results = calls(chance, number)
+    thought = {"type": "reasoning", "id": f"rs_{number}", "encrypted_content": prose(chance, 1)}
+    reasoned = {"role": "assistant", "content": [thought]}
+    made = [{"role": "assistant", "content": None, "tool_calls": [call]} for call in said["tool_calls"]]
+    return [reasoned, *made, *results] if number % 2 else [*made, *results, reasoned, *reply(chance, number)]
+
+
 def orphan(chance: random.Random, number: int) -> list[Body]:
     return [result(chance, f"nobody_{number}")]
 
@@ -121,7 +130,7 @@ def record(chance: random.Random, number: int) -> list[Body]:
 
 KINDS: tuple[Callable[[random.Random, int], list[Body]], ...] = (
     user, question, reply, calls, calls, silence, blocks, media, marked, system, unanswered, orphan,
-    thoughtful, record,
+    thoughtful, record, apart,
 )  # fmt: skip
 
 pieces = st.lists(st.tuples(st.integers(0, len(KINDS) - 1), st.integers(0, 10**6)), min_size=1, max_size=40)
