@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice, pairwise
+from itertools import compress, islice, pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 from ..request import Message, is_text_part
@@ -116,21 +116,27 @@ def cut(
 
 
 class _Plan:
-    """Decides the form of each unit, and which passages are kept."""
+    """Decides the form of each unit, and which passages are kept.
+
+    `standing` are the numbers of the units that are whole or in their place, `digested` those of all others.
+    """
 
     def __init__(self, units: Sequence[Unit], whole: Sequence[bool], costs: Sequence[int], budget_tokens: int) -> None:
         self.units = units
         self.costs = costs
         self.budget_tokens = budget_tokens
         self.whole = whole
-        self.left = budget_tokens - sum(unit.tokens for unit, whole in zip(units, self.whole, strict=True) if whole)
-        self.left -= DIGEST_TOKENS * (1 + sum(a and not b for a, b in pairwise(self.whole)))
+        self.left = budget_tokens - sum(unit.tokens for unit in compress(units, whole))
+        self.left -= DIGEST_TOKENS * (1 + sum(a and not b for a, b in pairwise(whole)))
         self.kept: set[int] = set()
         self.in_place: set[int] = set()
         self._inner = [index for index, whole in enumerate(whole) if not whole]
         self._rounds = [index for index in self._inner if units[index].calls]
         self._place_fixed()
         self._place_rounds()
+        numbers = range(len(units))
+        self.standing = [number for number in numbers if whole[number] or number in self.in_place]
+        self.digested = [number for number in numbers if not (whole[number] or number in self.in_place)]
         self._keep_constraints()
         self._bases = [unit.parts[0].base for unit in units]
         self._naming = {
@@ -232,16 +238,6 @@ class _Plan:
     def _keep(self, number: int, cost: int) -> None:
         self.kept.add(number)
         self.left -= cost
-
-    @property
-    def standing(self) -> list[int]:
-        """Numbers of the units that are whole or in their place."""
-        return sorted(self.in_place.union(n for n, whole in enumerate(self.whole) if whole))
-
-    @property
-    def digested(self) -> list[int]:
-        """Numbers of all others."""
-        return sorted(set(range(len(self.units))).difference(self.standing))
 
     def hidden(self, shown: Iterable[Part]) -> frozenset[int]:
         return frozenset(self._numbers).difference(self.kept, *(part.numbers for part in shown))

@@ -17,7 +17,7 @@ from ..savings import USUAL_RATES, CacheRates
 from ..settings import ContextSettings
 from ..tokens import MESSAGE_OVERHEAD, count_message
 from .cutting import LINE_TOKENS, Cut, Item, Quotas, Quote, cut, quote
-from .importance import LAST_MESSAGES, Heard, Importance, heard, importance_of
+from .importance import LAST_MESSAGES, Heard, Importance, Listener, importance_of, words_of
 from .marks import RECALL_HEAD, Marks
 from .ranking import Index, Query, spread
 from .spans import Spans
@@ -138,6 +138,7 @@ class Fold:
         self._units: list[Unit] = []
         self._messages: list[Message] = []
         self._weighed: list[Importance] = []
+        self._listener = Listener()
         self._heard: list[Heard] = []
         self._heard_from = 0
         self._index = Index()
@@ -366,11 +367,12 @@ class Fold:
         """How much each message matters, by place; older ones as the epoch before has found."""
         known = max(0, len(self._weighed) - LAST_MESSAGES)
         start = max(0, known - LOOKED_BACK)
-        self._heard.extend(heard(message) for message in self._messages[self._heard_from + len(self._heard) :])
+        self._heard += map(self._listener.heard, self._messages[self._heard_from + len(self._heard) :])
         del self._heard[: start - self._heard_from]
         self._heard_from = start
         pinned = [place - start for place in self._pinned]
-        self._weighed[known:] = importance_of(self._heard, self._question, known - start, pinned)
+        question = self._listener.numbers(words_of(self._question))
+        self._weighed[known:] = importance_of(self._heard, question, known - start, pinned)
         return self._weighed
 
     def _begin_anew(self, found: Cut) -> None:

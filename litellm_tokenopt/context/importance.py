@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, chain
@@ -91,17 +91,15 @@ def importance(
 
     Those at the places *pinned* are critical, as the caller says so.
     """
-    return importance_of(
-        [heard(message) for message in messages],
-        last_question(messages) if question is None else question,
-        pinned=pinned,
-    )
+    listener = Listener()
+    words = words_of(last_question(messages) if question is None else question)
+    return importance_of([listener.heard(message) for message in messages], listener.numbers(words), pinned=pinned)
 
 
 def importance_of(
-    messages: Sequence[Heard], question: str, start: int = 0, pinned: Collection[int] = ()
+    messages: Sequence[Heard], question: NDArray[np.intp], start: int = 0, pinned: Collection[int] = ()
 ) -> tuple[Importance, ...]:
-    """The same of messages that were read before, from *start* on."""
+    """The same of messages that were heard before, from *start* on; of the *question* the numbers of its words."""
     rules = ["pinned" if place in pinned else rule for place, rule in enumerate(certain(messages))]
     open_ones = [index for index in range(start, len(messages)) if not rules[index]]
     found = {}
@@ -181,13 +179,14 @@ def _unresolved(messages: Sequence[Heard]) -> set[int]:
 # --- what a message says ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Heard:
     """What a message says, whatever stands around it.
 
     `text` is all of it, `content` without the calls that it makes (id, name, arguments). `answers` is the id of the
-    call whose result it is. `rule` makes it critical wherever it stands. `fails`: it's a short result that tells of an
-    error; `of_oneself`: a short text in which users tell something of themselves.
+    call whose result it is. `marks` and `words` are numbers of the listener's. `rule` makes it critical wherever it
+    stands. `fails`: it's a short result that tells of an error; `of_oneself`: a short text in which users tell of
+    themselves.
     """
 
     role: str
@@ -196,23 +195,37 @@ class Heard:
     answers: str
     content: str
     text: str
-    marks: frozenset[str]
-    words: frozenset[str]
+    marks: NDArray[np.intp]
+    words: NDArray[np.intp]
     rule: str
     fails: bool
     of_oneself: bool
 
 
-def heard(message: Message) -> Heard:
-    role, calls, content = str(message.get("role")), tuple(tool_calls(message)), text_of(message.get("content"))
-    text = "\n".join((content, *(f"{name} {arguments}" for _, name, arguments in calls))).strip()
-    short = len(text) < SHORT_CHARS
-    return Heard(
-        role=role, calling=bool(message.get("tool_calls")), calls=calls, answers=str(message.get("tool_call_id") or ""),
-        content=content, text=text, marks=marks_of(text), words=words_of(text), rule=_rule(message),
-        fails=short and role == "tool" and says_error(text),
-        of_oneself=short and role == "user" and _OF_ONESELF.search(text.lower()) is not None,
-    )  # fmt: skip
+class Listener:
+    """Hears messages, and numbers what they say as it first comes."""
+
+    def __init__(self) -> None:
+        self._numbers: defaultdict[str, int] = defaultdict()
+        self._numbers.default_factory = self._numbers.__len__
+
+    def numbers(self, said: Collection[str]) -> NDArray[np.intp]:
+        """The number of each."""
+        import numpy as np
+
+        return np.fromiter(map(self._numbers.__getitem__, said), np.intp, len(said))
+
+    def heard(self, message: Message) -> Heard:
+        role, calls, content = str(message.get("role")), tuple(tool_calls(message)), text_of(message.get("content"))
+        text = "\n".join((content, *(f"{name} {arguments}" for _, name, arguments in calls))).strip()
+        short = len(text) < SHORT_CHARS
+        return Heard(
+            role=role, calling=bool(message.get("tool_calls")), calls=calls,
+            answers=str(message.get("tool_call_id") or ""), content=content, text=text,
+            marks=self.numbers(marks_of(text)), words=self.numbers(words_of(text)), rule=_rule(message),
+            fails=short and role == "tool" and says_error(text),
+            of_oneself=short and role == "user" and _OF_ONESELF.search(text.lower()) is not None,
+        )  # fmt: skip
 
 
 def marks_of(text: str) -> frozenset[str]:
@@ -245,50 +258,117 @@ def words_of(text: str) -> frozenset[str]:
 # --- features ---------------------------------------------------------------------------------------------------
 
 
+class Said:
+    """Which of some messages say which terms, given as a listener's numbers.
+
+    `terms` and `places`, shape (entries,), go together. A term is called by one of its entries here, so what is told of
+    terms has that shape too.
+    """
+
+    def __init__(self, found: Sequence[NDArray[np.intp]]) -> None:
+        import numpy as np
+
+        self._numbers = np.concatenate(found)
+        self._size = int(self._numbers.max(initial=-1)) + 1
+        entry = np.empty(self._size, np.intp)
+        entry[self._numbers] = np.arange(len(self._numbers))
+        self.terms = entry[self._numbers]
+        self.places = np.repeat(np.arange(len(found)), [len(one) for one in found])
+        self.held = np.bincount(self.terms, minlength=len(self.terms))
+        self._messages = len(found)
+
+    def count(self, entries: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """How many of *entries* each message has."""
+        import numpy as np
+
+        return np.bincount(self.places[entries], minlength=self._messages)
+
+    def rare(self, lasting: Sequence[int], most: int) -> NDArray[np.bool_]:
+        """The entries of terms that no more than *most* messages say, and none of those at *lasting*."""
+        few: NDArray[np.bool_] = (self.held <= most) & ~self.said_at(lasting)
+        return few[self.terms]
+
+    def first(self, entries: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Those of *entries* that are the first of their term."""
+        import numpy as np
+
+        first = np.full(len(self.terms), self._messages)
+        np.minimum.at(first, self.terms[entries], self.places[entries])
+        firsts: NDArray[np.bool_] = first[self.terms] == self.places
+        return entries & firsts
+
+    def at(self, places: Sequence[int]) -> NDArray[np.bool_]:
+        """The entries of the messages at *places*."""
+        import numpy as np
+
+        some = np.zeros(self._messages, bool)
+        some[list(places)] = True
+        return some[self.places]
+
+    def last(self, entries: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The place of the last of *entries* for each term; -1 where it has none."""
+        import numpy as np
+
+        last = np.full(len(self.terms), -1)
+        np.maximum.at(last, self.terms[entries], self.places[entries])
+        return last
+
+    def said_at(self, places: Sequence[int]) -> NDArray[np.bool_]:
+        """Of each term whether one of the messages at *places* says it."""
+        import numpy as np
+
+        found = np.zeros(len(self.terms), bool)
+        found[self.terms[self.at(places)]] = True
+        return found
+
+    def among(self, some: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """The entries of the terms with *some* numbers."""
+        import numpy as np
+
+        found = np.zeros(self._size, bool)
+        found[some[some < self._size]] = True
+        return found[self._numbers]
+
+
 class Reading:
     """What stands where in a conversation, up to the message that comes next.
 
-    `own` are the marks that a message is the first to say, `rare_marks` and `rare_words` those that few say; all three,
-    shape (messages,), without what the task and the system prompt say. `again` are the places of what is said again.
+    `own` are the entries of marks that a message is the first to say, `rare_marks` and `rare_words` those of what few
+    say; all three without what the task and the system prompt say. `again` are the places of what is said again.
     """
 
     def __init__(self, messages: Sequence[Heard], rules: Sequence[str]) -> None:
+        import numpy as np
+
         lasting = [index for index, rule in enumerate(rules) if rule in ("system", "task")]
-        marks, words = [message.marks for message in messages], [message.words for message in messages]
-        fixed, fixed_words = _all_of(marks, lasting), _all_of(words, lasting)
         rare = max(3, len(messages) // 8)
-        self.held_words = Counter(chain.from_iterable(words))
         self.again = _said_again(messages)
-        self.own = list(_own(marks, fixed, self.again))
-        self.rare_marks = _without(marks, fixed | _common(Counter(chain.from_iterable(marks)), rare))
-        self.rare_words = _without(words, fixed_words | _common(self.held_words, rare))
+        self.marks, self.words = Said([one.marks for one in messages]), Said([one.words for one in messages])
+        self.rare_marks, self.rare_words = self.marks.rare(lasting, rare), self.words.rare(lasting, rare)
+        anew = np.array([place not in self.again for place in range(len(messages))], bool)
+        self.own = self.marks.first(anew[self.marks.places] & ~self.marks.said_at(lasting)[self.marks.terms])
+        self.by_model = [place for place, message in enumerate(messages) if message.role == "assistant"]
 
-    def most(self, place: int) -> Level:
+    def most(self) -> NDArray[np.int64]:
         """The highest level that a message can come to: an id of its own is critical, rare words are important."""
-        if self.own[place]:
-            return Level.CRITICAL
-        some = self.rare_marks[place] or len(self.rare_words[place]) >= LEAST_WORDS
-        return Level.IMPORTANT if some else Level.BACKGROUND
+        some = (self.marks.count(self.rare_marks) > 0) | (self.words.count(self.rare_words) >= LEAST_WORDS)
+        return _levels(some, self.marks.count(self.own) > 0)
+
+    def words_used(self, last: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many rare words of each message are said after it, each word at *last*."""
+        return self.words.count(self.rare_words & (last[self.words.terms] > self.words.places))
+
+    def used(self, marks: NDArray[np.int64], worded: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The level of each message by what is said after it: each mark last at *marks*, so many rare words."""
+        later = marks[self.marks.terms] > self.marks.places
+        some = (self.marks.count(self.rare_marks & later) > 0) | (worded >= LEAST_WORDS)
+        return _levels(some, self.marks.count(self.own & later) > 0)
 
 
-def _own(marks: Sequence[frozenset[str]], fixed: frozenset[str], again: Collection[int]) -> Iterator[frozenset[str]]:
-    seen = set(fixed)
-    for index, said in enumerate(marks):
-        own = frozenset[str]() if index in again else said - seen
-        seen |= own
-        yield own
+def _levels(important: NDArray[np.bool_], critical: NDArray[np.bool_]) -> NDArray[np.int64]:
+    import numpy as np
 
-
-def _common(held: Mapping[str, int], rare: int) -> set[str]:
-    return {said for said, count in held.items() if count > rare}
-
-
-def _without(found: Sequence[frozenset[str]], some: frozenset[str]) -> list[frozenset[str]]:
-    return [one - some for one in found]
-
-
-def _all_of(found: Sequence[frozenset[str]], places: Iterable[int]) -> frozenset[str]:
-    return frozenset[str]().union(*(found[place] for place in places))
+    return np.where(critical, int(Level.CRITICAL), np.where(important, int(Level.IMPORTANT), int(Level.BACKGROUND)))
 
 
 class Weighable(NamedTuple):
@@ -301,57 +381,60 @@ class Weighable(NamedTuple):
     most: NDArray[np.int64]
 
 
-def features(messages: Sequence[Heard], rules: Sequence[str], places: Sequence[int], question: str) -> Weighable:
-    """What tells how much the messages at *places* matter for *question*, as numbers of about one size."""
+def features(
+    messages: Sequence[Heard], rules: Sequence[str], places: Sequence[int], question: NDArray[np.intp]
+) -> Weighable:
+    """What tells how much the messages at *places* matter for a question of these words, as numbers of about one
+    size."""
     import numpy as np
 
-    told = _Features(messages, rules, question)
-    return Weighable(
-        np.array([told.row(place) for place in places], np.float64),
-        np.array([told.least[place] for place in places], np.int64),
-        np.array([told.reading.most(place) for place in places], np.int64),
-    )
+    told, some = _Features(messages, rules, places, question), list(places)
+    rows = np.array([told.row(place) for place in some], np.float64)
+    return Weighable(rows, np.array(told.least, np.int64)[some], told.reading.most()[some])
 
 
 class _Features:
-    def __init__(self, messages: Sequence[Heard], rules: Sequence[str], question: str) -> None:
+    def __init__(
+        self, messages: Sequence[Heard], rules: Sequence[str], places: Sequence[int], question: NDArray[np.intp]
+    ) -> None:
         self._messages = messages
         self.reading = reading = Reading(messages, rules)
-        self._question = words_of(question)
-        latest = messages[-3:]
-        self._latest_words = frozenset[str]().union(*(message.words for message in latest))
-        self._latest_marks = frozenset[str]().union(*(message.marks for message in latest))
-        held, count = reading.held_words, len(messages)
-        self._peculiar = {
-            word: math.log(1 + count / held[word]) if held[word] else 0.0
-            for word in self._question | self._latest_words
-        }
+        marks, words, latest = reading.marks, reading.words, range(max(0, len(messages) - 3), len(messages))
         self._turn = list(accumulate(message.role == "user" for message in messages))
         self._answers = list(accumulate(float(message.role == "assistant") for message in messages))
         self._calls = {id_: name for message in messages for id_, name, _ in message.calls}
         self._results = {message.answers: message for message in messages if message.role == "tool"}
-        self._words_used = [0] * len(messages)
-        self.least = self._used()
+        self._own = marks.count(reading.own).tolist()
+        self._rare_marks = marks.count(reading.rare_marks).tolist()
+        self._rare_words = words.count(reading.rare_words).tolist()
+        asked_for = words.at(places)
+        self._asked = self._shares(asked_for & words.among(question))
+        self._latest_words = self._shares(asked_for & words.said_at(latest)[words.terms])
+        self._latest_marks = marks.count(reading.rare_marks & marks.said_at(latest)[marks.terms]).tolist()
+        worded = reading.words_used(words.last(words.at(reading.by_model)))
+        self._words_used = worded.tolist()
+        self.least = self._used(worded)
         self._sorts = [self._sort(message) for message in messages]
         self._held = Counter(chain.from_iterable(self._sorts))
         self._used_of = [self._count(level) for level in (Level.IMPORTANT, Level.CRITICAL)]
 
-    def _used(self) -> list[Level]:
+    def _used(self, worded: NDArray[np.int64]) -> list[int]:
         """Of each message the level that it has by what the model has used of it since, and by what users tell."""
-        reading, found = self.reading, list[Level]()
-        marks: set[str] = set()
-        words: set[str] = set()
-        for index in range(len(self._messages) - 1, -1, -1):
-            message, own = self._messages[index], reading.own[index]
-            self._words_used[index] = worded = len(reading.rare_words[index] & words)
-            tells = bool(own) and message.of_oneself
-            some = worded >= LEAST_WORDS or tells or not marks.isdisjoint(reading.rare_marks[index])
-            least = Level.IMPORTANT if some else Level.BACKGROUND
-            found.append(least if marks.isdisjoint(own) else Level.CRITICAL)
-            if message.role == "assistant":
-                marks |= message.marks
-                words |= message.words
-        return found[::-1]
+        reading = self.reading
+        used: list[int] = reading.used(reading.marks.last(reading.marks.at(reading.by_model)), worded).tolist()
+        told = (message.of_oneself and own > 0 for message, own in zip(self._messages, self._own, strict=True))
+        return [max(level, Level.IMPORTANT) if tells else level for level, tells in zip(used, told, strict=True)]
+
+    def _shares(self, entries: NDArray[np.bool_]) -> list[float]:
+        """Of each message how much its *entries* have of what makes a question peculiar, 0 to about 2."""
+        import numpy as np
+
+        words, count = self.reading.words, len(self._messages)
+        peculiar = np.array([math.log(1 + count / held) for held in range(1, count + 1)])
+        worth, places = peculiar[words.held[words.terms[entries]] - 1], words.places[entries]
+        order = np.argsort(worth, kind="stable")
+        shares: list[float] = np.minimum(2.0, np.bincount(places[order], worth[order], count) / 6).tolist()
+        return shares
 
     def _sort(self, message: Heard) -> tuple[Sort, Sort]:
         """What messages are like this one: those with its role, and of these those of its tool."""
@@ -373,40 +456,24 @@ class _Features:
         return share
 
     def row(self, index: int) -> list[float]:
-        message, reading, count = self._messages[index], self.reading, len(self._messages)
-        role, calls = message.role, message.calling
-        rare, age = reading.rare_marks[index], (count - index) / 10
+        message, count = self._messages[index], len(self._messages)
+        role, calls, age = message.role, message.calling, (count - index) / 10
         failed = any(self._results[id_].fails for id_, _, _ in message.calls if id_ in self._results)
         turns = self._turn[-1] - self._turn[index]
         return [
             role == "user", calls, role == "tool", role == "assistant" and not calls,
             min(age, 6) / 3, math.log1p(age), math.log1p(self._answers[-1] - self._answers[index]),
             min(turns, 8) / 4, not turns, math.log1p(count) / 5,
-            message.fails, failed, index in reading.again, _WRITES.search(self._tool(message)) is not None,
-            math.log1p(len(message.text)) / 5, math.log1p(len(reading.own[index])), math.log1p(len(rare)),
-            math.log1p(len(reading.rare_words[index])), min(self._words_used[index] / LEAST_WORDS, 1),
-            self._share(message.words & self._question), self._share(message.words & self._latest_words),
-            math.log1p(len(rare & self._latest_marks)), self._usually(index, 0), self._usually(index, 1),
+            message.fails, failed, index in self.reading.again, _WRITES.search(self._tool(message)) is not None,
+            math.log1p(len(message.text)) / 5, math.log1p(self._own[index]), math.log1p(self._rare_marks[index]),
+            math.log1p(self._rare_words[index]), min(self._words_used[index] / LEAST_WORDS, 1),
+            self._asked[index], self._latest_words[index],
+            math.log1p(self._latest_marks[index]), self._usually(index, 0), self._usually(index, 1),
         ]  # fmt: skip
 
     def _tool(self, message: Heard) -> str:
         """The tool that a message calls, or whose result it is."""
         return self._calls.get(message.answers) or next((name for _, name, _ in message.calls), "")
-
-    def _share(self, shared: Iterable[str]) -> float:
-        """How much of what makes the question peculiar is in *shared*, 0 to about 2."""
-        return min(2.0, sum(sorted(self._peculiar[word] for word in shared)) / 6)
-
-
-def last_uses(messages: Sequence[Heard]) -> tuple[dict[str, int], dict[str, int]]:
-    """Where the model last says each mark, and each word."""
-    marks: dict[str, int] = {}
-    words: dict[str, int] = {}
-    for index, message in enumerate(messages):
-        if message.role == "assistant":
-            marks.update(dict.fromkeys(message.marks, index))
-            words.update(dict.fromkeys(message.words, index))
-    return marks, words
 
 
 def _said_again(messages: Sequence[Heard]) -> frozenset[int]:

@@ -24,17 +24,14 @@ from ..models.training.trajectories import coding, data, operations, research, s
 from ..models.training.wanderings import as_text, wanderings
 from ..request import Message, canonical, digest, last_question
 from .importance import (
-    LEAST_WORDS,
     NAME,
     WEIGHTS,
     Heard,
+    Listener,
     Reading,
     Weighable,
     certain,
     features,
-    heard,
-    last_uses,
-    marks_of,
     words_of,
 )  # fmt: skip
 from .units import Level
@@ -68,40 +65,32 @@ def labelled(conversations: Iterable[Sequence[Message]]) -> Labelled:
 
 def _cuts(messages: Sequence[Message]) -> Iterator[tuple[Weighable, NDArray[np.int64]]]:
     turns = [n for n, message in enumerate(messages) if message.get("role") == "assistant" and n >= LEAST_MESSAGES]
-    every = [heard(message) for message in messages]
+    listener = Listener()
+    every = [listener.heard(message) for message in messages]
     for cut in turns[::CUT_EVERY]:
         before = every[:cut]
         rules = certain(before)
         judged = [n for n, rule in enumerate(rules) if not rule]
         if judged:
             levels = used(before, rules, every[cut:])
-            asked = last_question(messages[:cut])
-            yield features(before, rules, judged, asked), np.array([levels[n] for n in judged])
+            asked = listener.numbers(words_of(last_question(messages[:cut])))
+            yield features(before, rules, judged, asked), levels[judged]
 
 
-def used(before: Sequence[Heard], rules: Sequence[str], after: Sequence[Heard]) -> list[Level]:
+def used(before: Sequence[Heard], rules: Sequence[str], after: Sequence[Heard]) -> NDArray[np.int64]:
     """The level of each message of *before*, by what the model used of it in all turns behind it, up to *after*'s end.
 
     Critical: an id or number that it was the first to say. Important: another one, or some rare words. Background:
     nothing.
     """
     reading = Reading(before, rules)
-    marks, words = last_uses(before)
-    told = "\n".join(message.text for message in after if message.role == "assistant")
-    marks.update(dict.fromkeys(marks_of(told), len(before)))
-    words.update(dict.fromkeys(words_of(told), len(before)))
-    levels = []
-    for place in range(len(before)):
-        if any(marks.get(mark, 0) > place for mark in reading.own[place]):
-            levels.append(Level.CRITICAL)
-        elif (
-            any(marks.get(mark, 0) > place for mark in reading.rare_marks[place])
-            or sum(words.get(word, 0) > place for word in reading.rare_words[place]) >= LEAST_WORDS
-        ):
-            levels.append(Level.IMPORTANT)
-        else:
-            levels.append(Level.BACKGROUND)
-    return levels
+    marks = reading.marks.last(reading.marks.at(reading.by_model))
+    words = reading.words.last(reading.words.at(reading.by_model))
+    for message in after:
+        if message.role == "assistant":
+            marks[reading.marks.terms[reading.marks.among(message.marks)]] = len(before)
+            words[reading.words.terms[reading.words.among(message.words)]] = len(before)
+    return reading.used(marks, reading.words_used(words))
 
 
 def fit(rows: NDArray[np.float64], labels: NDArray[np.bool_]) -> Logistic:

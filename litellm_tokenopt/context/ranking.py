@@ -63,17 +63,17 @@ class Index:
 
     def add(self, text: str) -> None:
         number, found = len(self._lengths).to_bytes(_BYTES, sys.byteorder), terms(text)
-        for term in set(found):
-            self._postings[term] += number
+        for posting in map(self._postings.__getitem__, set(found)):
+            posting += number
         self._lengths.append(len(found))
         self._total += len(found)
 
     def query(self, text: str) -> Query:
         """The terms of *text* that the passages know, the rarest first."""
         asks = _ASKING.search(text.strip()) is not None
-        known = {term: self._idf(term) for term in terms(_ends(text)) if term in self._postings}
-        rarest = sorted(known.items(), key=lambda item: (-item[1], item[0]))[:QUERY_TERMS]
-        return Query(dict(rarest), asks)
+        known = filter(self._postings.__contains__, set(terms(_ends(text))))
+        rarest = sorted(known, key=lambda term: (len(self._postings[term]), term))[:QUERY_TERMS]
+        return Query({term: self._idf(term) for term in rarest}, asks)
 
     def scores(self, query: Query) -> NDArray[np.float64]:
         """BM25 of each passage, shape (passages,); how often a term occurs inside a passage is not looked at."""
@@ -100,16 +100,16 @@ def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """*scores* with a share of each passed on to its neighbours, theirs, and so on."""
     import numpy as np
 
-    forward, backward = _decay(np.stack((scores, scores[::-1])))
-    total: NDArray[np.float64] = forward + backward[::-1] - scores
+    both = _decay(np.stack((scores, scores[::-1]), axis=1))
+    total: NDArray[np.float64] = both[:, 0] + both[::-1, 1] - scores
     return total
 
 
 def _decay(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """In each row each score and what comes to it from all before it, from 1, 2, 4, … places away at a time."""
+    """In each column each score and what comes to it from all before it, from 1, 2, 4, … places away at a time."""
     passed, step = scores.copy(), 1
-    while step < scores.shape[1]:
-        passed[:, step:] += NEIGHBOUR**step * passed[:, :-step]
+    while step < len(scores):
+        passed[step:] += NEIGHBOUR**step * passed[:-step]
         step *= 2
     return passed
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from support.conversations import build, pieces
 
-from litellm_tokenopt.context.importance import certain, features, heard, importance
+from litellm_tokenopt.context.importance import Listener, certain, features, importance, words_of
 from litellm_tokenopt.context.importance_training import UNSEEN_SEEDS, examples, unseen
 from litellm_tokenopt.context.units import Level
 from litellm_tokenopt.evaluation.importance import scores
@@ -48,7 +48,7 @@ SESSION: list[Body] = [
 
 def test_what_is_certain_is_critical() -> None:
     """The system prompt, the task, what the user lays down, the last messages, and the question."""
-    rules = certain([heard(message) for message in SESSION])
+    rules = certain([Listener().heard(message) for message in SESSION])
     assert rules[0] == "system"
     assert rules[1] == "task"
     assert rules[SESSION.index({"role": "user", "content": "Never send me a voucher instead."})] == "constraint"
@@ -69,7 +69,7 @@ def test_calls_that_wait_for_a_result_are_critical() -> None:
     """Whatever comes behind them."""
     waiting = call(9, "look_up", {"of": "rain"}, "")[:1]
     messages = [*SESSION[:4], *waiting, *talk(8), SESSION[-1]]
-    assert certain([heard(message) for message in messages])[4] == "unresolved"
+    assert certain([Listener().heard(message) for message in messages])[4] == "unresolved"
 
 
 def test_a_result_that_came_again_matters_less_than_the_newest() -> None:
@@ -131,9 +131,10 @@ def test_unseen_conversations_are_told_apart(family: str) -> None:
 def test_what_has_been_used_is_never_background() -> None:
     """And what has nothing that could be used never matters; both are facts, and no guess."""
     for session in examples():
-        read = [heard(message) for message in session]
+        listener = Listener()
+        read = [listener.heard(message) for message in session]
         rules = certain(read)
-        found = features(read, rules, range(len(read)), last_question(session))
+        found = features(read, rules, range(len(read)), listener.numbers(words_of(last_question(session))))
         levels = [one.level for one in importance(session)]
         unruled = [place for place, rule in enumerate(rules) if not rule]
         assert all(found.least[place] <= levels[place] <= found.most[place] for place in unruled)
