@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from .words import sentences_of
+
 Kind: TypeAlias = Literal["text", "heading", "tag", "close"]
 
 LONG_TEXT_CHARS = 3_000
@@ -93,6 +95,7 @@ _WEAK = re.compile(
     r")[ \t]*(?=\n)"
 )
 _KEEP = re.compile(r"<keep>.*?</keep>", re.DOTALL)
+_WHOLE = re.compile(r"\A\s*[\[{]|```|~~~|<keep>|^[ \t]*(?:\||</?[A-Za-z])", re.MULTILINE)
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)])[ \t]")
 
 
@@ -310,7 +313,7 @@ def _untitled(text: str, parent: int | None) -> Iterator[Section]:
     if len(text) <= LONG_TEXT_CHARS:
         yield Section("", text, "", parent, "text")
         return
-    for n, piece in enumerate(_pieces(blocks(text), OPENING_CHARS)):
+    for n, piece in enumerate(_pieces(_cut_long(blocks(text)), OPENING_CHARS)):
         yield Section("", piece, _first_words(piece) if n else "", parent, "text")
 
 
@@ -320,10 +323,12 @@ def _first_words(piece: str) -> str:
 
 def _parts(body: str) -> list[str]:
     """The body of a section, cut when it is long; a list stays with the line that announces it."""
-    return [body] if len(body) <= LONG_SECTION_CHARS else list(_pieces(_announced(blocks(body)), PIECE_CHARS))
+    if len(body) <= LONG_SECTION_CHARS:
+        return [body]
+    return list(_pieces(_announced(_cut_long(blocks(body))), PIECE_CHARS))
 
 
-def _announced(parts: Sequence[str]) -> Iterator[str]:
+def _announced(parts: Iterable[str]) -> Iterator[str]:
     """*parts*, those of a list one with the line that announces it."""
     held, announced = "", False
     for part in parts:
@@ -335,6 +340,17 @@ def _announced(parts: Sequence[str]) -> Iterator[str]:
         held += part
     if held:
         yield held
+
+
+def _cut_long(parts: Iterable[str]) -> Iterator[str]:
+    """*parts*, long ones cut into their lines, and long lines into their sentences; code, tables, data stay whole."""
+    for part in parts:
+        if len(part) <= LONG_TEXT_CHARS or _WHOLE.search(part):
+            yield part
+            continue
+        for line in part.splitlines(keepends=True):
+            starts = [start for start, _ in sentences_of(line)[1:]] if len(line) > PIECE_CHARS else []
+            yield from (line[a:b] for a, b in itertools.pairwise([0, *starts, len(line)]))
 
 
 def _pieces(parts: Iterable[str], limit: int) -> Iterator[str]:

@@ -155,6 +155,23 @@ def test_long_text_without_any_structure_is_cut_at_paragraphs() -> None:
     assert all(section.title for section in sections[1:])
 
 
+@pytest.mark.parametrize("between", ["\n", " "])
+def test_long_text_without_blank_lines_is_cut_too(between: str) -> None:
+    """At line breaks, or else where sentences end; joined, the pieces are the text."""
+    sentences = [f"Shed {n} holds {n} paddles, a pump and ropes in several colours." for n in range(300)]
+    found = split(between.join(sentences))
+    assert "".join(section.text for section in found) == between.join(sentences)
+    assert max(len(section.text) for section in found) <= 1_300
+    assert all(section.body.startswith("Shed") for section in found)
+
+
+@pytest.mark.parametrize("whole", ['{"shed": [%s]}', "| shed | holds |\n|---|---|\n%s", "```\n%s\n```"])
+def test_data_tables_and_code_stay_whole(whole: str) -> None:
+    """However long: a part of them is no longer what it was."""
+    text = whole % "\n".join(f"| {n}, | paddles. |" for n in range(600))
+    assert [section.body for section in split(text)] == [text]
+
+
 def test_blocks_are_items_paragraphs_tables_and_fences() -> None:
     """List items are single blocks with what is indented under them; tables and fences are whole."""
     expected = ("Para.\n\n", "- one\n  more\n", "- two\n\n", "| a |\n|---|\n| 1 |\n\n", "```\nx\n\ny\n```\n")
