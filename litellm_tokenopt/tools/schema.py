@@ -7,10 +7,13 @@ Everything is a pure function of the schema; a form that isn't understood is lef
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from .prose import says_how, sentences
 from .reading import as_json
+from .telegram import PLAIN, weight
 from .wording import LIGHT, Wording
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -48,7 +51,19 @@ UNMOVABLE = frozenset({"$id", "id", "$anchor", "$dynamicRef", "$dynamicAnchor", 
 """Keywords that make a place in a schema matter: where one is used, nothing is moved."""
 
 DIALECT = frozenset({"dependencies", "additionalItems", "$recursiveRef", "$recursiveAnchor"})
-"""Keywords that mean something in some versions of JSON Schema alone."""
+"""Keywords that mean something in the older versions of JSON Schema alone."""
+
+LATER = frozenset({
+    "prefixItems", "minContains", "maxContains", "dependentRequired", "dependentSchemas", "unevaluatedItems",
+    "unevaluatedProperties", "$dynamicRef", "$dynamicAnchor",
+})  # fmt: skip
+"""Keywords that mean nothing before its version 2019-09 or 2020-12."""
+
+_LATEST = re.compile(r"\b2020-12\b")
+_OLDEST = re.compile(r"\bdraft-0[1-4]\b")
+"""Versions in which a part of the plain keywords means something else, too."""
+
+_SHOWS_FORM = re.compile(r"\d|\w[-/:_@#]\w")
 
 DEFINITIONS = ("$defs", "definitions")
 
@@ -139,6 +154,8 @@ def _strip_one(schema: Schema, told: str, wording: Wording, counted: bool) -> Sc
         if not _says_nothing(key, value) or (counted and key == "additionalProperties")
     }
     description = kept.get("description")
+    if (shown := _shown(schema)) is not None:
+        kept["examples"] = [shown]
     if isinstance(description, str):
         kept["description"] = wording.unnamed(description, _facts(kept)) or description
         kept.pop("title", None)
@@ -155,6 +172,15 @@ def _says_nothing(key: str, value: Any) -> bool:
         or (key in UNSET and value is False)
         or (key == "description" and isinstance(value, str) and not value.strip())
     )
+
+
+def _shown(schema: Schema) -> str | None:
+    """The example that alone tells the form of a text."""
+    if schema.keys() & {"enum", "const", "format", "pattern"} or _SHOWS_FORM.search(str(schema.get("description", ""))):
+        return None
+    listed = schema.get("examples", [schema.get("example")])
+    examples = listed if isinstance(listed, (list, tuple)) else ()
+    return next((one for one in examples if isinstance(one, str) and _SHOWS_FORM.search(one)), None)
 
 
 def _facts(schema: Schema) -> frozenset[str]:
@@ -201,8 +227,10 @@ def _without(schema: Schema, key: str) -> Schema:
 
 def _needs_dialect(schema: Schema) -> bool:
     """Whether a schema uses what versions of JSON Schema understand differently."""
-    return any(
-        inner.keys() & DIALECT
+    version = str(schema.get("$schema", ""))
+    keywords = DIALECT if _LATEST.search(version) else DIALECT | LATER
+    return bool(_OLDEST.search(version)) or any(
+        inner.keys() & keywords
         or isinstance(inner.get("items"), (list, tuple))
         or isinstance(inner.get("exclusiveMinimum"), bool)
         or isinstance(inner.get("exclusiveMaximum"), bool)
@@ -254,7 +282,7 @@ def _expand(schema: Any, root: Schema, path: tuple[str, ...]) -> Any:
         if target is None or reference in path or inner.keys() - ANNOTATIONS - {"$ref"} or _recurs(root, reference):
             return inner
         notes = {key: value for key, value in inner.items() if key != "$ref"}
-        return {**_expand(target, root, (*path, reference)), **notes}
+        return _noted(_expand(target, root, (*path, reference)), notes)
 
     return _map(schema, one)
 
@@ -313,7 +341,7 @@ def _merge_single(schema: Schema) -> Schema:
         outer = {key: value for key, value in schema.items() if key != union}
         only = options[0] if isinstance(options, (list, tuple)) and len(options) == 1 else None
         if isinstance(only, Mapping) and outer.keys() <= ANNOTATIONS:
-            return {**only, **outer}
+            return _noted(only, outer)
     return schema
 
 
@@ -323,9 +351,24 @@ def _merge_null(schema: Schema) -> Schema:
         inner = _beside_null(schema.get(union))
         outer = {key: value for key, value in schema.items() if key != union}
         if inner is not None and outer.keys() <= ANNOTATIONS:
-            place = {key: value for key, value in inner.items() if key not in outer}
-            return {"type": [inner["type"], "null"], **_without(place, "type"), **outer}
+            noted = _noted(inner, outer)
+            for option in filter(_is_null, schema[union]):
+                noted = _noted(_only_description(option), noted)
+            return {**noted, "type": [inner["type"], "null"]}
     return schema
+
+
+def _noted(inner: Schema, outer: Schema) -> Schema:
+    """*inner* with the annotations of *outer*; what its own description says of how to call stays behind *outer*'s."""
+    own, said = inner.get("description"), outer.get("description")
+    if not isinstance(own, str) or not isinstance(said, str):
+        return {**inner, **outer}
+    telling = [one for line in own.split("\n") for one in sentences(line) if says_how(one) or weight(one) > PLAIN]
+    return {**inner, **outer, "description": "\n".join([said, *(one for one in telling if one not in said)])}
+
+
+def _only_description(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key == "description"}
 
 
 def _beside_null(options: Any) -> Schema | None:

@@ -162,6 +162,57 @@ def test_versions_of_json_schema_that_differ_are_still_named() -> None:
     assert compress_schema(schema) == schema
 
 
+@pytest.mark.parametrize(
+    ("version", "keywords"),
+    [
+        ("http://json-schema.org/draft-07/schema#", {"dependentRequired": {"a": ["b"]}}),
+        ("http://json-schema.org/draft-07/schema#", {"unevaluatedProperties": False}),
+        ("http://json-schema.org/draft-04/schema#", {"propertyNames": {"maxLength": 1}}),
+        ("http://json-schema.org/draft-04/schema#", {}),
+    ],
+)
+def test_versions_that_do_not_know_a_keyword_are_still_named(version: str, keywords: Any) -> None:
+    """Elsewhere it would constrain calls that it doesn't there (to draft 4, ``1.0`` is no integer)."""
+    schema = {"$schema": version, **obj(a={"type": "integer"}), **keywords}
+    assert compress_schema(schema) == schema
+    latest = {**schema, "$schema": "https://json-schema.org/draft/2020-12/schema"}
+    assert compress_schema(latest) == {key: value for key, value in schema.items() if key != "$schema"}
+
+
+def test_what_a_definition_says_of_calls_stays_behind_the_arguments_own_words() -> None:
+    """A unit or format is said where the definition was, and so is what null does."""
+    money = {"type": "integer", "description": "A sum of money. Amount in cents, tax included."}
+    empty = {"type": "null", "description": "Null removes the date."}
+    schema = {
+        **obj(
+            price={"$ref": "#/$defs/Money", "description": "What it costs the buyer"},
+            due={"anyOf": [{"type": "string", "description": "In UTC"}, empty], "description": "Day of payment"},
+        ),
+        "$defs": {"Money": money},
+    }
+    arguments = compress_schema(schema)["properties"]
+    assert arguments["price"]["description"] == "What it costs the buyer\nAmount in cents, tax included."
+    assert arguments["due"] == {
+        "type": ["string", "null"],
+        "description": "Day of payment\nIn UTC\nNull removes the date",
+    }
+
+
+@pytest.mark.parametrize("level", ["lossless", "light", "strong", "bare"])
+def test_an_example_stays_where_it_alone_tells_the_form(level: Any) -> None:
+    """One of them; those of numbers and words, and beside what tells the form, go."""
+    week = {"type": "string", "examples": ["2024-W05", "2024-W06"]}
+    others = [
+        {**week, "pattern": "W"},
+        {**week, "description": "In the form 2024-W05"},
+        {"type": "integer", "examples": [3]},
+        {"type": "string", "examples": ["blue"]},
+    ]
+    short = compress_schema(obj(week=week, **{f"x{n}": o for n, o in enumerate(others)}), wording=WORDINGS[level])
+    assert short["properties"].pop("week")["examples"] == ["2024-W05"]
+    assert not any("examples" in one for one in short["properties"].values())
+
+
 def test_very_deep_schemas_are_left_alone() -> None:
     """Nothing is gained by failing on a schema that is nested a thousand times."""
     schema: dict[str, Any] = {"type": "string", "title": "x"}
