@@ -41,6 +41,10 @@ _RULE = re.compile(
     r"|destructive|irreversibl\w*|permanent\w*|overwrit\w*|replac(?:es?|ing)|delet(?:es?|ing)|confirm(?:ation)?"
     r"|careful(?:ly)?|caution|even (?:if|when|though)|last resort"
     r"|at least|at most|up to|exactly|without|mutually|ignored|omit(?:ted)?|before|until|limit(?:ed)? to|read.only"
+    r"|inclusive|exclusive|exclud(?:es?|ing)|unassign|loses?|locks?|clears?|binding|undo|otherwise|afterwards|at once"
+    r"|immediately|(?:(?:is|are|be|gets?)|['\u2019]s) (?:\w+ly )?(?:deleted|removed|overwritten|replaced|lost|cut"
+    r"|charged|billed|notified|invited|cancell?ed|rejected|refused|blocked|locked|clamped|truncated|created|public|sent"
+    r"|left out)"
     r"|(?:if|when|for|with|by) (?!(?:true|you|it|this|that|they|users?|we|there|one)\b)['\"`]?[\w.]+['\"`]?"
     r" (?:is|are|=|methods?|mode|actions?)\b)\b|n['\u2019]t\b",
     re.IGNORECASE,
@@ -49,13 +53,16 @@ _FORM_WORDS = (
     r"\b(?:default\w*|formats?|formatted|iso|rfc|utc|timezones?|iana|regex\w*|glob|base64|json|yaml|markdown|html|csv|uuid"
     r"|comma.separated|seconds?|minutes?|hours?|days?|ms|milliseconds?|bytes?|[kmg]b|pixels?|px|percent\w*|degrees|meters"
     r"|kilometers|miles|celsius|fahrenheit|cents|currency|relative|absolute|case.(?:in)?sensitive|min(?:imum)?|max(?:imum)?"
-    r"|limits?|range|between|inclusive|exclusive|one of|zero-based|one-based|decimal\w*|radians|grams|kilograms|kg|km"
+    r"|limits?|range|between|one of|zero-based|one-based|decimal\w*|radians|grams|kilograms|kg|km"
+    r"|(?:start|end)(?:s|ing)? with|prefix\w*|suffix\w*|separated by|(?:lower|upper).?case|null|empty|missing|digits"
+    r"|(?:short|long|great|larg|few|small|low|high)er than|(?:less|more) than"
     r"|fraction|ratio|true|false|two|three|four|five|six|ten)\b|(?<![\w.])-?\d(?!\d?\)\s)"
 )
-_FORM = re.compile(rf"{_FORM_WORDS}|(?<!\w)(?:['\"`])[^'\"`]+['\"`](?!\w)|[<>=]", re.IGNORECASE)
+_QUOTED = r"(?<!\w)['\"`][^'\"`]+['\"`](?!\w)"
+_FORM = re.compile(rf"{_FORM_WORDS}|{_QUOTED}|[<>=]|^[\w-]+(?:/| or )[\w-]+$", re.IGNORECASE)
 _NAMES_FORM = re.compile(_FORM_WORDS, re.IGNORECASE)
 _CLAUSE = re.compile(
-    r"\s*;\s+|\s+[\u2013\u2014-]\s+(?![^()]*\))"
+    r"\s*;\s+|(?<!with)(?<!by)(?<!use)(?<!or)\s+[\u2013\u2014-]\s+(?![^()]*\))"
     r"|,\s+(?=(?:which|so that|so you|allowing|making|helping|enabling|ensuring|useful|ideal|perfect|including|such as)"
     r"\b)"
 )
@@ -138,7 +145,11 @@ _DANGLING = re.compile(r"\b(?:never|not|no|only|always|must|without|except|unles
 _COUNTS = re.compile(r"\b(?:max(?:imum)?|min(?:imum)?) (?:number|amount|count) of\b", re.IGNORECASE)
 _BRACKETED = re.compile(r"\(([^()]+)\)")
 _STANDARD = re.compile(r"\d|[A-Z]{3,}")
-_NOT_ALONE = re.compile(r"\b(?:true|false|formats?|formatted|ranges?|limits?)\b|^\W*\d+\W*$", re.IGNORECASE)
+_NAMED_STANDARD = re.compile(r"[A-Z]{3,}")
+_NOT_ALONE = re.compile(
+    r"\b(?:true|false|formats?|formatted|ranges?|limits?|prefix\w*|suffix\w*|null|empty|missing)\b|^\W*\d+\W*$",
+    re.IGNORECASE,
+)
 _LEADING = re.compile(
     r"^(?:(?:in|as|using|with|of|for|and|or) "
     r"|(?:(?:valid|allowed|possible) )?(?:values? (?:are |is )?)?(?:rang(?:es?|ing) )?(?:from |between )?(?=-?\d))",
@@ -147,7 +158,7 @@ _LEADING = re.compile(
 _TORN = re.compile(r"^(?:to|and|or|being|is|are)\b|^(['\"`])[^'\"`]*\1$", re.IGNORECASE)
 _FORM_JOINTS = re.compile(r":\s|[()]|\s(?=(?:in|as|using|with|of|for) )")
 _COMMAS, _OR = re.compile(r",\s"), re.compile(r"\s?\bor ")
-_RANGE = re.compile(r"(-?\d[\d.,]*%?) \([^()]*\) (to|and) (-?\d[\d.,]*%?)")
+_RANGE = re.compile(r"(-?\d[\d.,]*%?) \((?![^()]*clusive)[^()]*\) (to|and) (-?\d[\d.,]*%?)")
 _TOKENS = re.compile(r"\w+_\w+|[^\W_]+|[<>=%$|]")
 
 _GENERIC = frozenset(
@@ -196,6 +207,11 @@ def _settled_argument(text: str, told: str, facts: frozenset[str], budget: Budge
     while len(shorter := _argument(short, known, facts, budget)) < len(short):
         short = shorter
     return short
+
+
+def without_forms(text: str) -> str:
+    """*text* without its words for units and formats: said of a tool, they don't tell those of an argument."""
+    return _NAMES_FORM.sub("", text)
 
 
 def _known(told: str) -> set[str]:
@@ -247,7 +263,8 @@ def _form(clause: str, budget: Budget) -> str:
         return clause
     parts = _BRACKETED.findall(clause) if is_rule else [_RANGE.sub(r"\1 \2 \3", clause)]
     pieces = [_LEADING.sub("", piece.strip(" ,")) for part in parts for piece in _pieces(part)]
-    fitting = [one for one in dict.fromkeys(pieces) if _is_form(one) and len(one.split()) <= budget.forms]
+    forms = [one for one in dict.fromkeys(pieces) if _is_form(one) and not _is_one_of_several(one, clause)]
+    fitting = [one for one in forms if len(one.split()) <= budget.forms]
     return min(fitting, key=lambda one: (not _STANDARD.search(one), len(one)), default=clause)
 
 
@@ -258,8 +275,15 @@ def _pieces(clause: str) -> Iterator[str]:
         yield part
         if len(alternatives) > 1:
             yield from (one for one in alternatives if _STANDARD.search(one) and not _COMMAS.search(one))
-        elif not any(map(_TORN.search, listed)):
+        elif not any(map(_TORN.search, listed)) and any(" " in one for one in listed):
             yield from listed
+
+
+def _is_one_of_several(piece: str, clause: str) -> bool:
+    """Whether *piece* has some of the values or alternatives of *clause*, but not all, and names no standard."""
+    here, there = (len(re.findall(_QUOTED, text)) for text in (piece, clause))
+    is_alternative = _OR.search(clause) is not None and _OR.search(piece) is None
+    return 0 < here < there or (is_alternative and not _NAMED_STANDARD.search(piece))
 
 
 def _is_form(piece: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..settings import SchemaLevel
 from .prose import adds_nothing, shorten_argument, shorten_tool, tidy, without_facts
-from .telegram import Budget, telegram_argument, telegram_tool
+from .telegram import Budget, telegram_argument, telegram_tool, without_forms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Wording:
 
     def told(self, name: str, description: str) -> str:
         """What arguments needn't say again."""
-        return f"{name} {description}" if self.tells_description else name
+        return f"{name} {without_forms(description)}" if self.tells_description else name
 
 
 def _tidy(text: str, facts: Collection[str]) -> str:

@@ -137,6 +137,12 @@ SURVIVES = [
     ("Mutually exclusive with 'before'", "after", ["Mutually exclusive with 'before'"]),
     ("Either a branch or a tag; defaults to `main`", "ref", ["defaults to `main`"]),
     ("Temperature to hold, in degrees Celsius", "heat", ["Celsius"]),
+    ("Share to keep, between 0 (exclusive) and 1", "share", []),
+    ("Number of a shelf, starts with S_", "shelf", ["starts with S_"]),
+    ("What to write; null clears the field", "value", ["null clears field"]),
+    ("Identifier; a book with it is replaced", "book", ["book with it is replaced"]),
+    ("house/room", "where", ["house/room"]),
+    ("open or shut", "state", ["open or shut"]),
     ("Only valid for archived orders", "orders", ["Only valid for archived orders"]),
     ("Release tag (e.g., 'v2.0.1')", "tag", ["'v2.0.1'"]),
 ]  # fmt: skip
@@ -158,6 +164,10 @@ def test_constraints_survive_at_every_level(text: str, name: str, parts: list[st
         ("Runs a query. DEPRECATED: use run_query instead.", ["DEPRECATED: use run_query instead"]),
         ("Overwrites the file without asking.", ["Overwrites", "without asking"]),
         ("Book a table. Only call it after the guest has confirmed.", ["Only call it after guest has confirmed"]),
+        ("Merge the request. The branch is deleted afterwards.", ["branch is deleted afterwards"]),
+        ("Upload a picture. Pictures are public to anyone with the link.", ["Pictures are public"]),
+        ("Compact the database. Locks every table while it runs.", ["Locks every table"]),
+        ("Invite a guest. Invitations go out at once.", ["Invitations go out at once"]),
         ("Closes the account; requires the admin role", ["requires admin role"]),
         ("Call the guest. Be careful!", ["Be careful"]),
         ("Ring the porter. Only ring if the guest has plainly asked for the porter, or if what the guest wants is "
@@ -203,6 +213,10 @@ def test_no_words_are_torn_apart(text: str, told: str, short: str) -> None:
         ("The scale to be used for the heat (Celsius or Fahrenheit)", "scale", "Celsius or Fahrenheit"),
         ("Film format as told by the house, could be 'IMAX', '2D', '3D', '4DX' and so on", "film", ""),
         ("The day of the first change (ISO 8601 date or range)", "since", "ISO 8601 date"),
+        ("Scale: 'c' for Celsius, 'f' for Fahrenheit, 'k' for Kelvin", "scale", ""),
+        ("Share of the wall to paint, between 0 (exclusive) and 1", "share", ""),
+        ("Relative (15m, 2h, 7d) or as a count (of days since the house was built)", "since", ""),
+        ("Name of the column, prefix with - for the other direction", "sort", ""),
         ("The database on the server. If not provided, defaults to 'main'.", "database", "defaults to 'main'"),
     ],
 )  # fmt: skip
@@ -210,6 +224,15 @@ def test_a_part_that_stands_for_the_whole_tells_no_untruth(text: str, name: str,
     """One of several values isn't all of them, a range has both its ends, and a quotation both its marks."""
     assert WORDINGS["bare"].argument(text, f"{name} some_tool", ()) == short
     assert WORDINGS["bare"].argument("If not provided, defaults to 'main'", f"{name} some_tool", ("main",)) == ""
+
+
+def test_a_unit_that_the_tool_speaks_of_is_still_said_of_the_argument() -> None:
+    """ "Blocked for ten minutes" doesn't tell what a duration is given in."""
+    wording = WORDINGS["strong"]
+    told = wording.told("book_room", "Book room; cancelled rooms stay blocked for 10 minutes")
+    assert wording.argument("Duration in minutes; multiples of 15", f"duration {told}", ()).startswith(
+        "Duration in min"
+    )
 
 
 def test_an_argument_keeps_commands_of_any_length() -> None:
