@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TypeVar
 
 from ..memo import Memo
 from ..models.base import Embedder
@@ -26,8 +25,6 @@ from .recall import RecallMessages
 from .summaries import Summaries
 from .units import Level
 
-T = TypeVar("T")
-
 CHARS_A_TOKEN = 4
 
 FOLD_BYTES = 60
@@ -36,24 +33,17 @@ FOLD_BYTES = 60
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A conversation to decide on: its messages, a digest up to each, and where those stand that are pinned.
-
-    `long`: it takes the event loop too long.
-    """
+    """A conversation to decide on: its messages, a digest up to each, and where those stand that are pinned."""
 
     body: Sequence[Message]
     keys: Sequence[str]
     terms: Terms
     pinned: frozenset[int]
-    long: bool
 
     @property
     def last(self) -> int:
         """The place of the newest message that makes a request."""
         return max((n for n, message in enumerate(self.body) if message.get("role") in ("user", "tool")), default=0)
-
-    async def run(self, work: Callable[[], T]) -> T:
-        return await asyncio.to_thread(work) if self.long else work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +96,7 @@ class ContextStage:
         texts = [message_text(message) for message in body]
         terms = self._terms(request, request.messages[:front])
         keys = prefix_digests(body, texts, repr(terms), pinned)
-        taken = _Taken(body, keys, terms, pinned, sum(map(len, texts[self._known(keys) :])) > OFF_LOOP_CHARS)
-        decision = await self._decide(taken)
+        decision = await self._decide(_Taken(body, keys, terms, pinned))
         cut = bool(decision.detail.get("epochs"))
         left = [body[item] if isinstance(item, int) else item for item in decision.items] if cut else body
         sent = await self._differing(left, {id(came[place]) for place in pinned})
@@ -165,24 +154,25 @@ class ContextStage:
         if self._summaries is not None:
             fold = await self._summarised(fold, taken, self._summaries)
         else:
-            await taken.run(lambda: fold.advance(taken.body, taken.pinned))
+            await asyncio.to_thread(fold.advance, taken.body, taken.pinned)
+        items = await asyncio.to_thread(lambda: tuple(fold.items))
         self._folds.put(taken.keys[-1], fold)
-        return _Decision(tuple(fold.items), fold.epoch_at == taken.last, _detail(fold))
+        return _Decision(items, fold.epoch_at == taken.last, _detail(fold))
 
     async def _summarised(self, fold: Fold, taken: _Taken, summaries: Summaries) -> Fold:
         """The same with summaries: those that were written down for the epochs before, for a new one what is there."""
         begun, last = fold.taken, taken.last
         told = {begun + n: texts for n, texts in (await summaries.recorded(taken.keys[begun:])).items()}
-        await taken.run(lambda: fold.advance(taken.body[:last], taken.pinned, told))
+        await asyncio.to_thread(fold.advance, taken.body[:last], taken.pinned, told)
         if last not in told:
             told[last] = await summaries.ready(fold.spans.all)
-        await taken.run(lambda: fold.advance(taken.body, taken.pinned, told))
+        await asyncio.to_thread(fold.advance, taken.body, taken.pinned, told)
         if begun <= last == fold.digested_at:
             agreed = await summaries.agree(taken.keys[last], told[last])
             if agreed != told[last]:  # another worker was first
                 told = {**await summaries.recorded(taken.keys), last: agreed}
                 fold = Fold(self._settings, taken.terms)
-                await taken.run(lambda: fold.advance(taken.body, taken.pinned, told))
+                await asyncio.to_thread(fold.advance, taken.body, taken.pinned, told)
         summaries.want(fold.spans.all)
         return fold
 
