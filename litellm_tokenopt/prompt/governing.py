@@ -68,9 +68,17 @@ def govern(modules: Sequence[PromptModule], outline: Outline) -> Governed:
 
 
 def standing(
-    governed: Governed, question: str, intents: Mapping[str, float], tools: frozenset[str], worth: Sequence[float]
+    governed: Governed,
+    question: str,
+    intents: Mapping[str, float],
+    tools: frozenset[str],
+    worth: Sequence[float],
+    sent_before: Blocks = frozenset(),
 ) -> Standing:
-    """What the modules decide for *question*; *worth* (of each section) orders those of one priority."""
+    """What the modules decide for *question*; *worth* (of each section) orders those of one priority.
+
+    What conflicts with a module that was *sent_before* stays out.
+    """
     if not governed.modules:
         return Standing()
     by_id = {module.id: module for module in governed.modules}
@@ -80,7 +88,7 @@ def standing(
         key=lambda module: (not module.when.always, -module.priority, -_best(governed, module, worth)),
     )
     asked = [m for m in in_order if m.when.always or (m.when.conditional and holds(m, question, likely, tools))]
-    sent = _together(asked, by_id)
+    sent = _together(asked, by_id, frozenset(id for id, blocks in governed.places.items() if blocks & sent_before))
     open_ = [module for module in in_order if not module.when.conditional and module.id not in sent]
     may = _together(open_, by_id, sent)
     free = [module for module in open_ if module.id in may]

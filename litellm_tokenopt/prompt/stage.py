@@ -253,12 +253,12 @@ class PromptStage:
         self, task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told
     ) -> tuple[_Choice, Sequence[_Addition]]:
         asked = partial(_ask, task, questions, keys, told)
-        choice = self._choices.get(keys[0]) or self._first(task, asked(0))
+        choice = self._choices.get(keys[0]) or self._first(task, asked(0, frozenset()))
         self._choices.put(keys[0], choice)
         sent, room = choice.picked, choice.saved_tokens - _least_saved(task.read)
         additions = []
         for turn, key in enumerate(keys[1:], start=1):
-            addition = self._additions.get(key) or _add(task.read.outline, asked(turn), sent, room)
+            addition = self._additions.get(key) or _add(task.read.outline, asked(turn, sent), sent, room)
             self._additions.put(key, addition)
             sent, room = sent | addition.picked, room - addition.tokens
             additions.append(addition)
@@ -303,11 +303,11 @@ def _best_sections(found: Outline, query: str, vectors: NDArray[np.float32]) -> 
     return without_tags(render(found, choose_asked(found, relevance, asked, RECALLED_TOKENS))).rstrip()
 
 
-def _ask(task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told, turn: int) -> _Asked:
-    """The question of *turn* with its relevance, and what stands by it."""
+def _ask(task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told, turn: int, sent: Picked) -> _Asked:
+    """The question of *turn* with its relevance, and what stands by it beside what was *sent*."""
     relevance = rank(task.read.outline, questions[turn], told.questions[turn], told.sections)
     worth = [one.score for one in relevance]
-    ruled = standing(task.read.governed, questions[turn], told.intents[turn], task.sent, worth)
+    ruled = standing(task.read.governed, questions[turn], told.intents[turn], task.sent, worth, sent)
     ruled = coupled(ruled, task.coupling, task.sent, task.read.outline, relevance)
     return _Asked(questions[turn], keys[turn], relevance, ruled)
 

@@ -138,6 +138,19 @@ async def test_a_later_question_brings_its_module_at_the_tail(make_stage: Make) 
     assert text_of(two.messages[-2]["content"]) == f"{REFERENCE}{TEXTS['Gift cards']}".rstrip()
 
 
+@pytest.mark.parametrize("conflicts", [["refunds"], []])
+async def test_what_conflicts_with_what_was_sent_stays_out(make_stage: Make, conflicts: list[str]) -> None:
+    """Also when a later question asks for it: what was sent is never taken back."""
+    cards = module("Gift cards", when={"words": ["gift card"]}, conflicts=conflicts)
+    rare = [module(title, when={"words": ["sale"]}) for title in ("Couriers", "Incidents", "Warranty")]
+    stage = make_stage(modules=[module("Refunds", when={"words": ["refund"]}), cards, *rare])
+    one = await sent(stage, ask("Who approves a refund?"))
+    two = await sent(stage, ask("Who approves a refund?", "Are gift cards valid for two years?"))
+    assert "Refunds" in sections(one)
+    assert two.messages[: len(one.messages)] == one.messages
+    assert any(TOPICS["Gift cards"] in text_of(m["content"]) for m in two.messages) is (not conflicts)
+
+
 async def test_other_prompts_are_none_of_the_modules_business(make_stage: Make) -> None:
     """A prompt that holds no module's text is left as small prompts are."""
     modules = [{"id": "x", "text": "Something else.", "when": {"words": ["x"]}}]
