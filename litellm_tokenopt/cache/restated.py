@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..memo import Memo
 from ..models.base import Embedder
-from .lexicon import EMPTY_WORDS
+from .lexicon import EMPTY_WORDS, THIRD_PERSON
 from .normalise import normalise
 from .reading import read
 from .situation import Clause, Situation, figures, may_be_small_talk, says_the_same
@@ -49,6 +49,7 @@ _SIGNS = (
     "name", "number", "negation", "antonym", "persons", "case", "order", "question_word",
     "preposition", "tense", "words",
 )  # fmt: skip
+_LIGHT = EMPTY_WORDS | frozenset(THIRD_PERSON.values())
 _AGREED = Clause("a", "yes")
 _MOVED = frozenset({"roles", "exchange", "speaker"})
 Pairing: TypeAlias = list[tuple[int | None, int | None]]
@@ -125,6 +126,8 @@ class Restater:
         texts = (_text(ours), _text(theirs)) if ours and theirs else (one.text, other.text)
         found = objections(*texts)
         if not _MOVED.isdisjoint(found) and (_shared(*texts) >= MOST_SHARED or not one.assistants):
+            return 0.0
+        if not one.assistants and found and _adds(*texts):
             return 0.0
         if not (_content(ours) or _content(theirs)) and found in ((), ("words",)):
             return 1.0
@@ -267,6 +270,12 @@ def _without(clauses: Sequence[Clause], others: Sequence[Clause]) -> list[Clause
     """*clauses* that none of *others* says; the assistant may say yes before what it says, or not."""
     kept = clauses if len(clauses) == 1 else [clause for clause in clauses if clause != _AGREED]
     return [clause for clause in kept if not any(says_the_same(clause, other) for other in others)]
+
+
+def _adds(one: str, other: str) -> bool:
+    """Whether one text says all that the other does, and a word more: vegetarian, nearly vegetarian."""
+    ours, theirs = (words - _LIGHT for words in unmatched_words(one, other))
+    return bool(ours) != bool(theirs)
 
 
 def _put_otherwise(one: Said, other: Said) -> bool:
