@@ -263,7 +263,22 @@ def _one_vowel_apart(x: str, y: str) -> bool:
 
 
 def _opposite(a: Reading, x: str, b: Reading, y: str) -> bool:
-    return frozenset((x, y)) in lex.ANTONYMS or _prefixed(a.texts[x], b.texts[y])
+    return frozenset((x, y)) in lex.ANTONYMS or _prefixed(a.texts[x], b.texts[y]) or _turned_over(x, y)
+
+
+_WAYS = (("up", "down"), ("in", "out"), ("over", "under"), ("pre", "post"))
+
+
+def _turned_over(x: str, y: str) -> bool:
+    """Whether both are one word with opposite beginnings: upstairs, downstairs."""
+    pairs = (pair for ways in _WAYS for pair in (ways, ways[::-1]))
+    return any(
+        x.startswith(one)
+        and y.startswith(other)
+        and len(rest := x.removeprefix(one)) > 2
+        and rest == y.removeprefix(other)
+        for one, other in pairs
+    )
 
 
 def _prefixed(x: str, y: str) -> bool:
