@@ -44,7 +44,7 @@ _RULE = re.compile(
     r"|inclusive|exclusive|exclud(?:es?|ing)|unassign|loses?|locks?|clears?|binding|undo|otherwise|afterwards|at once"
     r"|immediately|(?:(?:is|are|be|gets?)|['\u2019]s) (?:\w+ly )?(?:deleted|removed|overwritten|replaced|lost|cut"
     r"|charged|billed|notified|invited|cancell?ed|rejected|refused|blocked|locked|clamped|truncated|created|public|sent"
-    r"|left out)"
+    r"|left out)|needs? (?:\w+ ){0,3}(?:roles?|permissions?|rights|scopes?|approval)"
     r"|(?:if|when|for|with|by) (?!(?:true|you|it|this|that|they|users?|we|there|one)\b)['\"`]?[\w.]+['\"`]?"
     r" (?:is|are|=|methods?|mode|actions?)\b)\b|n['\u2019]t\b",
     re.IGNORECASE,

@@ -167,6 +167,7 @@ def test_constraints_survive_at_every_level(text: str, name: str, parts: list[st
         ("Merge the request. The branch is deleted afterwards.", ["branch is deleted afterwards"]),
         ("Upload a picture. Pictures are public to anyone with the link.", ["Pictures are public"]),
         ("Compact the database. Locks every table while it runs.", ["Locks every table"]),
+        ("Share a folder. Needs the admin role.", ["Needs admin role"]),
         ("Invite a guest. Invitations go out at once.", ["Invitations go out at once"]),
         ("Closes the account; requires the admin role", ["requires admin role"]),
         ("Call the guest. Be careful!", ["Be careful"]),
