@@ -75,9 +75,12 @@ def _parts(block: str) -> list[Piece]:
         return [Piece(block)]
     texts = list(_joined(_cut(block)))
     found: list[Piece] = []
+    begins: list[int] = []
     for n, text in enumerate(texts):
         runs_on = n > 0 and not texts[n - 1].endswith("\n")
-        found.append(Piece(text, _head(texts, found, n, runs_on=runs_on), runs_on))
+        found.append(Piece(text, _head(texts, found, begins, n, runs_on=runs_on), runs_on))
+        if not runs_on:
+            begins.append(n)
     return found
 
 
@@ -113,19 +116,28 @@ def _belongs(held: str, text: str, following: str) -> bool:
     )
 
 
-def _head(texts: Sequence[str], before: Sequence[Piece], n: int, *, runs_on: bool) -> int | None:
-    """The place among *texts* of the one that the *n*-th can't do without."""
-    begins = [m for m in range(n) if not before[m].runs_on]
+def _head(texts: Sequence[str], before: Sequence[Piece], begins: Sequence[int], n: int, *, runs_on: bool) -> int | None:
+    """The place among *texts* of the one that the *n*-th can't do without; *begins* begin a line each."""
     if runs_on:
         return begins[-1] if _ITEM.match(texts[begins[-1]]) else before[begins[-1]].head
     if _ROW.match(texts[n]):
-        return next((m for m in reversed(begins) if _RULER_ROW.search(texts[m])), None)
+        return _table_head(texts, before, begins)
     own, item = _indent(texts[n]), _ITEM.match(texts[n])
     for m in reversed(begins):
         if _indent(texts[m]) < own:
             return m
         if item and not _ITEM.match(texts[m]):
             return m if announces(texts[m]) else None
+    return None
+
+
+def _table_head(texts: Sequence[str], before: Sequence[Piece], begins: Sequence[int]) -> int | None:
+    """The last ruler's place; a row before knows it already."""
+    for m in reversed(begins):
+        if _RULER_ROW.search(texts[m]):
+            return m
+        if _ROW.match(texts[m]):
+            return before[m].head
     return None
 
 
