@@ -100,18 +100,19 @@ def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """*scores* with a share of each passed on to its neighbours, theirs, and so on."""
     import numpy as np
 
-    both = _decay(np.stack((scores, scores[::-1]), axis=1))
+    both = np.empty((len(scores), 2))
+    both[:, 0], both[:, 1] = scores, scores[::-1]
+    _decay(both)
     total: NDArray[np.float64] = both[:, 0] + both[::-1, 1] - scores
     return total
 
 
-def _decay(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """In each column each score and what comes to it from all before it, from 1, 2, 4, … places away at a time."""
-    passed, step = scores.copy(), 1
+def _decay(scores: NDArray[np.float64]) -> None:
+    """Add in each column to each score what comes to it from all before it, from 1, 2, 4, … places away at a time."""
+    step = 1
     while step < len(scores):
-        passed[step:] += NEIGHBOUR**step * passed[:-step]
+        scores[step:] += NEIGHBOUR**step * scores[:-step]
         step *= 2
-    return passed
 
 
 def _ends(text: str) -> str:
