@@ -3,7 +3,7 @@
 A reader must not have to count far. So an object of a few members is the list of its values; a larger one keeps the
 keys of what holds more than a value, and of its plain values each few that stand side by side are one list, under the
 first and the last of their keys (``"from..price": [...]``). Rows of a table are lists, as the rows of the earlier table
-are; what all its rows had in common is listed beside them (``{"all_rows": [...], "rows": [...]}``). What has other keys
+are; what all its rows have in common stands beside them (``{"all_rows": {...}, "rows": [...]}``). What has other keys
 than the earlier value keeps them: where an object or a table stood, a list holds values, and an object is itself.
 """
 
@@ -226,8 +226,7 @@ def _laid_out(shape: _Columns, groups: Sequence[Sequence[Row]]) -> str:
             for group in groups]  # fmt: skip
     parts = []
     if common:
-        same = list(common) == list(shape.common)
-        parts.append((ALL_ROWS, list_of(common.values()) if same else object_of(common.items())))
+        parts.append((ALL_ROWS, object_of(common.items())))
     if more:
         parts.append((MORE, list_of(map(quoted, more))))
     if shape.form == "rows":

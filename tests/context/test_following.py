@@ -71,7 +71,7 @@ def test_rows_follow_the_columns_of_the_earlier_table() -> None:
         {"ferry": f"F{n}", "deck": {"cars": n, "bikes": n * 2}, "day": "2031-05-01", "open": True} for n in range(3)
     ]
     single = [{"ferry": "F9", "deck": {"cars": 7, "bikes": 8}, "day": "2031-06-01", "open": False}]
-    assert told(base, single) == '"all_rows":["2031-06-01",false],"rows":[["F9",7,8]]'
+    assert told(base, single) == '"all_rows":{"day":"2031-06-01","open":false},"rows":[["F9",7,8]]'
     days = [{**one, "day": f"2031-05-0{n + 1}"} for n, one in enumerate(base)]
     assert told(base, days) == (
         '"all_rows":{"open":true},"more_columns":["day"],'
@@ -91,7 +91,7 @@ def test_groups_that_name_rows_follow_such_a_table() -> None:
         return [[legs[0], legs[2]], [legs[0], legs[3]], [legs[1], legs[2]], [legs[1], legs[3]], [legs[0], legs[4]]]
 
     said = told(ways(10), ways(20))
-    assert said.startswith('"all_rows":["Mull","Iona"],"groups":[["F20","F22"],["F20","F23"],')
+    assert said.startswith('"all_rows":{"from":"Mull","to":"Iona"},"groups":[["F20","F22"],["F20","F23"],')
     assert said.count("02:15") == 1
 
 

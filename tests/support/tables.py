@@ -87,8 +87,7 @@ def _rows(table: Mapping[str, Any], told: Any) -> Any:
     if not isinstance(told, dict) or records.is_table(list(told)) or {"rows", "groups"}.isdisjoint(told):
         return told
     common = told.get("all_rows", {})
-    named = dict(zip(table["all_rows"], common, strict=True)) if isinstance(common, list) else common
     known = {key: table[key] for key in ("keyed_by", "absent") if key in table}
-    columns = {"all_rows": named, "columns": [*table["columns"], *told.get("more_columns", ())]}
+    columns = {"all_rows": common, "columns": [*table["columns"], *told.get("more_columns", ())]}
     links = {"groups_of": table["groups_of"]} if {"rows", "groups"} <= told.keys() else {}
     return {**known, **columns, **links, **{key: told[key] for key in ("groups", "rows") if key in told}}
