@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import random
-import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -24,7 +23,7 @@ from ..models.build import build_embedder
 from ..request import ChatRequest, Message
 from ..settings import ContextSettings, EmbedderSettings
 from ..tokens import count_message
-from .tools_bench import PARTS, timed
+from .timing import medians, shown, timed
 
 TIMES = ("cold", "warm")
 
@@ -142,7 +141,7 @@ async def run(tokens: int, rounds: int) -> dict[str, dict[str, Any]]:
             for time, sent in zip(TIMES, (messages, [*messages, *later]), strict=True):
                 took[time].append(await timed(partial(stage, _request(sent))))
         found[shape] = {"messages": len(messages)} | {
-            time: {part: statistics.median(one[part] for one in took[time][1:]) for part in PARTS} for time in TIMES
+            time: medians(took[time][1:]) for time in TIMES
         }  # the first round has warmed up
     embedder.close()
     return found
@@ -156,20 +155,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     found = asyncio.run(run(options.tokens, options.rounds))
-    print(json.dumps({"tokens": options.tokens, **found}) if options.json else shown(options.tokens, found))
-    return 0
-
-
-def shown(tokens: int, found: Mapping[str, Mapping[str, Any]]) -> str:
-    """The figures as lines."""
-    head = f"{tokens:,} tokens, milliseconds".ljust(36) + "".join(part.rjust(9) for part in PARTS)
-    rows = (
-        f"{shape} ({found[shape]['messages']}), {time}".ljust(36)
-        + "".join(f"{found[shape][time][part]:9.1f}" for part in PARTS)
-        for shape in SHAPES
-        for time in TIMES
+    rows = {f"{shape} ({of['messages']}), {time}": of[time] for shape, of in found.items() for time in TIMES}
+    text = (
+        json.dumps({"tokens": options.tokens, **found}) if options.json else shown(f"{options.tokens:,} tokens", rows)
     )
-    return "\n".join((head, *rows))
+    print(text)
+    return 0
 
 
 if __name__ == "__main__":

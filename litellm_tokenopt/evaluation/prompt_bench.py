@@ -25,7 +25,7 @@ from ..prompt import PromptStage
 from ..request import ChatRequest
 from ..settings import EmbedderSettings, PromptSettings
 from ..tokens import count_text
-from .tools_bench import PARTS, timed
+from .timing import medians, shown, timed
 
 KINDS = ("first sight", "one line changed", "new question", "embedded question", "warm")
 CHANGED_SHARE = 0.25
@@ -108,7 +108,7 @@ async def run(prompts: Sequence[str]) -> dict[str, dict[str, float]]:
         for kind, request in kinds.items():
             took[kind].append(await timed(partial(stage, request)))
     embedder.close()
-    return {kind: {part: statistics.median(one[part] for one in took[kind]) for part in PARTS} for kind in KINDS}
+    return {kind: medians(took[kind]) for kind in KINDS}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -124,15 +124,8 @@ def main(arguments: Sequence[str]) -> int:
     prompts = [exchanged(own, seed) if own else prompt_of(options.tokens, seed) for seed in seeds]
     found: dict[str, Any] = asyncio.run(run(prompts))
     tokens = round(statistics.median(map(count_text, prompts)))
-    print(json.dumps({"tokens": tokens, **found}) if options.json else shown(tokens, found))
+    print(json.dumps({"tokens": tokens, **found}) if options.json else shown(f"{tokens:,} tokens", found))
     return 0
-
-
-def shown(tokens: int, found: Mapping[str, Mapping[str, float]]) -> str:
-    """The figures as lines."""
-    head = f"{tokens:,} tokens, milliseconds".ljust(28) + "".join(part.rjust(9) for part in PARTS)
-    rows = (kind.ljust(28) + "".join(f"{found[kind][part]:9.1f}" for part in PARTS) for kind in KINDS)
-    return "\n".join((head, *rows))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import statistics
 import sys
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,11 +19,9 @@ from ..models.build import build_embedder
 from ..request import ChatRequest, Tool
 from ..settings import EmbedderSettings, ToolsSettings
 from ..tools import ToolsStage
+from .timing import medians, shown, timed
 
 KINDS = ("first sight", "one tool changed", "new question", "warm")
-PARTS = ("wall", "cpu", "loop")
-
-TICK_SECONDS = 0.001
 
 _VERBS = "create update delete list find send export approve schedule merge archive restore".split()
 _THINGS = (
@@ -57,27 +53,6 @@ def _request(tools: Sequence[Tool], question: str) -> ChatRequest:
     return ChatRequest(model="bench", messages=messages, tools=tuple(tools), own_tools=True)
 
 
-async def timed(work: Callable[[], Awaitable[object]]) -> dict[str, float]:
-    """Milliseconds that *work* took (`PARTS`)."""
-    longest = 0.0
-
-    async def watch() -> None:
-        nonlocal longest
-        while True:
-            begun = time.perf_counter()
-            await asyncio.sleep(TICK_SECONDS)
-            longest = max(longest, time.perf_counter() - begun - TICK_SECONDS)
-
-    watching = asyncio.create_task(watch())
-    await asyncio.sleep(0)
-    wall, cpu = time.perf_counter(), time.process_time()
-    await work()
-    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    await asyncio.sleep(2 * TICK_SECONDS)
-    watching.cancel()
-    return {part: round(1000 * seconds, 2) for part, seconds in {**took, "loop": longest}.items()}
-
-
 async def run(count: int, rounds: int) -> dict[str, dict[str, float]]:
     """The median milliseconds of each kind of request (`KINDS`), by part (`PARTS`), over so many blocks."""
     embedder = build_embedder(EmbedderSettings())
@@ -97,7 +72,7 @@ async def run(count: int, rounds: int) -> dict[str, dict[str, float]]:
         for kind, request in kinds.items():
             took[kind].append(await timed(partial(stage, request)))
     embedder.close()
-    return {kind: {part: statistics.median(one[part] for one in took[kind]) for part in PARTS} for kind in KINDS}
+    return {kind: medians(took[kind]) for kind in KINDS}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -108,15 +83,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     found: dict[str, Any] = asyncio.run(run(options.tools, options.rounds))
-    print(json.dumps({"tools": options.tools, **found}) if options.json else shown(options.tools, found))
+    print(json.dumps({"tools": options.tools, **found}) if options.json else shown(f"{options.tools} tools", found))
     return 0
-
-
-def shown(count: int, found: Mapping[str, Mapping[str, float]]) -> str:
-    """The figures as lines."""
-    head = f"{count} tools, milliseconds".ljust(28) + "".join(part.rjust(9) for part in PARTS)
-    rows = (kind.ljust(28) + "".join(f"{found[kind][part]:9.1f}" for part in PARTS) for kind in KINDS)
-    return "\n".join((head, *rows))
 
 
 if __name__ == "__main__":

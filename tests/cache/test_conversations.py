@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.models import need_embedder
 
 from litellm_tokenopt.cache.manager import SemanticCacheManager
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.stage import CacheStage
 from litellm_tokenopt.cache.stores import AnswerStore
 from litellm_tokenopt.cache.training import read_rows
-from litellm_tokenopt.models.build import build_embedder, check
+from litellm_tokenopt.models.build import build_embedder
 from litellm_tokenopt.models.memoised import MemoisedEmbedder
 from litellm_tokenopt.request import ChatRequest, Controls, Message
 from litellm_tokenopt.settings import CacheSettings, EmbedderSettings
@@ -59,10 +60,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def real() -> MemoisedEmbedder:
-    try:
-        check(EmbedderSettings())
-    except Exception as error:
-        pytest.skip(f"needs the packaged model: {error}")
+    need_embedder()
     return build_embedder(EmbedderSettings())
 
 

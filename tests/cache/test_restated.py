@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.models import need_models
 
 from litellm_tokenopt.cache.build import build_verifier
 from litellm_tokenopt.cache.manager import SemanticCacheManager
@@ -29,7 +30,7 @@ from litellm_tokenopt.cache.situation import Clause, Situation, situation_of
 from litellm_tokenopt.cache.stage import CacheStage
 from litellm_tokenopt.cache.telling import Teller
 from litellm_tokenopt.cache.training import read_rows
-from litellm_tokenopt.models.build import build_embedder, build_pair_model, check
+from litellm_tokenopt.models.build import build_embedder
 from litellm_tokenopt.models.memoised import MemoisedEmbedder
 from litellm_tokenopt.request import ChatRequest
 from litellm_tokenopt.settings import CacheSettings, EmbedderSettings, Settings
@@ -49,12 +50,7 @@ def of(*texts: str) -> Situation:
 
 @pytest.fixture(scope="module")
 def real() -> MemoisedEmbedder:
-    try:
-        check(EmbedderSettings())
-    except Exception as error:
-        pytest.skip(f"needs the packaged model: {error}")
-    if build_pair_model(EmbedderSettings()) is None:
-        pytest.skip("needs the pair model")
+    need_models()
     return build_embedder(EmbedderSettings())
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from litellm_tokenopt.evaluation.context_bench import SHAPES, TIMES, conversation, main
-from litellm_tokenopt.evaluation.tools_bench import PARTS
+from litellm_tokenopt.evaluation.timing import PARTS
 from litellm_tokenopt.tokens import count_messages
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from litellm_tokenopt.evaluation.prompt_bench import KINDS, PARTS, exchanged, main, prompt_of
+from litellm_tokenopt.evaluation.prompt_bench import KINDS, exchanged, main, prompt_of
+from litellm_tokenopt.evaluation.timing import PARTS
 from litellm_tokenopt.prompt.sections import split
 from litellm_tokenopt.tokens import count_text
 

@@ -6,21 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
+from support.models import need_models
 
 from litellm_tokenopt.errors import InputError
 from litellm_tokenopt.evaluation.stream import ORDERS, REPEATS, read_repeats, stream
-from litellm_tokenopt.models.build import build_pair_model, check
-from litellm_tokenopt.settings import EmbedderSettings, Settings
+from litellm_tokenopt.settings import Settings
 
 
 @pytest.fixture
 def models() -> None:
-    try:
-        check(EmbedderSettings())
-    except Exception as error:
-        pytest.skip(f"needs the packaged model: {error}")
-    if build_pair_model(EmbedderSettings()) is None:
-        pytest.skip("needs the pair model")
+    need_models()
 
 
 def test_every_question_of_the_project_is_asked_once() -> None:

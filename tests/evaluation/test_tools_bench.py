@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from litellm_tokenopt.evaluation.tools_bench import KINDS, PARTS, block, main
+from litellm_tokenopt.evaluation.timing import PARTS
+from litellm_tokenopt.evaluation.tools_bench import KINDS, block, main
 
 
 def test_blocks_are_of_different_tools() -> None:
