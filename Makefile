@@ -12,11 +12,12 @@ export LITELLM_LOCAL_MODEL_COST_MAP := True
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-litellm-oldest test-litellm-newest lint format bench clean
+.PHONY: help setup demo test fuzz test-litellm-oldest test-litellm-newest lint format bench clean
 
 help:
 	@echo "make demo    set up, then run the demonstration (no keys, no network beyond the package index)"
 	@echo "make test    set up, then pass the tests"
+	@echo "make fuzz    the laws again, on examples that no run drew before"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   time the stages on the demonstration's requests"
 	@echo "make clean   remove the virtual environment"
@@ -37,6 +38,9 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: setup
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 
 $(VENV)/litellm-%: pyproject.toml | setup
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $@ litellm==$*

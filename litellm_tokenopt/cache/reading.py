@@ -576,7 +576,7 @@ def _parts(tokens: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _done_to_speaker(before: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The verb right *before* me: ``Sam called (me)``, ``Sam wrote to (me)``, ``was hired by (me)``."""
     link = before[-1] if before and before[-1] in ("by", "to") else ""
-    *subject, verb = before[-3:-1] if link else before[-2:] or [""]
+    *subject, verb = (before[-3:-1] if link else before[-2:]) or [""]
     if link == "by" or (subject and _BIDDING.isdisjoint(subject) and _BREAKS.isdisjoint(subject)):
         yield content_stem(verb), "does" if link == "by" else "done"
 

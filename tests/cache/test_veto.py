@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from litellm_tokenopt.cache import lexicon
@@ -364,6 +364,7 @@ QUESTIONS = st.one_of(st.lists(WORDS, max_size=9).map(" ".join), st.text(max_siz
 
 @settings(max_examples=400, deadline=None)
 @given(QUESTIONS, QUESTIONS)
+@example("", "to us")
 def test_symmetric(one: str, other: str) -> None:
     """Which of two questions came first makes no difference."""
     assert veto(one, other) == veto(other, one)
