@@ -23,7 +23,7 @@ async def answer(optimizer: TokenOptimizer, client: AsyncOpenAI, request: dict[s
     print(f"{outcome.tokens_before:,} tokens → {outcome.tokens_after:,}")
     if outcome.reply is not None:
         return outcome.reply.text
-    response = await client.chat.completions.create(**{**request, **outcome.changes})
+    response = await client.chat.completions.create(**outcome.applied(request))
     await optimizer.after(outcome, response)
     return response.choices[0].message.content or ""
 

@@ -325,8 +325,9 @@ def _explained(outcome: Outcome, lines: Sequence[Line], body: dict[str, Any]) ->
 
     details = {step.stage: dict(step.verdict.detail) for step in outcome.steps}
     messages = [as_json(line) for line in lines if line.index != SYSTEM_INDEX]
-    sent = {**body, **outcome.changes}
-    return {"summary": summary(outcome), "details": details, "messages": messages, "sent": sent}
+    return {
+        "summary": summary(outcome), "details": details, "messages": messages, "sent": outcome.applied(body),
+    }  # fmt: skip
 
 
 def _print_steps(outcome: Outcome) -> None:

@@ -46,6 +46,9 @@ _SERVER = frozenset({"api_base", "base_url", "api_version", "custom_llm_provider
 _MOCKS = ("mock_response", "mock_tool_calls", "mock_timeout")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
+PARALLEL = "parallel_tool_calls"
+"""What providers refuse, as a choice, where there is no tool to choose from."""
+
 MAX_TAGS, MAX_TAG_CHARS = 32, 128
 """How many tags of a request are read, and how much of each."""
 
@@ -59,7 +62,10 @@ class Border:
     native_kwargs: Kwargs
 
     def outgoing(self, request: ChatRequest) -> dict[str, Any]:
-        """The keyword arguments to change, so that *request* is sent in place of the one that came in."""
+        """The keyword arguments to change, so that *request* is sent in place of the one that came in.
+
+        None stands for what is to go.
+        """
         changed: dict[str, Any] = {}
         if request.messages is not self.request.messages:
             changed.update(_OUT[request.surface](self, request.messages))
@@ -67,7 +73,8 @@ class Border:
             changed["tools"] = _tools_out(self, request.tools)
             if not changed["tools"]:
                 changed["tools"] = None
-                changed |= {} if request.tool_choice is None else {"tool_choice": None}  # a choice of nothing
+                choices = {"tool_choice": request.tool_choice, PARALLEL: request.options.get(PARALLEL)}
+                changed |= {key: None for key, value in choices.items() if value is not None}  # of nothing
         return changed
 
     def tool(self, tool: Tool, surface: Surface) -> Any:

@@ -72,6 +72,11 @@ class Outcome:
     def tokens_saved(self) -> int:
         return self.tokens_before - self.tokens_after
 
+    def applied(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """*kwargs*, which came in, with `changes`; without what is None there."""
+        gone = {key for key, value in self.changes.items() if value is None}
+        return {key: value for key, value in {**kwargs, **self.changes}.items() if key not in gone}
+
 
 class _Budget:
     """The time, on the event loop's clock, until which the stages may work."""

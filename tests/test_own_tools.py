@@ -163,11 +163,20 @@ async def test_the_block_is_the_same_where_the_choice_is_bound(optimizer, choice
 async def test_no_tools_means_no_choice_of_tools(optimizer, surface):
     """Providers refuse a choice where there is nothing to choose from."""
     choice = {"type": "none"} if surface == "messages" else "none"
-    given = {**request_of(surface), "tool_choice": choice}
+    given = {**request_of(surface), "tool_choice": choice, "parallel_tool_calls": False}
     given |= {"messages": given["messages"][-1:]} if surface == "chat" else {"system": "", "instructions": ""}
     outcome = await optimizer.before(given, surface, own_tools=True)
     assert outcome.changes["tools"] is None
     assert outcome.changes["tool_choice"] is None
+    sent = outcome.applied(given)
+    assert {"tools", "tool_choice", "parallel_tool_calls"}.isdisjoint(sent)
+    assert sent["model"] == given["model"]
+
+
+async def test_small_talk_gets_no_tools_in_library_use_either(optimizer):
+    """Whoever sends what is decided: what is said needs none."""
+    given = {**request_of("chat"), "messages": [{"role": "user", "content": "Thanks, that was great!"}]}
+    assert "tools" not in (await optimizer.before(given)).applied(given)
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[1]", "null"])

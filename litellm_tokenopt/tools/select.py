@@ -1,9 +1,9 @@
 """Which tools are sent, decided by folding over the user's turns.
 
 The first turn that says something chooses broadly, up to the limit (fewer where the rest is far behind). Later turns
-keep that choice, because a changed tool block makes the provider read everything behind it afresh. Only when the best
-tool for a question is missing, or another one was called, does the block change, and then at once for all that was
-asked and may be needed; when the subject is another one, the tools are chosen anew (an *epoch*).
+keep that choice, because a changed tool block makes the provider read everything behind it afresh. Only when a tool is
+missing that a question clearly asks for, or another one was called, does the block change, and then at once for all
+that was asked and may be needed; when the subject is another one, the tools are chosen anew (an *epoch*).
 """
 
 from __future__ import annotations
@@ -22,8 +22,14 @@ NEEDED_COSINE = 0.35
 NEEDED_COSINE_ALONE = 0.45
 """The same where it shares none."""
 
+AHEAD_SCORE = 2.5
+"""The best tool is needed, however similar it is, if it is so far (standard deviations) ahead of all that are there."""
+
+AHEAD_COSINE, LIKE_COSINE, LIKE_SCORE = 0.1, 0.3, 3.0
+"""So is one of the best that is so much more similar than all that are there, if it comes to so much by itself."""
+
 TOP = 3
-"""A subject has changed when none of so many best tools is there."""
+"""So many tools are the best; a subject has changed when none of them is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +98,7 @@ def _after(before: Selection, turn: Turn, heard: Fit | None, protected: frozense
     if unchosen:
         return _seat(Selection(tools=tuple(fit.broad_order()), told=telling), protected, max_tools)
     kept = _seat(before, protected, max_tools)
-    if not telling or (before.told and not _is_needed(order[0], kept, fit)):
+    if not telling or (before.told and not _lacks(kept, fit, order)):
         return kept
     if not before.told or set(order[:TOP]).isdisjoint(kept.tools):
         anew = Selection(tools=tuple(fit.broad_order()), epoch=kept.epoch + 1, told=True)
@@ -109,7 +115,7 @@ def says_something(fit: Fit) -> bool:
 
 def asks_for_a_tool(fit: Fit) -> bool:
     """Whether the best tool is close to what a turn says."""
-    return _is_needed(fit.order()[0], Selection(), fit)
+    return _is_near(fit.order()[0], fit)
 
 
 def _seat(selection: Selection, protected: frozenset[int], max_tools: int) -> Selection:
@@ -121,10 +127,19 @@ def _seat(selection: Selection, protected: frozenset[int], max_tools: int) -> Se
     return replace(selection, tools=(*ordered, *sorted(seated.difference(ordered))))
 
 
-def _is_needed(index: int, selection: Selection, fit: Fit) -> bool:
-    """Whether a tool is missing from *selection* although the turn clearly asks for it."""
+def _is_near(index: int, fit: Fit) -> bool:
     least = NEEDED_COSINE if fit.words[index] > 0 else NEEDED_COSINE_ALONE
-    return index not in selection.tools and float(fit.cosine[index]) >= least
+    return float(fit.cosine[index]) >= least
+
+
+def _lacks(kept: Selection, fit: Fit, order: Sequence[int]) -> bool:
+    """Whether a tool is missing from *kept* although the turn, which has *order*, clearly asks for it."""
+    there, best = list(kept.tools), order[0]
+    ahead = fit.score[best] - fit.score[there].max() >= AHEAD_SCORE
+    if best not in there and (ahead or _is_near(best, fit)):
+        return True
+    least = max(LIKE_COSINE, float(fit.cosine[there].max()) + AHEAD_COSINE)
+    return any(fit.cosine[index] >= least and fit.score[index] >= LIKE_SCORE for index in order[:TOP])
 
 
 def _with(selection: Selection, wanted: Sequence[int]) -> Selection:

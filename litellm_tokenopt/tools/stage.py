@@ -141,8 +141,8 @@ class Intents(Protocol):
 class ToolsStage:
     """Sends at most `max_tools` tools beside the protected ones, in their order, with compressed schemas.
 
-    Plain conversation at a session's begin gets none, where the model may ask for them; nor does a session's first
-    request in which none may be called, where the tools are larger than its messages.
+    Plain conversation at a session's begin gets none; nor does a session's first request in which none may be called,
+    where the tools are larger than its messages.
     A small block behind an agent's system prompt is sent whole, where choosing from it would cost more (`whole`).
     Protected are the tools that the history called, that `tool_choice` names, that `always_include` lists,
     provider-side tools, tools with the caller's ``cache_control`` mark and this package's own. Without an
@@ -289,9 +289,8 @@ class ToolsStage:
         return replace(select(heard, block.fixed, protected, self._settings.max_tools), by_words=by_words)
 
     def _may_send_none(self, block: Block, request: ChatRequest) -> bool:
-        """Whether the model could still ask for tools, and needn't call one."""
-        asks = self._searched(request) or (request.own_tools and self._settings.search != "off")
-        return asks and choice_kind(request.tool_choice) == "auto" and block.tokens >= self._talk_tokens
+        """Whether the model needn't call a tool, and the tools are many words."""
+        return choice_kind(request.tool_choice) == "auto" and block.tokens >= self._talk_tokens
 
     async def _needs_none(self, block: Block, request: ChatRequest) -> bool:
         """Whether a session begins with a request in which no tool may be called, and its tools are the larger part.

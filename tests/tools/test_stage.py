@@ -473,19 +473,25 @@ async def test_the_first_question_after_it_chooses_once(talking: Any, catalogue:
 
 @pytest.mark.parametrize(
     ("more", "chosen"),
-    [
-        ({"own_tools": False}, {}),
-        ({"tool_choice": "required"}, {}),
-        ({"tool_choice": {"type": "any"}}, {}),
-        ({}, {"search": "off"}),
-    ],
+    [({"own_tools": False}, {}), ({}, {"search": "off"})],
 )
-async def test_tools_are_sent_where_the_model_cannot_ask_or_must_call(
+async def test_plain_conversation_gets_none_wherever_it_is_asked_from(
     talking: Any, catalogue: Any, more: Any, chosen: Any
 ) -> None:
-    """What was called stays anyway."""
+    """Be it that the model can't ask for tools: as in library use, where the caller sends what is decided."""
     verdict = await talking(**chosen)(ask(catalogue, *HELLO, "How are you doing?", **{"own_tools": True, **more}))
-    assert len(verdict.request.tools) == 6
+    assert verdict.request.tools == ()
+    assert not verdict.offers
+    later = [*HELLO, user("Find flights from Oslo to Rome")]
+    asked = await talking(**chosen)(ask(catalogue, *later, **{"own_tools": True, **more}))
+    assert "search_flights" in names_of(asked.request.tools)
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "any"}])
+async def test_tools_are_sent_where_the_model_must_call_one(talking: Any, catalogue: Any, choice: Any) -> None:
+    """Plain conversation or not."""
+    asked = ask(catalogue, *HELLO, "How are you doing?", own_tools=True, tool_choice=choice)
+    assert len((await talking()(asked)).request.tools) == 6
 
 
 async def test_conversation_defers_all_tools_where_the_provider_searches(talking: Any, catalogue: Any) -> None:
