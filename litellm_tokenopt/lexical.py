@@ -110,20 +110,21 @@ class Index:
     documents: tuple[Mapping[str, int], ...]
     lengths: tuple[int, ...]
 
-    def having(self, term: str) -> list[int]:
-        """The numbers of the texts that have *term*."""
-        return [i for i, document in enumerate(self.documents) if term in document]
+    def having(self, terms: Iterable[str]) -> dict[str, list[int]]:
+        """Of each of *terms* the numbers of the texts that have it."""
+        return {term: [i for i, document in enumerate(self.documents) if term in document] for term in terms}
 
-    def bm25(self, query: Mapping[str, float], *, k1: float = 1.2, b: float = 0.75) -> list[float]:
-        """The scores that `bm25` gives."""
+    def bm25(
+        self, query: Mapping[str, float], having: Mapping[str, Sequence[int]], *, k1: float = 1.2, b: float = 0.75
+    ) -> list[float]:
+        """The scores that `bm25` gives; the texts of each term are known."""
         total = len(self.lengths)
         mean = sum(self.lengths) / total if total else 0.0
         norms = [k1 * (1 - b + b * length / mean) if mean else k1 for length in self.lengths]
         scores = [0.0] * total
         for term, weight in query.items():
-            having = self.having(term)
-            idf = math.log(1 + (total - len(having) + 0.5) / (len(having) + 0.5))
-            for i in having:
+            idf = math.log(1 + (total - len(having[term]) + 0.5) / (len(having[term]) + 0.5))
+            for i in having[term]:
                 frequency = self.documents[i][term]
                 scores[i] += weight * idf * frequency * (k1 + 1) / (frequency + norms[i])
         return scores
@@ -141,4 +142,5 @@ def bm25(
 
     `term_counts(question)` will do as a query, though repeats in a question rarely mean more.
     """
-    return indexed(documents).bm25(query, k1=k1, b=b)
+    index = indexed(documents)
+    return index.bm25(query, index.having(query), k1=k1, b=b)

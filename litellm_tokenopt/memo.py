@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -32,6 +32,15 @@ class Memo(Generic[K, V]):
                 return None
             self._entries.move_to_end(key)
             return self._entries[key]
+
+    def get_all(self, keys: Sequence[K]) -> list[V | None]:
+        """`get` for many *keys* at once."""
+        with self._lock:
+            entries = self._entries
+            for key in keys:
+                if key in entries:
+                    entries.move_to_end(key)
+            return [entries.get(key) for key in keys]
 
     def values(self) -> list[V]:
         """All that is remembered, as of now."""

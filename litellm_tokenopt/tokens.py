@@ -72,7 +72,9 @@ def _encoded(text: str) -> int:
 
 def _by_paragraph(text: str) -> int:
     # Exact: the encoding never joins a line break with what follows it, unless that is white space and a line break.
-    return sum(_counts.get_or(piece, partial(_encoded, piece)) for piece in _pieces(text))
+    pieces = list(_pieces(text))
+    known = zip(pieces, _counts.get_all(pieces), strict=True)
+    return sum(_counts.get_or(piece, partial(_encoded, piece)) if count is None else count for piece, count in known)
 
 
 def _pieces(text: str) -> Iterator[str]:

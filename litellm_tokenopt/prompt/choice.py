@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from ..lexical import bm25
 from .governing import Blocks, Standing
-from .outline import Outline
+from .outline import Block, Outline, by_section
 from .ranking import FEW_TERMS, Relevance
 from .words import is_rule, is_strict
 
@@ -67,74 +67,95 @@ LATE_RARE_COSINE = 0.25
 
 @dataclass(slots=True)
 class _Basket:
-    """What is picked so far and what it costs."""
+    """What is picked so far, by section, and what it costs."""
 
     outline: Outline
     standing: Standing
     room: int
-    picked: set[tuple[int, int]]
-    shown: set[int]
+    picked: dict[int, set[int]] = field(default_factory=dict)
+    shown: set[int] = field(default_factory=set)
     said: set[int] = field(default_factory=set)
+    needless: Blocks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.needless = self.standing.barred | self.outline.surplus
+
+    def places(self) -> Picked:
+        """All that is picked."""
+        return frozenset((section, b) for section, blocks in self.picked.items() for b in blocks)
 
     def take(self, blocks: Blocks, room: float = math.inf) -> bool:
         """Add *blocks*, of any sections, if they cost at most *room* together."""
-        new = _by_section(blocks - self.picked)
-        if sum(self.cost(section, found) for section, found in new.items()) > room:
+        new: dict[int, list[int]] = {}
+        for section, b in blocks:
+            if b not in self.picked.get(section, ()):
+                new.setdefault(section, []).append(b)
+        missing = {section: self.missing_of(section, found) for section, found in new.items()}
+        if sum(self._tokens(section, found) for section, found in missing.items()) > room:
             return False
-        for section, found in new.items():
-            self.add(section, found)
+        for section, found in missing.items():
+            self._put(section, found, self._tokens(section, found))
         return True
 
-    def cost(self, section: int, blocks: Iterable[int]) -> int:
-        """Tokens of *blocks*, their heads and the headings above them, as far as these aren't there."""
-        return self._tokens(section, self.missing_of(section, blocks))
-
-    def add(self, section: int, blocks: Iterable[int]) -> None:
-        blocks = self.missing_of(section, blocks)
-        self.room -= self._tokens(section, blocks)
-        self.shown.update(self.outline.paths[section])
-        self.picked.update((section, b) for b in blocks)
-        self.said.update(self.outline.repeated[section, b] for b in blocks if (section, b) in self.outline.repeated)
+    def add(self, section: int, blocks: Iterable[int], room: float = math.inf) -> bool:
+        """Add *blocks*, their heads and the headings above them, as far as these aren't there, for at most *room*."""
+        missing = self.missing_of(section, blocks)
+        tokens = self._tokens(section, missing)
+        if tokens > room:
+            return False
+        self._put(section, missing, tokens)
+        return True
 
     def missing(self, section: int) -> list[int]:
         """The blocks of *section* that may be added: neither there already, in this or like words, nor needless."""
-        picked, barred, surplus = self.picked, self.standing.barred, self.outline.surplus
-        found, said, repeated = [], set(self.said), self.outline.repeated
-        for place in ((section, b) for b in range(len(self.outline.profiles[section].blocks))):
-            if place in picked or place in barred or place in surplus:
-                continue
-            group = repeated.get(place)
+        count, taken = len(self.outline.profiles[section].blocks), self.picked.get(section, ())
+        found = [b for b in range(count) if b not in taken]
+        if self.needless:
+            found = [b for b in found if (section, b) not in self.needless]
+        groups = self.outline.repeated.get(section)
+        if groups is None:
+            return found
+        said = set(self.said)
+        new = []
+        for b in found:
+            group = groups.get(b)
             if group is None or group not in said:
-                found.append(place[1])
+                new.append(b)
             if group is not None:
                 said.add(group)
-        return found
+        return new
 
-    def is_open(self, place: tuple[int, int]) -> bool:
+    def is_open(self, section: int, block: int) -> bool:
         """Whether a block is neither there already, in this or like words, nor needless."""
-        if place in self.picked or place in self.standing.barred or place in self.outline.surplus:
+        if block in self.picked.get(section, ()) or (section, block) in self.needless:
             return False
-        return not self.said or self.outline.repeated.get(place) not in self.said
+        return not self.said or self.outline.group(section, block) not in self.said
 
     def missing_of(self, section: int, blocks: Iterable[int]) -> set[int]:
         """*blocks* with their heads, those that are there already aside."""
-        with_heads, barred = self.outline.profiles[section].with_heads, self.standing.barred
+        profile, barred = self.outline.profiles[section], self.standing.barred
         found = set(blocks)
-        for steps in [with_heads[b] for b in found if len(with_heads[b]) > 1]:
-            found.update(head for head in steps - found if (section, head) not in barred)
-        return {b for b in found if (section, b) not in self.picked}
+        if profile.has_heads:
+            heads = set().union(*[profile.with_heads[b] for b in found]) - found
+            found.update(head for head in heads if (section, head) not in barred)
+        return found.difference(self.picked.get(section, ()))
+
+    def headings(self, section: int) -> int:
+        """Tokens of the headings above *section* and its own, as far as these aren't there."""
+        if section in self.shown:
+            return 0
+        return sum([self.outline.around[i] for i in self.outline.paths[section] if i not in self.shown])
 
     def _tokens(self, section: int, missing: Iterable[int]) -> int:
-        blocks = self.outline.profiles[section].blocks
-        return sum(map(self._around, self._new_headings(section))) + sum(blocks[b].tokens for b in missing)
+        return self.headings(section) + sum(map(self.outline.profiles[section].sizes.__getitem__, missing))
 
-    def _around(self, section: int) -> int:
-        """Tokens of a heading, or of a tag and the one that closes it."""
-        tokens = self.outline.profiles[section].heading_tokens
-        return 2 * tokens + 1 if self.outline.sections[section].kind == "tag" else tokens
-
-    def _new_headings(self, section: int) -> list[int]:
-        return [i for i in self.outline.paths[section] if i not in self.shown]
+    def _put(self, section: int, missing: set[int], tokens: int) -> None:
+        self.room -= tokens
+        self.shown.update(self.outline.paths[section])
+        self.picked.setdefault(section, set()).update(missing)
+        groups = self.outline.repeated.get(section, {})
+        if groups:
+            self.said.update(groups[b] for b in missing if b in groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +163,9 @@ class Core:
     """What of a prompt doesn't depend on the question.
 
     `binding` is sent in any case; of `groups`, each goes in whole, first ones first, while there's room; `closing` are
-    the prompt's last words; `rules` stand in sections about something else: `strict` ones say always, never or must,
-    those `beyond` hold beyond their sections; `tokens` are those of the whole prompt, each instruction once.
+    the prompt's last words; `rules` stand in sections about something else, and `ranks` order them: first those that
+    say always, never or must, of these and of the others first those that hold beyond their sections; `tokens` are
+    those of the whole prompt, each instruction once.
     """
 
     outline: Outline
@@ -151,8 +173,7 @@ class Core:
     groups: tuple[Blocks, ...]
     closing: tuple[tuple[int, int], ...]
     rules: tuple[tuple[int, int], ...]
-    strict: Blocks
-    beyond: Blocks
+    ranks: tuple[int, ...]
     tokens: int
 
 
@@ -170,12 +191,14 @@ def core_of(outline: Outline) -> Core:
         groups=tuple(_core(outline)),
         closing=tuple(_closing(outline)),
         rules=rules,
-        strict=frozenset((i, b) for i, b in rules if is_strict(outline.profiles[i].blocks[b].text)),
-        beyond=frozenset(
-            (i, b) for i, b in rules if outline.headings[i].isdisjoint(outline.profiles[i].blocks[b].terms)
-        ),
+        ranks=tuple(_rank(outline.profiles[i].blocks[b], outline.headings[i]) for i, b in rules),
         tokens=_tokens(outline, _allowed(outline, NOTHING)),
     )
+
+
+def _rank(rule: Block, heading: frozenset[str]) -> int:
+    """0 for a strict rule that has no word in common with the headings above it, 3 for one that is neither."""
+    return 2 * (not is_strict(rule.text)) + (not heading.isdisjoint(rule.terms))
 
 
 def choose(
@@ -193,8 +216,8 @@ def choose(
     With *broad*, when the question says little, sections about behaviour in general come first.
     """
     outline = core.outline
-    basket = _Basket(outline, standing, budget_tokens, set(), set())
-    barred_tokens = sum(outline.profiles[i].blocks[b].tokens for i, b in standing.barred)
+    basket = _Basket(outline, standing, budget_tokens)
+    barred_tokens = sum(outline.profiles[i].sizes[b] for i, b in standing.barred)
     if core.tokens - barred_tokens <= budget_tokens:
         allowed = _allowed(outline, standing)
         if _tokens(outline, allowed) <= budget_tokens:
@@ -214,14 +237,15 @@ def choose(
     _take_rules(basket, core, relevance, int((budget_tokens - RULES_BEYOND_TOKENS) * RULES_SHARE))
     worth = _worth(outline, relevance, BROAD_BONUS if broad else GENERAL_BONUS, standing.liking)
     best = max(worth, default=0.0) or 1.0
-    for i in sorted(range(len(worth)), key=lambda i: (-worth[i], i)):
+    order = sorted(range(len(worth)), key=worth.__getitem__, reverse=True)
+    for i in order:
         if basket.room < LEAST_TOKENS:
             break
         share = SECTION_SHARE * max(0.0, worth[i] / best) ** FALLOFF
         _fill(basket, i, query, min(basket.room, max(LEAST_SECTION_TOKENS, int(budget_tokens * share))))
         _follow(basket, i, query, min(basket.room, int(budget_tokens * REFERRED_SHARE)))
-    _fill_up(basket, worth, query)
-    return frozenset(basket.picked)
+    _fill_up(basket, order, query)
+    return basket.places()
 
 
 def choose_late(
@@ -234,8 +258,7 @@ def choose_late(
 ) -> Picked:
     """What a later question clearly needs and was not sent yet, in at most *room_tokens*; else a little of what fits
     best."""
-    said = {group for place, group in outline.repeated.items() if place in sent}
-    basket = _Basket(outline, standing, min(LATE_TOKENS, room_tokens), set(sent), set(), said)
+    basket = _Basket(outline, standing, min(LATE_TOKENS, room_tokens), by_section(sent), said=outline.said(sent))
     for group in standing.wanted:
         basket.take(group, basket.room)
     order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
@@ -245,31 +268,30 @@ def choose_late(
         _follow(basket, i, query, basket.room)
     if not needed and order and len(query) >= FEW_TERMS:
         _fill(basket, order[0], query, min(LATE_GUESS_TOKENS, basket.room))
-    return frozenset(basket.picked) - sent
+    return basket.places() - sent
 
 
 def choose_asked(
     outline: Outline, relevance: Sequence[Relevance], query: Mapping[str, float], room_tokens: int
 ) -> Picked:
     """The best few sections for what the model asks, in at most *room_tokens*; nothing where nothing fits."""
-    basket = _Basket(outline, NOTHING, room_tokens, set(), set())
+    basket = _Basket(outline, NOTHING, room_tokens)
     order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
     for i in order[:LATE_SECTIONS]:
         if relevance[i].shared or relevance[i].cosine >= LATE_COSINE:
             _fill(basket, i, query, basket.room)
-    return frozenset(basket.picked)
+    return basket.places()
 
 
 def _always(outline: Outline, names: Sequence[str]) -> list[int]:
     """The prompt's opening, and the sections under a heading that holds one of *names*."""
     wanted = [name.casefold() for name in names]
     opening = next((i for i, found in enumerate(outline.profiles) if found.blocks), 0)
-    return [
-        i
-        for i, label in enumerate(outline.labels)
-        if (i == opening and (not label or outline.profiles[i].tokens <= GENERAL_TOKENS))
-        or any(name in label.casefold() for name in wanted)
-    ]
+    named = enumerate(map(str.casefold, outline.labels)) if wanted else ()
+    found = {i for i, label in named if any(name in label for name in wanted)}
+    if outline.labels and (not outline.labels[opening] or outline.profiles[opening].tokens <= GENERAL_TOKENS):
+        found.add(opening)
+    return sorted(found)
 
 
 def _binding(outline: Outline) -> Blocks:
@@ -312,20 +334,18 @@ def _take_rules(basket: _Basket, core: Core, relevance: Sequence[Relevance], roo
     First strict ones, and of these those that have no word in common with the headings above them: they hold beyond
     these. What is about a tool comes with its section.
     """
-
-    def order(rule: tuple[int, int]) -> tuple[bool, bool, float, tuple[int, int]]:
-        return rule not in core.strict, rule not in core.beyond, -relevance[rule[0]].score, rule
-
-    about_tools = basket.standing.about_tools
-    for i, b in sorted(core.rules, key=order):
+    about_tools, profiles = basket.standing.about_tools, core.outline.profiles
+    ranked = zip(core.ranks, core.rules, strict=True)
+    for _, _, (i, b) in sorted((rank, -relevance[rule[0]].score, rule) for rank, rule in ranked):
+        most = min(room, basket.room) - GAP_TOKENS
         if room <= GAP_TOKENS:
             return
-        if (i, b) not in about_tools and basket.is_open((i, b)):
-            before = basket.room
-            if basket.cost(i, (b,)) <= min(room, basket.room) - GAP_TOKENS:
-                basket.add(i, (b,))
-                basket.room -= GAP_TOKENS
-                room -= before - basket.room
+        if profiles[i].sizes[b] > most or (i, b) in about_tools or not basket.is_open(i, b):
+            continue
+        before = basket.room
+        if basket.add(i, (b,), most):
+            basket.room -= GAP_TOKENS
+            room -= before - basket.room
 
 
 def _closing(outline: Outline) -> list[tuple[int, int]]:
@@ -345,15 +365,8 @@ def _allowed(outline: Outline, standing: Standing) -> Picked:
 
 def _tokens(outline: Outline, picked: Picked) -> int:
     """Tokens of what is *picked*, and of all headings: an upper bound."""
-    blocks = sum(outline.profiles[section].blocks[block].tokens for section, block in picked)
+    blocks = sum(outline.profiles[section].sizes[block] for section, block in picked)
     return blocks + sum(found.heading_tokens for found in outline.profiles)
-
-
-def _by_section(blocks: Blocks) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for section, block in sorted(blocks):
-        found.setdefault(section, []).append(block)
-    return found
 
 
 def _worth(outline: Outline, relevance: Sequence[Relevance], bonus: float, liking: Mapping[int, float]) -> list[float]:
@@ -368,18 +381,18 @@ def _fill(basket: _Basket, section: int, query: Mapping[str, float], room: int) 
     if not missing or (needed and not basket.take(needed, max(0, basket.room - LEAST_CUT_TOKENS))):
         return
     room = min(room, basket.room)
-    if basket.cost(section, missing) <= room:
-        basket.add(section, missing)
-    elif room >= LEAST_CUT_TOKENS:
+    # Most sections are by far too large for what room is left: that's seen before their heads are looked up.
+    may_fit = needed or sum(map(basket.outline.profiles[section].sizes.__getitem__, missing)) <= room
+    if not (may_fit and basket.add(section, missing, room)) and room >= LEAST_CUT_TOKENS:
         chosen = _best_blocks(basket, section, missing, query, room - GAP_TOKENS)
         if chosen:
             basket.add(section, chosen)
             basket.room -= GAP_TOKENS
 
 
-def _fill_up(basket: _Basket, worth: Sequence[float], query: Mapping[str, float]) -> None:
+def _fill_up(basket: _Basket, order: Sequence[int], query: Mapping[str, float]) -> None:
     """Give what room is left to the sections of most worth, whatever they have already: a few large ones leave some."""
-    for i in sorted(range(len(worth)), key=lambda i: (-worth[i], i)):
+    for i in order:
         if basket.room < LEAST_CUT_TOKENS:
             return
         _fill(basket, i, query, basket.room - SPARE_TOKENS)
@@ -388,8 +401,8 @@ def _fill_up(basket: _Basket, worth: Sequence[float], query: Mapping[str, float]
 def _follow(basket: _Basket, section: int, query: Mapping[str, float], room: int) -> None:
     """Add what the picked blocks of *section* refer to, in at most *room* tokens together."""
     before = basket.room
-    for place, targets in basket.outline.referring.get(section, ()):
-        if place in basket.picked:
+    for (_, block), targets in basket.outline.referring.get(section, ()):
+        if block in basket.picked.get(section, ()):
             for target in targets:
                 _fill(basket, target, query, room - (before - basket.room))
 
@@ -398,16 +411,16 @@ def _best_blocks(
     basket: _Basket, section: int, candidates: Sequence[int], query: Mapping[str, float], room: int
 ) -> list[int]:
     """Those of *candidates* that share the most telling words with *query*, in at most *room* tokens."""
-    blocks = basket.outline.profiles[section].blocks
+    blocks, sizes = basket.outline.profiles[section].blocks, basket.outline.profiles[section].sizes
     scores = bm25(query, [blocks[b].terms for b in candidates])
     chosen: set[int] = set()
-    room -= basket.cost(section, ())
-    least = min(blocks[b].tokens for b in candidates)
+    room -= basket.headings(section)
+    least = min(sizes[b] for b in candidates)
     for n in sorted(range(len(candidates)), key=lambda n: (-scores[n], n)):
         if room < least:
             break
         more = basket.missing_of(section, [candidates[n]]).difference(chosen)
-        tokens = sum(blocks[b].tokens for b in more)
+        tokens = sum(sizes[b] for b in more)
         if tokens <= room:
             chosen |= more
             room -= tokens

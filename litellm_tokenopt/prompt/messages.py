@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, TypeAlias
 
+from ..memo import Memo
 from ..request import Message, digest, has_cache_control, is_system, is_text_part, text_of
 
 Place: TypeAlias = tuple[int, int | None]
@@ -30,6 +31,9 @@ class Turn:
     question: str
 
 
+_keys: Memo[tuple[str, ...], str] = Memo(max_entries=64)
+
+
 def read_prompt(messages: Sequence[Message]) -> Prompt:
     """The texts that may be changed: those after the last system message with the caller's ``cache_control``.
 
@@ -39,7 +43,8 @@ def read_prompt(messages: Sequence[Message]) -> Prompt:
     first = max((i + 1 for i, message in enumerate(head) if has_cache_control(message)), default=0)
     found = [found for i in range(first, len(head)) for found in _texts(i, head[i].get("content"))]
     texts = tuple(text for _, text in found)
-    return Prompt(places=tuple(place for place, _ in found), texts=texts, key=digest(*texts))
+    key = _keys.get_or(texts, lambda: digest(*texts))
+    return Prompt(places=tuple(place for place, _ in found), texts=texts, key=key)
 
 
 def read_turns(messages: Sequence[Message]) -> tuple[Turn, ...]:

@@ -7,7 +7,8 @@ one line costs that one section.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,6 +30,8 @@ INHERITED_GENERALITY = 0.7
 """How general the parts of a wholly general section are."""
 PARENTS_OF_PARTS = 3
 """A heading that stands under so many others is about what these are about."""
+NAME_CHARS = 48
+IN_PART = " (in part)"
 REPEATED_CHARS = 80
 """A block of at least this length that stands in a section twice is sent once."""
 
@@ -106,7 +109,8 @@ class Block:
 class Profile:
     """What a section's own text gives: its heading and blocks as they would be sent, and the heading's tokens.
 
-    `with_heads`: of each block, itself and what it means nothing without: its head, that one's head, and so on.
+    `sizes`: the tokens of each block. `with_heads`: of each block, itself and what it means nothing without: its head,
+    that one's head, and so on; `has_heads`: whether any has one; `runs_on`: whether any goes on in the line before it.
     `sayings`: what each block says in its place. `pointing`: blocks that may refer to sections. `kept` hold what users
     marked with ``<keep>``; `examples` are examples.
     """
@@ -114,7 +118,10 @@ class Profile:
     heading: str
     heading_tokens: int
     blocks: tuple[Block, ...]
+    sizes: tuple[int, ...]
     with_heads: tuple[frozenset[int], ...]
+    has_heads: bool
+    runs_on: bool
     sayings: tuple[Saying, ...]
     pointing: tuple[tuple[int, Pointers], ...]
     kept: tuple[int, ...]
@@ -123,7 +130,7 @@ class Profile:
     @property
     def tokens(self) -> int:
         """Tokens of the whole section without its parents' headings: an upper bound, as parts are counted alone."""
-        return self.heading_tokens + sum(block.tokens for block in self.blocks)
+        return self.heading_tokens + sum(self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +140,10 @@ class Outline:
     For each section: `document`, the text it is from; `paths`, the sections around it, outermost first, and
     itself; `index` of their terms for ranking by words, its headings' included; `labels`, its headings; `headings`,
     their terms; `gists`, its headings and first words, to embed; `generality` (0 to 1), how far its heading is about
-    the agent's behaviour as a whole. `referring`: of a section, its blocks that refer to others, and which these are;
-    `repeated`: the number of the group of blocks that say the same as a block; `kept`: blocks that hold what users
-    marked with ``<keep>``; `surplus`: examples beyond the first few of a section.
+    the agent's behaviour as a whole; `around`, tokens of its heading, or of a tag and the one that closes it; `names`,
+    what it's called where it's left out. `referring`: of a section, its blocks that refer to others, and which these
+    are; `repeated`: of a section, its blocks that others say too, and the number of each one's group; `kept`: blocks
+    that hold what users marked with ``<keep>``; `surplus`: examples beyond the first few of a section.
     """
 
     sections: tuple[Section, ...]
@@ -147,17 +155,28 @@ class Outline:
     headings: tuple[frozenset[str], ...]
     gists: tuple[str, ...]
     generality: tuple[float, ...]
+    around: tuple[int, ...]
+    names: tuple[str, ...]
     referring: Mapping[int, tuple[tuple[tuple[int, int], tuple[int, ...]], ...]]
-    repeated: Mapping[tuple[int, int], int]
+    repeated: Mapping[int, Mapping[int, int]]
     surplus: frozenset[tuple[int, int]]
     kept: frozenset[tuple[int, int]]
+
+    def group(self, section: int, block: int) -> int | None:
+        """The number of the group of blocks that say the same as this one; None for a block that is alone."""
+        groups = self.repeated.get(section)
+        return groups.get(block) if groups else None
+
+    def said(self, picked: frozenset[tuple[int, int]]) -> set[int]:
+        """The groups of repeated blocks of which one is *picked*."""
+        return {n for i, groups in self.repeated.items() for b, n in groups.items() if (i, b) in picked}
 
     def once(self, barred: frozenset[tuple[int, int]] = frozenset()) -> frozenset[tuple[int, int]]:
         """All blocks that aren't *barred*; of those that say the same, the first."""
         firsts: dict[int, tuple[int, int]] = {}
         places = ((i, b) for i, found in enumerate(self.profiles) for b in range(len(found.blocks)))
         open_ = (place for place in places if place not in barred)
-        chosen = {p for p in open_ if p not in self.repeated or firsts.setdefault(self.repeated[p], p) == p}
+        chosen = {p for p in open_ if (n := self.group(*p)) is None or firsts.setdefault(n, p) == p}
         heads = {(i, head) for i, b in chosen for head in self.profiles[i].with_heads[b]}
         return frozenset(chosen | (heads - barred))
 
@@ -194,7 +213,9 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
         gists=tuple(_gist(label, s) for label, s in zip(labels, sections, strict=True)),
         generality=tuple(_generality(sections, steps, parts) for steps in paths),
         referring=_by_section(references(sections, pointing)),
-        repeated={place: n for n, group in enumerate(groups) for place in group},
+        repeated=_numbered(groups),
+        around=tuple(_around(section, found) for section, found in zip(sections, profiles, strict=True)),
+        names=tuple(_names(sections, paths)),
         surplus=frozenset((i, b) for i, found in enumerate(profiles) for b in found.examples[EXAMPLES[level] :]) - kept,
         kept=kept,
     )
@@ -207,6 +228,40 @@ def _by_section(
     for place in sorted(found):
         referring.setdefault(place[0], []).append((place, found[place]))
     return {section: tuple(places) for section, places in referring.items()}
+
+
+def by_section(blocks: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
+    """*blocks*, given as (section, block)."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for section, block in blocks:
+        found[section].add(block)
+    return found
+
+
+def _numbered(groups: Iterable[Iterable[tuple[int, int]]]) -> Mapping[int, Mapping[int, int]]:
+    """Of each section its blocks that are in one of *groups*, and the number of that."""
+    found: dict[int, dict[int, int]] = {}
+    for n, group in enumerate(groups):
+        for section, block in group:
+            found.setdefault(section, {})[block] = n
+    return found
+
+
+def _around(section: Section, found: Profile) -> int:
+    return 2 * found.heading_tokens + 1 if section.kind == "tag" else found.heading_tokens
+
+
+def _names(sections: Sequence[Section], paths: Sequence[Sequence[int]]) -> Iterator[str]:
+    """What each section is called; one that shares its heading with others is a part of what it stands under."""
+    plain = [plain_title(section.title) for section in sections]
+    titles = Counter(title for title, section in zip(plain, sections, strict=True) if section.kind != "close")
+    for i, steps in enumerate(paths):
+        told = next((n for n in reversed(steps) if titles[plain[n]] == 1), i)
+        yield _short(sections[told].title or "text") + ("" if told == i else IN_PART)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_CHARS else name[: NAME_CHARS - 1].rstrip() + "…"
 
 
 def profile(section: Section, level: PromptLevel = "normal") -> Profile:
@@ -275,7 +330,10 @@ def _profile(section: Section, level: PromptLevel) -> Profile:
         heading=heading,
         heading_tokens=count_text(heading) if heading else 0,
         blocks=tuple(found),
+        sizes=tuple(block.tokens for block in found),
         with_heads=with_heads,
+        has_heads=any(block.head is not None for block in found),
+        runs_on=any(block.runs_on for block in found),
         sayings=tuple(_sayings(section.title, found, with_heads)),
         pointing=tuple(pointing),
         kept=tuple(b for b, block in enumerate(found) if is_kept(block.text)),

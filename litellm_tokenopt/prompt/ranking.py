@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..lexical import term_counts
 from .outline import Outline
@@ -22,8 +21,7 @@ RARE_PART = 12
 """A term tells something if at most one section in so many has it; it is rare at one in so many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Relevance:
+class Relevance(NamedTuple):
     """One section's worth for a question.
 
     `score` ranks the sections of one question; `cosine`, `shared` (distinct terms in common, those that most sections
@@ -56,23 +54,20 @@ def rank(
     *sections* holds the vectors of the outline's gists, a row each.
     """
     query = dict.fromkeys(term_counts(question), 1.0)
-    by_words = outline.index.bm25(query)
+    having = outline.index.having(query)
+    by_words = outline.index.bm25(query, having)
     best = max(by_words, default=0.0) or 1.0
     count = len(by_words)
     shared, few = [0] * count, [0] * count
-    for term in query:
-        having = outline.index.having(term)
-        if len(having) <= max(1, count // TELLING_PART):
-            is_rare = len(having) <= max(1, count // RARE_PART)
-            for i in having:
+    for found in having.values():
+        if len(found) <= max(1, count // TELLING_PART):
+            is_rare = len(found) <= max(1, count // RARE_PART)
+            for i in found:
                 shared[i] += 1
                 few[i] += is_rare
-    return tuple(
-        Relevance(
-            score=(1 - MEANING_WEIGHT) * words / best + MEANING_WEIGHT * cosine,
-            cosine=cosine,
-            shared=telling,
-            rare=rare,
-        )
-        for words, cosine, telling, rare in zip(by_words, (sections @ vector).tolist(), shared, few, strict=True)
-    )
+    cosines = (sections @ vector).tolist()
+    scores = [
+        (1 - MEANING_WEIGHT) * words / best + MEANING_WEIGHT * cosine
+        for words, cosine in zip(by_words, cosines, strict=True)
+    ]
+    return tuple(map(Relevance, scores, cosines, shared, few))

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import chain
 
 from ..tokens import count_text
 from .choice import Picked
-from .outline import Outline, Profile, plain_title
+from .outline import IN_PART, Outline, Profile, by_section
 
 LEFT_OUT = "[Sections left out here: "
 REFERENCE = "[Reference from the instructions, for the next question]\n"
 GAP = "[…]\n"
 LIST_TOKENS = 125
-NAME_CHARS = 48
-IN_PART = " (in part)"
+NONE: Set[int] = frozenset()
 
 
 def render(outline: Outline, picked: Picked, document: int | None = None) -> str:
     """The picked blocks in their order, under their headings; of one text of the prompt, or of all."""
     pieces: list[str] = []
-    said = _said(outline, picked)
-    for i in _shown(outline, picked):
+    chosen, said = by_section(picked), outline.said(picked)
+    for i in _shown(outline, chosen):
         if document is None or outline.document[i] == document:
-            _write(pieces, _section_text(outline, picked, said, i))
+            _write(pieces, _section_text(outline, chosen.get(i, NONE), said, i))
     return "".join(pieces)
 
 
@@ -45,13 +44,13 @@ def left_out(outline: Outline, picked: Picked) -> str:
 
 def has_left_out(text: str) -> bool:
     """Whether *text* ends with the line of `left_out`: it was written by this module."""
-    last = text.rstrip().rpartition("\n")[2]
-    return last.startswith(LEFT_OUT) and last.endswith("]")
+    found = text.rstrip()
+    return found.endswith("]") and found.startswith(LEFT_OUT, found.rfind("\n") + 1)
 
 
-def _shown(outline: Outline, picked: Picked) -> list[int]:
-    """Sections to write: those with a picked block, what encloses them, and the closing tags of both."""
-    open_ = {step for section, _ in picked for step in outline.paths[section]}
+def _shown(outline: Outline, chosen: Iterable[int]) -> list[int]:
+    """Sections to write: the *chosen* ones, what encloses them, and the closing tags of both."""
+    open_ = _sent(outline, chosen)
     return [
         i
         for i, section in enumerate(outline.sections)
@@ -59,18 +58,34 @@ def _shown(outline: Outline, picked: Picked) -> list[int]:
     ]
 
 
-def _section_text(outline: Outline, picked: Picked, said: Container[int | None], i: int) -> Iterator[str]:
+def _sent(outline: Outline, chosen: Iterable[int]) -> set[int]:
+    """The *chosen* sections and those around them."""
+    return set(chain.from_iterable(outline.paths[section] for section in chosen))
+
+
+def _section_text(outline: Outline, chosen: Set[int], said: Set[int], i: int) -> Iterator[str]:
     found = outline.profiles[i]
     yield found.heading
-    chosen = [b for b in range(len(found.blocks)) if (i, b) in picked]
-    yield from _lines(found, chosen)
-    gone = [(i, b) for b in range(len(found.blocks)) if (i, b) not in picked]
-    if chosen and any(outline.repeated.get(place) not in said for place in gone):
-        yield GAP
+    if chosen:
+        yield from _lines(found, sorted(chosen))
+        if _lacks(outline, i, chosen, said):
+            yield GAP
+
+
+def _lacks(outline: Outline, i: int, chosen: Set[int], said: Set[int]) -> bool:
+    """Whether a block of a section is neither *chosen* nor *said* elsewhere."""
+    count = len(outline.profiles[i].sizes)
+    if len(chosen) == count:
+        return False
+    groups = outline.repeated.get(i)
+    return not groups or any(groups.get(b) not in said for b in range(count) if b not in chosen)
 
 
 def _lines(found: Profile, chosen: Sequence[int]) -> Iterator[str]:
     """The texts of the *chosen* blocks; sentences of one line stay in one."""
+    if not found.runs_on:
+        yield from (found.blocks[b].text for b in chosen)
+        return
     line, begun = "", 0
     for b in chosen:
         begins = b
@@ -95,31 +110,15 @@ def _write(pieces: list[str], texts: Iterator[str]) -> None:
 
 def _left_out_names(outline: Outline, picked: Picked) -> Iterator[str]:
     """Headings of sections that are not sent; where nothing under a heading is, that heading alone."""
-    sent = {step for section, _ in picked for step in outline.paths[section]}
-    said = _said(outline, picked)
-    titles = Counter(plain_title(section.title) for section in outline.sections if section.kind != "close")
-    whole = {i for i in range(len(outline.sections)) if i not in sent and outline.sections[i].kind != "close"}
-    for i in range(len(outline.sections)):
-        count = len(outline.profiles[i].blocks)
-        if count and all(outline.repeated.get((i, b)) in said for b in range(count)):
-            continue
-        if i in whole and not whole.intersection(outline.paths[i][:-1]):
-            yield _name(outline, i, titles)
-        elif i in sent and any((i, b) not in picked and outline.repeated.get((i, b)) not in said for b in range(count)):
-            yield _name(outline, i, titles).removesuffix(IN_PART) + IN_PART
-
-
-def _name(outline: Outline, i: int, titles: Mapping[str, int]) -> str:
-    """What a section is called; one that shares its heading with others is a part of what it stands under."""
-    path = outline.paths[i]
-    told = next((n for n in reversed(path) if titles[plain_title(outline.sections[n].title)] == 1), i)
-    return _short(outline.sections[told].title or "text") + ("" if told == i else IN_PART)
-
-
-def _said(outline: Outline, picked: Picked) -> Container[int | None]:
-    """The groups of repeated blocks of which one is picked."""
-    return {group for place, group in outline.repeated.items() if place in picked}
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= NAME_CHARS else name[: NAME_CHARS - 1].rstrip() + "…"
+    chosen, said = by_section(picked), outline.said(picked)
+    sent = _sent(outline, chosen)
+    for i, section in enumerate(outline.sections):
+        if i in sent:
+            if _lacks(outline, i, chosen.get(i, NONE), said):
+                yield outline.names[i].removesuffix(IN_PART) + IN_PART
+        elif (
+            section.kind != "close"
+            and (section.parent is None or section.parent in sent)
+            and (not outline.profiles[i].blocks or _lacks(outline, i, NONE, said))
+        ):
+            yield outline.names[i]

@@ -48,6 +48,9 @@ ADDITIONS = 5_000
 OFF_LOOP_CHARS = 8_000
 """A prompt longer than this is read in a thread the first time: more than about 5 ms of work."""
 
+OFF_LOOP_SECTIONS = 300
+"""From more sections of a known prompt, times the new questions, is chosen in a thread: more than about 3 ms."""
+
 LEFT_OUT_TOKENS = 150
 """Set aside for the line that names what is left out."""
 
@@ -229,8 +232,12 @@ class PromptStage:
         additions = [known for key in keys[1:] if (known := self._additions.get(key)) is not None]
         if choice is not None and len(additions) == len(keys) - 1:
             return choice, additions
+        seen = task.prompt.key in self._vectors
         told = _Told(*await self._embedded(task, questions), await self._kinds(task, questions))
-        return await asyncio.to_thread(self._decide, task, questions, keys, told)
+        decide = partial(self._decide, task, questions, keys, told)
+        new = len(keys) - len(additions) - (choice is not None)
+        off_loop = not seen or new * len(task.read.outline.sections) > OFF_LOOP_SECTIONS
+        return await asyncio.to_thread(decide) if off_loop else decide()
 
     async def _embedded(self, task: _Task, questions: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Vectors of *questions* and of the prompt's sections, in one call where these are new."""
