@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress, islice, pairwise
+from operator import gt
 from typing import Any, NamedTuple, TypeAlias
 
 from ..request import Message, is_text_part
@@ -59,6 +60,9 @@ class Quotas:
     room: int
 
 
+NO_QUOTAS = Quotas((), {}, 0)
+
+
 def no_summaries(_: Sequence[int], __: float) -> Sequence[Summary]:
     """Nothing is summarised."""
     return ()
@@ -66,23 +70,18 @@ def no_summaries(_: Sequence[int], __: float) -> Sequence[Summary]:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What an epoch leaves: the items, their tokens, and the passages that are not in them.
-
-    `digested` are the numbers of the units that are in digests, `summaries` how many summaries these hold.
-    """
+    """What an epoch leaves: the items, their tokens, and the passages that are not in them; `summaries` is how many of
+    those there are in its digests."""
 
     items: tuple[Item | Quote, ...]
     tokens: int
     hidden: frozenset[int]
     messages_cut: int
-    levels: tuple[int, ...]
-    digested: tuple[int, ...]
     summaries: int
 
 
 def cut(
     units: Sequence[Unit],
-    levels: Sequence[Level],
     *,
     whole: Sequence[bool],
     scores: Sequence[float],
@@ -107,12 +106,9 @@ def cut(
     left = list(_left(plan, marks, summaries))
     items = tuple(_sent(one) for one in left)
     tokens = sum(one.tokens for one in left)
-    shown = {item for item in items if isinstance(item, int)}
-    counts = tuple(levels.count(level) for level in Level)
-    digested = tuple(number for number in plan.digested if units[number].parts[0].place not in shown)
-    hidden = plan.hidden(part for part in left if isinstance(part, Part))
+    shown = [part for part in left if isinstance(part, Part)]
     messages = sum(len(unit.parts) for unit in units) - len(shown)
-    return Cut(items, tokens, hidden, messages, counts, digested, len(summaries))
+    return Cut(items, tokens, plan.hidden(shown), messages, len(summaries))
 
 
 class _Plan:
@@ -127,23 +123,22 @@ class _Plan:
         self.budget_tokens = budget_tokens
         self.whole = whole
         self.left = budget_tokens - sum(unit.tokens for unit in compress(units, whole))
-        self.left -= DIGEST_TOKENS * (1 + sum(a and not b for a, b in pairwise(whole)))
+        self.left -= DIGEST_TOKENS * (1 + sum(map(gt, whole, whole[1:])))
         self.kept: set[int] = set()
         self.in_place: set[int] = set()
         self._inner = [index for index, whole in enumerate(whole) if not whole]
         self._rounds = [index for index in self._inner if units[index].calls]
         self._place_fixed()
         self._place_rounds()
-        numbers = range(len(units))
-        self.standing = [number for number in numbers if whole[number] or number in self.in_place]
-        self.digested = [number for number in numbers if not (whole[number] or number in self.in_place)]
+        self.standing = sorted({*compress(range(len(units)), whole), *self.in_place})
+        self.digested = [number for number in self._inner if number not in self.in_place]
         self._keep_constraints()
-        self._bases = [unit.parts[0].base for unit in units]
         self._naming = {
             index: sum(len(part.speaker) // 4 for part in units[index].parts if not part.answers)
             for index in self._rounds
             if index not in self.in_place
         }
+        self._bases = [unit.parts[0].base for unit in units] if self._naming else []
 
     def _place_fixed(self) -> None:
         """Rounds with something fixed stay in place, whatever they take."""
@@ -191,8 +186,8 @@ class _Plan:
 
     def fill(self, scores: Sequence[float]) -> None:
         """Keep the passages with the best scores, as long as there is room."""
-        for number in self._by_score(scores):
-            if self.left < LEAST_TOKENS:
+        for number, least in self._by_score(scores):
+            if self.left < max(LEAST_TOKENS, least):
                 return
             if number not in self.kept:
                 self._keep_if_fits(number, bisect_right(self._bases, number) - 1 if self._naming else 0)
@@ -213,8 +208,9 @@ class _Plan:
         for index, unit in enumerate(self.units):
             yield from ((index, part) for part in unit.parts if part.place not in decided)
 
-    def _by_score(self, scores: Sequence[float]) -> list[int]:
-        """The numbers of the passages that may be left out or kept, best first."""
+    def _by_score(self, scores: Sequence[float]) -> Iterator[tuple[int, int]]:
+        """The numbers of the passages that may be left out or kept, best first, each with the least cost of those from
+        it on."""
         import numpy as np
 
         open_ones = np.zeros(len(scores), bool)
@@ -222,8 +218,9 @@ class _Plan:
         for part in self._decided():
             open_ones[part.numbers.start : part.numbers.stop] = False
         numbers = np.nonzero(open_ones)[0]
-        ordered: list[int] = numbers[np.argsort(-np.asarray(scores)[numbers], kind="stable")].tolist()
-        return ordered
+        ordered = numbers[np.argsort(-np.asarray(scores)[numbers], kind="stable")]
+        least = np.minimum.accumulate(np.asarray(self.costs)[ordered[::-1]])[::-1]
+        return zip(ordered.tolist(), least.tolist(), strict=True)
 
     def _decided(self) -> Iterator[Part]:
         """What stays whatever its passages say: whole units, calls in their place, what is fixed."""
@@ -324,12 +321,13 @@ def _left(plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[L
 def _digest_or_whole(units: Sequence[Unit], plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[Left]:
     """One message for *units*; they themselves where that wouldn't be smaller."""
     tokens = sum(unit.tokens for unit in units)
-    digest = quote(DIGEST_HEAD, units, plan.kept, plan.costs, marks, summaries, instead=units)
-    if tokens <= SMALL_TOKENS or digest.tokens >= tokens:
-        for unit in units:
-            yield from unit.parts
-    else:
-        yield digest
+    if tokens > SMALL_TOKENS:
+        digest = quote(DIGEST_HEAD, units, plan.kept, plan.costs, marks, summaries, instead=units)
+        if digest.tokens < tokens:
+            yield digest
+            return
+    for unit in units:
+        yield from unit.parts
 
 
 def _round(unit: Unit, kept: set[int], marks: Marks) -> Iterator[Left]:

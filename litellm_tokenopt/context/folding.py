@@ -16,8 +16,8 @@ from ..request import Message, text_of
 from ..savings import USUAL_RATES, CacheRates
 from ..settings import ContextSettings
 from ..tokens import MESSAGE_OVERHEAD, count_message
-from .cutting import LINE_TOKENS, Cut, Item, Quotas, Quote, cut, quote
-from .importance import LAST_MESSAGES, Heard, Importance, Listener, importance_of, words_of
+from .cutting import LINE_TOKENS, NO_QUOTAS, Cut, Item, Quotas, Quote, cut, quote
+from .importance import LAST_MESSAGES, Heard, Importance, Listener, importance, importance_of, words_of
 from .marks import RECALL_HEAD, Marks
 from .ranking import Index, Query, spread
 from .spans import Spans
@@ -112,7 +112,6 @@ class Tally:
     messages_cut: int = 0
     recalled: int = 0
     summaries: int = 0
-    levels: tuple[int, ...] = (0, 0, 0)
 
 
 class Fold:
@@ -141,6 +140,7 @@ class Fold:
         self._listener = Listener()
         self._heard: list[Heard] = []
         self._heard_from = 0
+        self._fresh, self._asked = range(0), ""
         self._index = Index()
         self._costs: list[int] = []
         self._owners: list[int] = []
@@ -277,18 +277,10 @@ class Fold:
 
     def _epoch(self, need: Need, keep_turns: int, share: float, most: float = 0.0) -> None:
         settings = self._settings
-        weighed = self._weigh()
-        whole = self._whole(keep_turns)
-        by_place = [one.level for one in weighed]
-        levels = [
-            Level.CRITICAL if kept else max(by_place[unit.parts[0].place : unit.parts[-1].place + 1])
-            if unit.calls else by_place[unit.parts[0].place]
-            for unit, kept in zip(self._units, whole, strict=True)
-        ]  # fmt: skip
         found = cut(
-            self._units, levels, whole=whole, scores=self._scores(need, weighed), costs=self._costs,
+            self._units, whole=self._whole(keep_turns), scores=self._scores(need), costs=self._costs,
             budget_tokens=int(settings.budget_tokens * share) + self._question_tokens, marks=self._marks,
-            quotas=self._quotas(weighed, most - share),
+            quotas=self._quotas(most - share),
             summarise=lambda digested, room: self.spans.summaries(self._told, digested, room),
         )  # fmt: skip
         if found.tokens < self._tokens * (1 - LEAST_GAIN):
@@ -296,11 +288,11 @@ class Fold:
         slack = max(settings.high_water - 1, LEAST_GAIN) * settings.budget_tokens
         self._threshold = max(settings.high_water * settings.budget_tokens, self._tokens + slack)
 
-    def _quotas(self, weighed: Sequence[Importance], more: float) -> Quotas:
+    def _quotas(self, more: float) -> Quotas:
         """What stays of each level, in so much *more* of the budget; nothing where that's no more."""
-        levels = [one.level for one in weighed]
         if more <= 0:
-            return Quotas(levels, {}, 0)
+            return NO_QUOTAS
+        levels = [one.level for one in self._weigh()]
         return Quotas(levels, kept_shares(len(Level), self._terms.recallable), int(self._settings.budget_tokens * more))
 
     def _step_pays(self) -> bool:
@@ -330,11 +322,11 @@ class Fold:
 
     def _step(self, text: str, keep_turns: int) -> None:
         """Shorten old results where they stand, if that pays by what it really saves."""
-        weighed, start = self._weigh(), tail_start(self._units, keep_turns, self._tail_tokens)
+        start = tail_start(self._units, keep_turns, self._tail_tokens)
         found = thin(
-            self.items, self._units[:start], [one.level for one in weighed],
+            self.items, self._units[:start], [one.level for one in self._weigh()],
             kept_shares(self._steps, self._terms.recallable),
-            scores=self._scores(self._need(self._index.query(text)), weighed), costs=self._costs, marks=self._marks,
+            scores=self._scores(self._need(self._index.query(text))), costs=self._costs, marks=self._marks,
         )  # fmt: skip
         behind = sum(self._item_tokens(item) for item in found.items[found.first :])
         could_save = CARRIED_SHARE * self._new_results
@@ -342,20 +334,20 @@ class Fold:
         if found.saved < LEAST_GAIN * self._tokens or carried < PAYS * self._anew(behind):
             self._step_carried = 2 * self._carried
             return
-        counts = Counter(weighed[part.place].level for unit in self._units for part in unit.parts)
         self._left = list(found.items)
         self._tokens -= found.saved
         self._hidden |= found.hidden
         self.tally.messages_cut += found.messages
-        self._new_epoch(tuple(counts[level] for level in Level))
+        self._new_epoch()
 
     def _item_tokens(self, item: Item) -> int:
         return count_message(self._messages[item] if isinstance(item, int) else item)
 
-    def _new_epoch(self, levels: tuple[int, ...]) -> None:
+    def _new_epoch(self) -> None:
         self.tally.epochs += 1
         self.epoch_at = self._place
-        self.tally.levels, self.tally.recalled = levels, 0
+        self.tally.recalled = 0
+        self._fresh, self._asked = range(self._fresh.stop, len(self._messages)), self._question
         self._grown = self._new_results = 0
         self._carried = self._step_carried = 0.0
 
@@ -363,8 +355,14 @@ class Fold:
     def _tail_tokens(self) -> int:
         return int(self._settings.budget_tokens * TAIL_SHARE)
 
+    def levels(self) -> Mapping[Level, int]:
+        """How many messages matter how much, of those that were new to the last epoch."""
+        start = max(0, self._fresh.start - LOOKED_BACK)
+        messages, pinned = self._messages[start : self._fresh.stop], [place - start for place in self._pinned]
+        return Counter(one.level for one in importance(messages, self._asked, pinned)[self._fresh.start - start :])
+
     def _weigh(self) -> list[Importance]:
-        """How much each message matters, by place; older ones as the epoch before has found."""
+        """How much each message matters, by place; older ones as they were found the last time."""
         known = max(0, len(self._weighed) - LAST_MESSAGES)
         start = max(0, known - LOOKED_BACK)
         self._heard += map(self._listener.heard, self._messages[self._heard_from + len(self._heard) :])
@@ -383,8 +381,9 @@ class Fold:
         self.tally.summaries = found.summaries
         self.digested_at = self._place
         if self._settings.summary_model is not None:
-            self.spans.add(self._units, found.digested)
-        self._new_epoch(found.levels)
+            shown = {item for item in found.items if isinstance(item, int)}
+            self.spans.add(self._units, (n for n, unit in enumerate(self._units) if unit.parts[0].place not in shown))
+        self._new_epoch()
 
     def _whole(self, keep_turns: int) -> list[bool]:
         """For each unit whether it stays as it is: what can't be cut, the last turns, the task and the question."""
@@ -401,16 +400,18 @@ class Fold:
     def _question_at(self, numbers: range) -> int | None:
         return next((number for number in numbers if self._units[number].role == "user"), None)
 
-    def _scores(self, need: Need, weighed: Sequence[Importance]) -> list[float]:
+    def _scores(self, need: Need) -> list[float]:
         """Of each passage: what it has to do with the question; as far as nothing is asked, its message's importance
         and age; what its kind speaks for it, and that a later result says the same."""
         import numpy as np
 
         places, count = np.array(self._places, np.intp), len(self._index)
-        priors = 0.5 * np.array([one.score for one in weighed])[places] + 0.5 * np.arange(count) / count
-        older = np.zeros(len(self._messages), bool)
-        older[list(superseded(self._units))] = True
-        weights = np.array(self._weights) + np.where(older[places], REPEAT_WEIGHT, 0.0)
+        priors = 0.5 * np.arange(count) / count
+        if need.weight < 1:
+            priors += 0.5 * np.array([one.score for one in self._weigh()])[places]
+        weights = np.array(self._weights)
+        if older := superseded(self._units):
+            weights[np.isin(places, list(older))] += REPEAT_WEIGHT
         scores: list[float] = (need.weight * need.related + (1 - need.weight + PRIOR) * priors + weights).tolist()
         return scores
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 NEIGHBOUR = 0.8
 """How much of a passage's score its neighbour gets: what answers a question seldom stands alone."""
 
+REACH = 128
+"""What comes to a passage from so far away is nothing."""
+
 QUERY_TERMS = 24
 QUERY_CHARS = 4_000
 _K1, _B = 1.2, 0.3
@@ -39,14 +42,12 @@ _ASKING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a message asks for: its rarest terms and their idf. `asks` is true of questions and requests."""
+    """What a message asks for: its rarest terms and their idf, `mass` in all. `asks` is true of questions and
+    requests."""
 
     weights: Mapping[str, float]
     asks: bool
-
-    @property
-    def mass(self) -> float:
-        return sum(self.weights.values())
+    mass: float
 
 
 class Index:
@@ -72,46 +73,44 @@ class Index:
         """The terms of *text* that the passages know, the rarest first."""
         asks = _ASKING.search(text.strip()) is not None
         known = filter(self._postings.__contains__, set(terms(_ends(text))))
-        rarest = sorted(known, key=lambda term: (len(self._postings[term]), term))[:QUERY_TERMS]
-        return Query({term: self._idf(term) for term in rarest}, asks)
+        rarest = sorted((len(self._postings[term]) // _BYTES, term) for term in known)[:QUERY_TERMS]
+        count = len(self._lengths)
+        weights = {term: math.log(1 + (count - hits + 0.5) / (hits + 0.5)) for hits, term in rarest}
+        return Query(weights, asks, sum(weights.values()))
 
     def scores(self, query: Query) -> NDArray[np.float64]:
         """BM25 of each passage, shape (passages,); how often a term occurs inside a passage is not looked at."""
         import numpy as np
 
-        mean = self._total / len(self) if self._total else 1.0
+        count = len(self._lengths)
+        mean = self._total / count if self._total else 1.0
         norms = 1 + _K1 * (1 - _B + _B * np.array(self._lengths, np.float64) / mean)
         postings = [self._postings[term] for term in query.weights]
         numbers = np.frombuffer(b"".join(postings), np.uint32).astype(np.intp)
         weights = np.array([weight * (_K1 + 1) for weight in query.weights.values()])
         worth = np.repeat(weights, [len(found) // _BYTES for found in postings]) / norms[numbers]
-        return np.asarray(np.bincount(numbers, worth, len(self)), np.float64)
+        return np.asarray(np.bincount(numbers, worth, count), np.float64)
 
     def rarity(self) -> float:
         """The idf of a term that stands in one passage alone."""
         return math.log(1 + (len(self) - 0.5) / 1.5) if len(self) else 0.0
-
-    def _idf(self, term: str) -> float:
-        hits = len(self._postings[term]) // _BYTES
-        return math.log(1 + (len(self) - hits + 0.5) / (hits + 0.5))
 
 
 def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """*scores* with a share of each passed on to its neighbours, theirs, and so on."""
     import numpy as np
 
-    both = np.empty((len(scores), 2))
-    both[:, 0], both[:, 1] = scores, scores[::-1]
+    both = np.array((scores, scores[::-1]))
     _decay(both)
-    total: NDArray[np.float64] = both[:, 0] + both[::-1, 1] - scores
+    total: NDArray[np.float64] = both[0] + both[1, ::-1] - scores
     return total
 
 
 def _decay(scores: NDArray[np.float64]) -> None:
-    """Add in each column to each score what comes to it from all before it, from 1, 2, 4, … places away at a time."""
+    """Add in each row to each score what comes to it from all before it, from 1, 2, 4, … places away at a time."""
     step = 1
-    while step < len(scores):
-        scores[step:] += NEIGHBOUR**step * scores[:-step]
+    while step < min(scores.shape[1], REACH):
+        scores[:, step:] += NEIGHBOUR**step * scores[:, :-step]
         step *= 2
 
 

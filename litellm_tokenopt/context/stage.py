@@ -23,7 +23,6 @@ from .folding import Fold, Terms
 from .marks import MarksWithIds, PlainMarks, is_difference, is_own
 from .recall import RecallMessages
 from .summaries import Summaries
-from .units import Level
 
 CHARS_A_TOKEN = 4
 
@@ -155,9 +154,9 @@ class ContextStage:
             fold = await self._summarised(fold, taken, self._summaries)
         else:
             await asyncio.to_thread(fold.advance, taken.body, taken.pinned)
-        items = await asyncio.to_thread(lambda: tuple(fold.items))
+        decision = await asyncio.to_thread(_decision, fold, taken.last)
         self._folds.put(taken.keys[-1], fold)
-        return _Decision(items, fold.epoch_at == taken.last, _detail(fold))
+        return decision
 
     async def _summarised(self, fold: Fold, taken: _Taken, summaries: Summaries) -> Fold:
         """The same with summaries: those that were written down for the epochs before, for a new one what is there."""
@@ -187,12 +186,13 @@ def _about(front: Sequence[Message]) -> int:
     return 1 << (chars // CHARS_A_TOKEN).bit_length()
 
 
-def _detail(fold: Fold) -> Detail:
-    tally = fold.tally
-    counts: dict[str, int] = {level.name.lower(): count for level, count in zip(Level, tally.levels, strict=True)}
+def _decision(fold: Fold, last: int) -> _Decision:
+    cut_now, tally = fold.epoch_at == last, fold.tally
+    counts = {"epochs": tally.epochs, "messages_cut": tally.messages_cut, "recalled": tally.recalled}
     if tally.summaries:
         counts["summaries"] = tally.summaries
-    return {"epochs": tally.epochs, "messages_cut": tally.messages_cut, "recalled": tally.recalled, **counts}
+    levels = fold.levels() if cut_now else {}
+    return _Decision(tuple(fold.items), cut_now, counts | {level.name.lower(): n for level, n in levels.items()})
 
 
 def places_of(messages: Sequence[Message], some: Sequence[Message]) -> frozenset[int]:

@@ -172,7 +172,7 @@ CONTEXT_LEVELS: Final = Metric(
     "tokenopt.context.levels",
     "counter",
     "{message}",
-    "Messages by their level (critical, important, background), once for each epoch.",
+    "Messages by their level (critical, important, background), as an epoch comes upon them.",
 )
 CONTEXT_MESSAGES: Final = Metric(
     "tokenopt.context.messages",

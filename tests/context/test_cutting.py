@@ -41,7 +41,7 @@ def left(units: list[Unit], budget: int, room: int, shares: Mapping[Level, float
     costs = [cost for part in parts for cost in part.costs()]
     scores = [2.0 - levels[part.place] for part in parts for _ in part.numbers]
     found = cut(
-        units, [levels[unit.parts[0].place] for unit in units], whole=[False] * len(units), scores=scores, costs=costs,
+        units, whole=[False] * len(units), scores=scores, costs=costs,
         budget_tokens=budget, marks=MarksWithIds(), quotas=Quotas(levels, shares, room),
     )  # fmt: skip
     of = {level: [n for part in parts if levels[part.place] is level for n in part.numbers] for level in Level}
