@@ -5,46 +5,18 @@ An `Event` has a key made of its content (session, call id, name, arguments); a 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from ..request import ChatRequest, Message, Tenant, digest, is_system, text_of, tool_calls, user_turns
+from .failures import has_failed
 
 What: TypeAlias = Literal["chosen", "called", "found", "failed"]
 """chosen: sent to a session; called: by the model; found: called though it hadn't been chosen (by
 tokenopt_find_tools, or by name); failed: a call whose result tells of an error."""
 
 LABEL_CHARS = 64
-RESULT_CHARS = 500
-"""So much of a result's beginning tells whether it is an error."""
-
-_FAILED = re.compile(
-    r"^[^\w{\"]*(?:\w+ ){1,3}(?:error|failed|failure):"
-    r"|^[^\w{\"]*(?:error|exception|traceback|failed|failure|fatal)\b"
-    r"(?!:? 0\b| (?:handling|rates?|reporting|reports?|logs?|logging|tracking|budgets?|messages?|types?|classes)\b)"
-    r"|\"(?:is_?error|isError)\"\s*:\s*true"
-    r"|^\s*\{\s*\"errors?\"\s*:(?!\s*(?:null|false|\"\"|\[\s*\]|\{\s*\}))"
-    r"|\b(?:validation errors?|invalid (?:arguments?|parameters?|params|input|request)|is a required property"
-    r"|missing (?:\d+ )?(?:required )?(?:positional )?(?:arguments?|parameters?|fields?|property|properties)"
-    r"|unexpected (?:keyword )?(?:arguments?|parameters?|fields?|property)|fields? required|input should be"
-    r"|(?:inputs|properties) are not (?:allowed|permitted)|is not (?:of type|one of|valid under)"
-    r"|(?:unable to|could not|cannot) (?:parse|decode|validate|read) (?:\w+ )?(?:arguments?|parameters?|input|json)"
-    r"|exit(?:ed)? (?:with )?(?:code|status):? [1-9])\b|-32602\b"
-    r"|^\W*(?:http(?:/[\d.]+)?|status(?: code)?):? ?[45]\d\d\b"
-    r"|^\W*[45]\d\d:? (?:bad request|unauthorized|forbidden|not found|method not allowed|conflict|gone|unprocessable"
-    r"|too many requests|internal server error|bad gateway|service unavailable|gateway time-?out)\b",
-    re.IGNORECASE,
-)
-_RAISED = re.compile(r"^\W*(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b\s*[:(\n]")
-_FAILURES = frozenset({"error", "fail", "failed", "failure", "fatal"})
-_DONE, _STATUS, _CODES = (
-    ("success", "ok", "successful"),
-    ("status", "type", "level"),
-    ("status", "statusCode", "status_code"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,38 +82,6 @@ def events(
             happened += ["failed"] if has_failed(results.get(call_id)) else []
             for what in happened:
                 yield Event(key=digest(key, what), tool=name, what=what, full=name in full)
-
-
-def has_failed(result: Message | None) -> bool:
-    """Whether a tool's result tells of an error."""
-    if result is None:
-        return False
-    text = text_of(result.get("content"))
-    opening = text[:RESULT_CHARS]
-    told = result.get("is_error") is True or _FAILED.search(opening) or _RAISED.search(opening)
-    return bool(told) or (len(text) <= RESULT_CHARS and _is_failure(_read(text)))
-
-
-def _read(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _is_failure(value: Any) -> bool:
-    """Whether the members of a result say that the call failed."""
-    if not isinstance(value, Mapping):
-        return False
-    states = (str(value.get(key)).casefold() for key in _STATUS)
-    codes = (value.get(key) for key in _CODES)
-    others = (inner for key, inner in value.items() if key not in ("error", "errors"))
-    return (
-        any(value.get(key) is False for key in _DONE)
-        or not _FAILURES.isdisjoint(states)
-        or any(isinstance(code, int) and 400 <= code < 600 for code in codes)
-        or (bool(value.get("error") or value.get("errors")) and not any(others))
-    )
 
 
 def _results(messages: Sequence[Message]) -> Iterator[tuple[str, Message]]:
