@@ -1,7 +1,7 @@
 """Whether a tool's result tells of an error: by its beginning, its fields or first sentence, or as validators say it.
 
-That it is *about* errors (a log, a search, an error rate) tells nothing: what a tool says itself is short, and its first
-sentence says what went wrong; what is quoted in it is somebody else's.
+That it is *about* errors (a log, a search, an error rate) tells nothing: what a tool says itself is short, and its
+first sentence says what went wrong; what is quoted in it is somebody else's.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ _SAYS = re.compile(
     r"|(?<!is )(?<!was )(?<!been )(?<!were )(?:refused|rejected)|reset by peer|something went wrong"
     rf"|{_IS}not (?:permitted|allowed|authori[sz]ed|supported|implemented|available|found|recogni[sz]ed|provided)"
     r"|(?:is|are|was) (?:(?:not (?:an? )?)valid|invalid|malformed|required|already \w+)|has (?:expired|failed)"
-    r"|(?<!\d )failed|(?:temporarily|currently) unavailable|(?:does|do)(?: not|n['\u2019]t) (?:exist|have (?:permission|access))"
+    r"|(?<!\d )failed|(?:temporarily|currently) unavailable"
+    r"|(?:does|do)(?: not|n['\u2019]t) (?:exist|have (?:permission|access))"
     r"|exceeded|command not found|returned an? (?:\w+ )?error"
     r"|(?:lacks|insufficient) (?:\w+ )?(?:permissions?|rights|scopes?|privileges|funds))"
     r"(?=\W*$|[.,;:!(]| \(| (?:by|for|to|at|after|while|in|on|because|from|with|date|number|value)\b(?! stock\b))"
