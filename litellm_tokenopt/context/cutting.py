@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ..request import Message, is_text_part
 from ..tokens import MESSAGE_OVERHEAD, count_message, count_text
-from .marks import DIGEST_HEAD, Marks
+from .marks import DIGEST_HEAD, Marks, has_marks, is_shortened, left_out
 from .passages import Gap
 from .units import Level, Part, Unit
 
@@ -314,7 +314,7 @@ def _left(plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[L
     for index in plan.standing:
         yield from _digest_or_whole(plan.units[begin:index], plan, marks, summaries)
         begin, unit = index + 1, plan.units[index]
-        yield from unit.parts if plan.whole[index] else _round(unit, plan.kept, marks)
+        yield from unit.parts if plan.whole[index] else _round(unit, plan.kept)
     yield from _digest_or_whole(plan.units[begin:], plan, marks, summaries)
 
 
@@ -330,21 +330,25 @@ def _digest_or_whole(units: Sequence[Unit], plan: _Plan, marks: Marks, summaries
         yield from unit.parts
 
 
-def _round(unit: Unit, kept: set[int], marks: Marks) -> Iterator[Left]:
+def _round(unit: Unit, kept: set[int]) -> Iterator[Left]:
     """A round of tool calls, its results shortened."""
     for part in unit.parts:
-        yield (shortened(part, kept, marks) if part.answers else None) or part
+        yield (shortened(part, kept) if part.answers else None) or part
 
 
-def shortened(part: Part, kept: set[int], marks: Marks) -> Written | None:
-    """The message with the kept passages alone; None where that saves nothing."""
+def shortened(part: Part, kept: set[int]) -> Written | None:
+    """The message with the kept passages alone; None where that saves nothing.
+
+    Passages with marks that are not this message's go too: it's by its marks that it is known when it comes again.
+    """
     numbers = _kept_of(part, kept)
     if part.fixed or part.text_tokens <= SMALL_TOKENS or len(numbers) == len(part.numbers):
         return None
-    text = part.document.render(numbers, partial(_left_out_of, marks, part))
+    numbers = frozenset(number for number in numbers if not has_marks(part.document.passages[number]))
+    text = part.document.render(numbers, partial(_left_out_of, part))
     message = {**part.message, "content": _with_text(part.message.get("content"), text)}
     tokens = count_message(message)
-    return Written(message, tokens) if tokens < part.tokens else None
+    return Written(message, tokens) if tokens < part.tokens and is_shortened(text, part.place) else None
 
 
 def _with_text(content: Any, text: str) -> Any:
@@ -359,8 +363,8 @@ def _with_text(content: Any, text: str) -> Any:
     ]
 
 
-def _left_out_of(marks: Marks, part: Part, left: Gap) -> str:
-    return marks.left_out(part.place, part.tokens_of(left.chars), left.count, left.what)
+def _left_out_of(part: Part, left: Gap) -> str:
+    return left_out(part.place, part.tokens_of(left.chars), left.count, left.what)
 
 
 def lines(

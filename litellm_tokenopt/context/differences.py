@@ -42,6 +42,7 @@ OFTEN = 3
 
 LEAF_CHARS = 60
 ARGUMENT_CHARS, CALL_CHARS = 48, 120
+BUT = ", but for these lines"
 _IN_PATHS = frozenset('.[]"')
 _IN_TABLE = re.compile(r'["\].](?:rows|groups|columns|all_rows)[."\[]')
 """A path into a table: nobody knows it where the table's columns were left out."""
@@ -142,7 +143,7 @@ class _Teller:
         told = ((base, following(base.text, text)) for base in _nearest(shared, max(1, ALIKE_SHARE * len(names))))
         for base, values in islice(filter(lambda one: one[1], told), 1):
             is_last = self._keyed.get(base.tool) == base.call
-            yield f"{KEYS_AS}{_quoted(f'last {base.tool} with keys' if is_last else base.call)[1:]},{values}}}"
+            yield f"{_keys_head(_last(base.tool) if is_last else base.call)},{values}}}"
 
 
 def _nearest(shared: Sequence[tuple[float, _Said]], least: float) -> Iterator[_Said]:
@@ -246,7 +247,24 @@ def _of_records(call: str, base: str, text: str) -> str:
         return ""
     but = f',"but":{{{",".join(f"{_quoted(path)}:{value}" for path, value in changes.now.items())}}}'
     without = f',"without":[{",".join(map(_quoted, changes.gone))}]'
-    return f"{SAME_RECORD}{_quoted(call)[1:]}{but if changes.now else ''}{without if changes.gone else ''}}}"
+    return f"{_record_head(call)}{but if changes.now else ''}{without if changes.gone else ''}}}"
+
+
+def heads_of(tool: str, call: str) -> tuple[str, ...]:
+    """What a result begins with that is told by a result of this call."""
+    return f"{SAME}{call}]", f"{SAME}{call}{BUT}]", _record_head(call), _keys_head(call), _keys_head(_last(tool))
+
+
+def _record_head(call: str) -> str:
+    return f"{SAME_RECORD}{_quoted(call)[1:]}"
+
+
+def _keys_head(base: str) -> str:
+    return f"{KEYS_AS}{_quoted(base)[1:]}"
+
+
+def _last(tool: str) -> str:
+    return f"last {tool} with keys"
 
 
 def _quoted(text: str) -> str:
@@ -309,7 +327,7 @@ def _of_lines(call: str, base: str, text: str) -> str:
     """A head, and the hunks of a unified diff without lines around them."""
     before, after = base.split("\n"), text.split("\n")
     hunks = list(_hunks(before, after))
-    written = [f"{SAME}{call}{', but for these lines' if hunks else ''}]"]
+    written = [f"{SAME}{call}{BUT if hunks else ''}]"]
     for a, b in hunks:
         written.append(f"@@ -{a.start + 1},{len(a)} +{b.start + 1},{len(b)} @@")
         written += [*(f"-{before[n]}" for n in a), *(f"+{after[n]}" for n in b)]

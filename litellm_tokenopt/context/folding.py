@@ -326,7 +326,7 @@ class Fold:
         found = thin(
             self.items, self._units[:start], [one.level for one in self._weigh()],
             kept_shares(self._steps, self._terms.recallable),
-            scores=self._scores(self._need(self._index.query(text))), costs=self._costs, marks=self._marks,
+            scores=self._scores(self._need(self._index.query(text))), costs=self._costs,
         )  # fmt: skip
         behind = sum(self._item_tokens(item) for item in found.items[found.first :])
         could_save = CARRIED_SHARE * self._new_results

@@ -15,31 +15,24 @@ SAME, SAME_RECORD, KEYS_AS = "[Same as the last full result of ", '{"same_as":"l
 """What a result begins with that is told by an earlier one: by the lines, or members, in which it differs, or by its
 own values in the order of the other's keys."""
 
-_LEFT_OUT = re.compile(r"\[… (?:m\d+: )?[\d,]+ tokens left out(?:: [\d,]+ \w+)?\]")
+_LEFT_OUT = re.compile(r"\[… (?:m(\d+): )?[\d,]+ tokens left out(?:: [\d,]+ \w+)?\]")
 
 
 class Marks(Protocol):
-    """How what was left out is marked."""
-
-    def left_out(self, place: int, tokens: int, count: int, what: str) -> str:
-        """Of the message at *place* about *tokens* tokens, *count* of *what* (rows, lines; empty if not known)."""
-        ...
+    """How what was left out is marked in a digest."""
 
     def gap(self, first: int, last: int) -> str:
-        """In a digest: something of the messages at these places."""
+        """Something of the messages at these places."""
         ...
 
     def summary(self, first: int, last: int, text: str) -> str:
-        """In a digest: what a model says of the messages at these places."""
+        """What a model says of the messages at these places."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PlainMarks:
     """Marks for a model that can't ask for what they stand for."""
-
-    def left_out(self, place: int, tokens: int, count: int, what: str) -> str:
-        return f"[… {_amount(tokens, count, what)}]"
 
     def gap(self, first: int, last: int) -> str:
         return "[…]"
@@ -52,9 +45,6 @@ class PlainMarks:
 class MarksWithIds:
     """Marks with the ids of messages, counted from 1, by which ``tokenopt_recall`` finds them."""
 
-    def left_out(self, place: int, tokens: int, count: int, what: str) -> str:
-        return f"[… m{place + 1}: {_amount(tokens, count, what)}]"
-
     def gap(self, first: int, last: int) -> str:
         return f"[… {_ids(first, last)}]"
 
@@ -66,22 +56,36 @@ def _ids(first: int, last: int) -> str:
     return f"m{first + 1}" if first == last else f"m{first + 1}-m{last + 1}"
 
 
-def _amount(tokens: int, count: int, what: str) -> str:
+def left_out(place: int, tokens: int, count: int, what: str) -> str:
+    """The mark for about *tokens* tokens of the message at *place*, *count* of *what* (rows, lines; may be empty)."""
     named = f": {count:,} {what}" if what and count > 1 else ""
-    return f"{max(1, tokens):,} tokens left out{named}"
+    return f"[… m{place + 1}: {max(1, tokens):,} tokens left out{named}]"
+
+
+def has_marks(text: str) -> bool:
+    """Whether *text* holds marks of what was left out of a message, or what looks like them."""
+    return _LEFT_OUT.search(text) is not None
+
+
+def is_shortened(text: str, place: int) -> bool:
+    """Whether *text* has marks, and they are those of the message at *place*: others were read somewhere."""
+    return set(_LEFT_OUT.findall(text)) == {str(place + 1)}
+
+
+def is_quotation(message: Message) -> bool:
+    """Whether the stage wrote this message, to say again what others said."""
+    return message.get("role") == "user" and text_of(message.get("content")).startswith((DIGEST_HEAD, RECALL_HEAD))
 
 
 def is_own(message: Message) -> bool:
-    """Whether the stage wrote this message, or shortened it.
+    """Whether the stage wrote this message, or shortened it, as far as it itself tells: a result may be of a file that
+    holds marks.
 
     Assistant messages never count: a model may repeat a mark that it has read.
     """
-    text = text_of(message.get("content"))
-    if message.get("role") == "user":
-        return text.startswith((DIGEST_HEAD, RECALL_HEAD))
-    return message.get("role") == "tool" and _LEFT_OUT.search(text) is not None
+    return is_quotation(message) or (message.get("role") == "tool" and has_marks(text_of(message.get("content"))))
 
 
 def is_difference(message: Message) -> bool:
-    """Whether it's a result that the stage told by an earlier one."""
+    """Whether it's a result that the stage told by an earlier one, or looks like one."""
     return message.get("role") == "tool" and text_of(message.get("content")).startswith((SAME, SAME_RECORD, KEYS_AS))

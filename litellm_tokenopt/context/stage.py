@@ -20,8 +20,9 @@ from . import differences
 from .condensing import condensed, new_chars
 from .cutting import Item
 from .folding import Fold, Terms
-from .marks import MarksWithIds, PlainMarks, is_difference, is_own
+from .marks import MarksWithIds, PlainMarks
 from .recall import RecallMessages
+from .resent import came_before
 from .summaries import Summaries
 
 CHARS_A_TOKEN = 4
@@ -88,7 +89,7 @@ class ContextStage:
             return Keep("skip:server_state")
         front = len(tuple(takewhile(is_system, request.messages)))
         came = request.messages[front:]
-        if any(is_own(message) or is_difference(message) for message in came):
+        if came_before(came):
             return Keep("kept")
         pinned = places_of(came, request.controls.pinned)
         body = await self._condensed(came, pinned)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .cutting import SMALL_TOKENS, Item, shortened
-from .marks import Marks
 from .units import Level, Part, Unit
 
 KEPT_SHARES = {Level.BACKGROUND: 0.3, Level.IMPORTANT: 0.6, Level.CRITICAL: 0.9}
@@ -45,7 +44,6 @@ def thin(
     *,
     scores: Sequence[float],
     costs: Sequence[int],
-    marks: Marks,
 ) -> Thinned:
     """*items* with the results in *units* cut to *shares* by their *levels* (by place); the best passages stay."""
     results = {part.place: part for unit in units if _may_shorten(unit) for part in unit.parts if part.answers}
@@ -56,7 +54,7 @@ def thin(
     for at, item in enumerate(items):
         part = results.get(item) if isinstance(item, int) else None
         kept = None if part is None else _best(part, shares[levels[part.place]], scores, costs)
-        written = None if part is None or kept is None else shortened(part, kept, marks)
+        written = None if part is None or kept is None else shortened(part, kept)
         if part is not None and kept is not None and written is not None:
             saved += part.tokens - written.tokens
             hidden.update(number for number in part.numbers if number not in kept)

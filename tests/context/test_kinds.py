@@ -13,7 +13,7 @@ from support.tables import spread_out
 
 from litellm_tokenopt.context import records
 from litellm_tokenopt.context.kinds import condense, kind_of, read
-from litellm_tokenopt.context.marks import MarksWithIds, PlainMarks
+from litellm_tokenopt.context.marks import MarksWithIds, PlainMarks, left_out
 from litellm_tokenopt.context.passages import Document, Gap, Kind
 
 LOG = "".join(
@@ -103,9 +103,7 @@ def test_a_kind_is_told_by_content(text: str, kind: Kind) -> None:
 def best(document: Document, count: int) -> str:
     """What is kept of a text when nothing is asked: its *count* weightiest passages."""
     order = sorted(range(len(document.passages)), key=lambda n: -document.weights[n])
-    return document.render(
-        sorted(order[:count]), lambda gap: PlainMarks().left_out(0, gap.chars // 4, gap.count, gap.what)
-    )
+    return document.render(sorted(order[:count]), lambda gap: left_out(0, gap.chars // 4, gap.count, gap.what))
 
 
 def test_of_a_log_the_errors_and_the_ends_stay() -> None:
@@ -320,8 +318,8 @@ def test_returns_alone_end_lines_too() -> None:
 
 def test_marks_say_how_much_of_what_was_left_out() -> None:
     """Rows and lines are counted."""
-    assert PlainMarks().left_out(4, 120, 37, "rows") == "[… 120 tokens left out: 37 rows]"
-    assert MarksWithIds().left_out(4, 120, 0, "") == "[… m5: 120 tokens left out]"
+    assert left_out(4, 120, 37, "rows") == "[… m5: 120 tokens left out: 37 rows]"
+    assert left_out(4, 120, 0, "") == "[… m5: 120 tokens left out]"
     assert [MarksWithIds().gap(4, 4), MarksWithIds().gap(4, 8), PlainMarks().gap(4, 8)] == [
         "[… m5]",
         "[… m5-m9]",

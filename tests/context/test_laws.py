@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.conversations import build, ordinary, pieces, repeating
+from support.conversations import build, ordinary, pieces, reading, repeating
 from support.differences import plain, resolved
 
 from litellm_tokenopt.context.condensing import condensed
@@ -175,7 +175,7 @@ def stepped(rates: CacheRates) -> ContextStage:
 
 
 @pytest.mark.parametrize("rates", RATES)
-@given(made_of=ordinary)
+@given(made_of=st.one_of(ordinary, reading))
 @settings(max_examples=25, deadline=None)
 async def test_steps_keep_the_laws(rates: CacheRates, made_of: list[tuple[int, int]]) -> None:
     """Long before the budget is full: prefixes between epochs, calls with their results, never more tokens."""
@@ -262,11 +262,14 @@ async def test_every_difference_can_be_read_in_its_own_request(made_of: list[tup
                 assert text == (wanted if message["content"].startswith(SAME) else plain(wanted))
 
 
-@given(repeating)
+@pytest.mark.parametrize("kinds", [repeating, reading])
+@given(data=st.data())
 @settings(max_examples=40, deadline=None)
-async def test_repeats_keep_the_laws(made_of: list[tuple[int, int]]) -> None:
+async def test_repeats_and_results_that_look_shortened_keep_the_laws(
+    kinds: st.SearchStrategy[list[tuple[int, int]]], data: st.DataObject
+) -> None:
     """Prefixes between epochs, calls with their results, never more tokens, and a second pass changes nothing."""
-    messages = build(made_of)
+    messages = build(data.draw(kinds))
     await holds_prefix_law(messages)
     _, sent = await send(stage(), messages)
     assert count_messages(sent) <= count_messages(messages)

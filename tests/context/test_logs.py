@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from litellm_tokenopt.context.kinds import read
 from litellm_tokenopt.context.logs import weigh_log
-from litellm_tokenopt.context.marks import PlainMarks
+from litellm_tokenopt.context.marks import left_out
 from litellm_tokenopt.context.passages import Document
 
 
@@ -22,9 +22,7 @@ def at(second: int) -> str:
 def best(document: Document, count: int) -> str:
     """What is kept when nothing is asked: the *count* weightiest passages."""
     order = sorted(range(len(document.passages)), key=lambda n: -document.weights[n])
-    return document.render(
-        frozenset(order[:count]), lambda gap: PlainMarks().left_out(0, gap.chars // 4, gap.count, gap.what)
-    )
+    return document.render(frozenset(order[:count]), lambda gap: left_out(0, gap.chars // 4, gap.count, gap.what))
 
 
 SHOP = [

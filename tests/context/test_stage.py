@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from litellm_tokenopt.context.marks import DIGEST_HEAD, RECALL_HEAD
+from litellm_tokenopt.context.marks import DIGEST_HEAD, KEYS_AS, RECALL_HEAD, SAME, SAME_RECORD
 from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.own import may_offer
 from litellm_tokenopt.request import ChatRequest, Controls, text_of
@@ -238,6 +238,28 @@ async def test_a_repeated_mark_of_the_model_is_not_taken_for_ours(stage: Context
     echo = {"role": "assistant", "content": f"{RECALL_HEAD}\nIt said [… 412 tokens left out]."}
     verdict, _ = await send(stage, [*session(12), echo, {"role": "user", "content": "And?"}])
     assert isinstance(verdict, Change)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A [… m3: 40 tokens left out] and [… m7: 9 tokens left out: 2 rows].",
+        f"{SAME}get_stock(sku=TENT)]",
+        f'{SAME_RECORD}get_stock(sku=TENT)"}}',
+        f'{KEYS_AS}get_stock(sku=TENT)","values":[1]}}',
+    ],
+)
+async def test_a_file_that_holds_marks_is_not_taken_for_ours(stage: ContextStage, text: str) -> None:
+    """Reading this project's own tests doesn't stop the stage from working; the file's marks bring nobody astray."""
+    file = {"role": "tool", "tool_call_id": "read", "content": f"{text}\n{'It was read, and says little. ' * 400}"}
+    function = {"name": "read_file", "arguments": '{"path": "tests/test_marks.py"}'}
+    call = {"id": "read", "type": "function", "function": function}
+    messages = [*session(2), {"role": "assistant", "content": None, "tool_calls": [call]}, file, *session(8)]
+    asked = [*messages, {"role": "user", "content": "Good. Next."}]
+    verdict, sent = await send(stage, asked)
+    assert isinstance(verdict, Change)
+    assert count_messages(sent) < 0.5 * count_messages(asked)
+    assert await send(stage, [dict(message) for message in sent]) == (Keep("kept"), sent)
 
 
 async def test_own_output_passes_unchanged(stage: ContextStage) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from litellm_tokenopt.context.marks import KEYS_AS, SAME, SAME_RECORD
+
 Body = dict[str, Any]
 
 WORDS = (
@@ -128,13 +130,27 @@ def record(chance: random.Random, number: int) -> list[Body]:
     ]
 
 
+def of_marks(chance: random.Random, number: int) -> list[Body]:
+    """A file that was read, and holds what the stage itself writes."""
+    ids = chance.sample(range(1, 90), 2)
+    lines = [prose(chance, 1), *(f"[… m{n}: {n * 9} tokens left out]" for n in ids), "[… 3 tokens left out: 2 rows]"]
+    chance.shuffle(lines)
+    head = chance.choice((SAME + "look_up(query=order)]", SAME_RECORD + 'W1"', KEYS_AS + 'last look_up with keys"', ""))
+    said, *results = calls(chance, number)
+    text = "\n".join((head, *lines, prose(chance, chance.randrange(20))))
+    return [said, *({**one, "content": text} for one in results)]
+
+
 KINDS: tuple[Callable[[random.Random, int], list[Body]], ...] = (
     user, question, reply, calls, calls, silence, blocks, media, marked, system, unanswered, orphan,
-    thoughtful, record, apart,
+    thoughtful, record, apart, of_marks,
 )  # fmt: skip
 
 pieces = st.lists(st.tuples(st.integers(0, len(KINDS) - 1), st.integers(0, 10**6)), min_size=1, max_size=40)
 """Any order of messages, also those that no API would take."""
+
+reading = st.lists(st.tuples(st.sampled_from([1, 2, 3, 13, 15, 15]), st.integers(0, 10**6)), min_size=2, max_size=40)
+"""Files that hold what the stage itself writes, among others."""
 
 ordinary = st.lists(st.tuples(st.sampled_from([0, 1, 1, 2, 3, 3]), st.integers(0, 10**6)), min_size=8, max_size=40)
 """Questions, replies and calls."""
