@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
-import random
 import re
 import sys
 from collections import Counter
@@ -28,15 +27,11 @@ from ..settings import EmbedderSettings
 from .kinds import KINDS, Kind, sure_kind
 from .normalise import normalise
 from .sorting import LEAST_KIND, WEIGHTS, Sorter, features
-from .training import DATA, IN_PASSING, Examples, fit, read_rows, unseen
+from .training import DATA, IN_PASSING, Examples, fit, read_rows, unseen, variants
 
 ROWS, HELD_OUT = "kinds.jsonl", "kinds_heldout.jsonl"
 PAIRS = tuple(f"pairs_{name}.jsonl" for name in ("support", "software", "knowledge", "life", "enterprise", "logic"))
 PAIRS_HELD_OUT = "pairs_heldout.jsonl"
-SAMPLES = 8
-"""At most so many of a row's variants."""
-
-_CHOICE = re.compile(r"\{([^{}]*)\}")
 _DOUBTFUL = re.compile(
     r"\b(?:my|our|me|i|we|now|today|yesterday|tomorrow|tonight|this|last|next|latest|current|write|draft|name|names|"
     r"ideas?|price|weather|open|book|rent|order|cancel|delete|send|forward|request)\b",
@@ -49,13 +44,6 @@ _ORDINARY = re.compile(
     r"(?! (?:is|was) my\b)",
     re.IGNORECASE,
 )
-
-
-def variants(text: str, seed: int) -> list[str]:
-    """Up to `SAMPLES` texts that choosing among the alternatives of *text* gives, the same for the same *seed*."""
-    chance = random.Random(seed)
-    made = (_CHOICE.sub(lambda m: chance.choice(m[1].split("|")), text) for _ in range(3 * SAMPLES))
-    return list(dict.fromkeys(" ".join(one.split()) for one in made))[:SAMPLES]
 
 
 def training_rows() -> Iterator[tuple[int, str, Kind]]:

@@ -1,7 +1,7 @@
 """Whether two conversations come to the same situation in other words.
 
 The turns of both are laid beside each other, each next to the one most like it. Every pair must say the same, told by a
-trained classifier from the pair model's word and the rules' signs; what only one side has must be small talk.
+trained classifier from the pair model's word and the rules' signs. Small talk that one side alone has is left out.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..memo import Memo
 from ..models.base import Embedder
+from .asides import alone, known_from, least_added, least_contested
 from .lexicon import EMPTY_WORDS, THIRD_PERSON
 from .normalise import normalise
 from .reading import read
-from .situation import Clause, Situation, figures, may_be_small_talk, says_the_same
+from .situation import Clause, Situation, figures, says_the_same
 from .telling import Teller
 from .veto import objections, rearranged, unmatched_words, worded_anew
 
@@ -86,14 +87,16 @@ class Restater:
         self._likeness = likeness
         self._known: Memo[tuple[str, str], float] = Memo(max_entries=5_000)
 
-    async def same(self, one: Situation, other: Situation) -> bool:
-        """Whether both situations are the same, small talk aside."""
+    async def same(self, one: Situation, other: Situation, question: str) -> bool:
+        """Whether both situations are the same for *question*, small talk aside."""
+        one, other = await self._without_talk(one, other, question)
         ours, theirs = differing(one, other)
-        if max(len(ours), len(theirs)) > MOST_TURNS or not _speak_of_the_same(ours, theirs):
+        if not (ours or theirs):
+            return True
+        if counts(question) or max(len(ours), len(theirs)) > MOST_TURNS or not _speak_of_the_same(ours, theirs):
             return False
         pairing = await self._beside(ours, theirs)
-        extras = on_one_side(pairing, ours, theirs)
-        if extras is None or await self._news(extras):
+        if lone(pairing, ours, theirs):
             return False
         pairs = [(ours[i], theirs[j]) for i, j in pairing if i is not None and j is not None]
         if not all(same_figures(*pair) for pair in pairs):
@@ -104,6 +107,26 @@ class Restater:
             if chances[-1] < (LEAST_AMONG_OTHERS if pair[0].assistants else LEAST_RESTATED):
                 return False
         return restated(chances)
+
+    async def _without_talk(self, one: Situation, other: Situation, question: str) -> tuple[Situation, Situation]:
+        """Both without the small talk that the other lacks."""
+        ours, theirs = alone(one, other)
+        contested = bool(ours and theirs)
+        return await self._kept(one, ours, question, contested), await self._kept(other, theirs, question, contested)
+
+    async def _kept(self, situation: Situation, places: Sequence[int], question: str, contested: bool) -> Situation:
+        """*situation* without those of its clauses at *places* that are small talk beside the others.
+
+        Where both sides have some (*contested*), one's may have taken the place of the other's, and must be surer.
+        """
+        if not places:
+            return situation
+        known = known_from([clause for n, clause in enumerate(situation) if n not in places], question)
+        lone = [situation[n] for n in places]
+        sure = [(least_contested if contested else least_added)(clause, known) for clause in lone]
+        idle = await self._teller.small_talk(lone, sure)
+        left = {n for n, talk in zip(places, idle, strict=True) if talk}
+        return tuple(clause for n, clause in enumerate(situation) if n not in left)
 
     async def _beside(self, ours: Sequence[Said], theirs: Sequence[Said]) -> Pairing:
         if not (ours and theirs):
@@ -116,11 +139,8 @@ class Restater:
         if not one.assistants and _put_otherwise(one, other):
             return 0.0
         ours, theirs = left_over(one, other)
-        news = (await self._news(ours), await self._news(theirs))
-        if not any(news) and not (ours and theirs):
+        if not (ours or theirs):
             return 1.0
-        if all(news):
-            ours, theirs = news
         if _denied(ours) != _denied(theirs):
             return 0.0
         texts = (_text(ours), _text(theirs)) if ours and theirs else (one.text, other.text)
@@ -135,11 +155,6 @@ class Restater:
             known = await self._judged(*texts)
             self._known.put(texts, known)
         return known
-
-    async def _news(self, clauses: Sequence[Clause]) -> list[Clause]:
-        """Those of *clauses* that aren't small talk."""
-        talk = await self._teller.small_talk([clause.text for clause in clauses])
-        return [clause for clause, idle in zip(clauses, talk, strict=True) if not (idle and may_be_small_talk(clause))]
 
     async def _judged(self, one: str, other: str) -> float:
         logit = await self._likeness(normalise(one), normalise(other))
@@ -198,18 +213,11 @@ def beside(ours: Sequence[Said], theirs: Sequence[Said], cosines: NDArray[np.flo
     return [*found, *((n, None) for n in range(i, len(ours))), *((None, n) for n in range(j, len(theirs)))]
 
 
-def on_one_side(pairing: Pairing, ours: Sequence[Said], theirs: Sequence[Said]) -> list[Clause] | None:
-    """The clauses of turns that one side alone has; None where they can't all be small talk.
-
-    So it is where both sides have such a turn in one place: one took the other's.
-    """
-    for lone, places in groupby(pairing, key=lambda pair: None in pair):
-        if lone and len({pair[0] is None for pair in places}) > 1:
-            return None
+def lone(pairing: Pairing, ours: Sequence[Said], theirs: Sequence[Said]) -> bool:
+    """Whether one side alone says something, more than yes."""
     turns = [ours[i] for i, j in pairing if i is not None and j is None]
     turns += [theirs[j] for i, j in pairing if i is None and j is not None]
-    clauses = [clause for turn in turns for clause in turn.clauses if clause != _AGREED]
-    return clauses if all(map(may_be_small_talk, clauses)) else None
+    return any(clause != _AGREED for turn in turns for clause in turn.clauses)
 
 
 def answered_questions_aside(pairs: Sequence[tuple[Said, Said]]) -> list[tuple[Said, Said]]:

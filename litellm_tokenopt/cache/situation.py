@@ -1,9 +1,4 @@
-"""What earlier turns established, and whether two conversations come to their last turn in the same situation.
-
-A situation is the clauses that were said, by whom, without greetings and thanks. Two are the same when their clauses
-say the same in the same order; what only one has must be small talk, which holds no number, name, yes or no, and
-doesn't answer a question.
-"""
+"""What earlier turns established: the clauses that were said, by whom, without greetings and thanks."""
 
 from __future__ import annotations
 
@@ -16,9 +11,6 @@ from .lasting import lasts
 from .lexicon import NUMBER_WORDS
 from .reading import read
 from .veto import listed_otherwise, rearranged, veto
-
-MAX_SKIPPED = 5
-"""At most so many clauses in a row may be on one side alone."""
 
 _BOUNDARY = re.compile(r"(?<=[.!?;])\s+|\n+|,\s+|\s+[-\u2013\u2014]+\s+|\s+[:;][()DP](?=\s|$)|:\s+|(?<=[!?])(?=\w)")
 _YES_NO = re.compile(
@@ -56,7 +48,7 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _DENIALS = re.compile(r"\b(?:yes|no|not|never|none|without|cannot|can't|won't|don't|isn't|doesn't|only|cancel)\b", re.I)
 _NAME = re.compile(r"(?<=[^\s.!?:]\s)(?!I\b)[A-Z]\w*")
 
-_PHATIC = frozenset(
+PHATIC = frozenset(
     """
     hi hello hey hiya morning afternoon evening welcome thank thanks cheers ta thx please pls pleasure sorry apologise
     apologies apologize worry worries worried problem bother trouble kind nice lovely great good perfect brilliant
@@ -124,38 +116,6 @@ def unpack(text: str) -> Situation:
     return tuple(Clause(by, clause) for by, clause in json.loads(text)) if text else ()
 
 
-def differences(one: Situation, other: Situation) -> list[str] | None:
-    """Clauses of one of both situations alone: the same situation if they are all small talk. None: not the same."""
-    extras: list[str] = []
-    i = j = 0
-    while i < len(one) or j < len(other):
-        step = _next_common(one[i:], other[j:])
-        if step is None:
-            return None
-        extras += (clause.text for clause in (*one[i : i + step[0]], *other[j : j + step[1]]))
-        i, j = i + step[0] + 1, j + step[1] + 1
-    return extras
-
-
-def _next_common(one: Sequence[Clause], other: Sequence[Clause]) -> tuple[int, int] | None:
-    """How many clauses of one, that may be small talk, come before the next that both have, or before both ends.
-
-    Where both have some, one's may have taken the other's place.
-    """
-    left, right = _skippable(one), _skippable(other)
-    places = [(0, 0), *((i, 0) for i in range(1, left + 1)), *((0, j) for j in range(1, right + 1))]
-    for i, j in sorted(places, key=sum):
-        if i < len(one) and j < len(other) and says_the_same(one[i], other[j]):
-            return i, j
-    return (left, right) if (left, right) in places and (left, right) == (len(one), len(other)) else None
-
-
-def _skippable(clauses: Sequence[Clause]) -> int:
-    """How many of the first *clauses* may be small talk, at most `MAX_SKIPPED`."""
-    first = clauses[:MAX_SKIPPED]
-    return next((n for n, clause in enumerate(first) if not may_be_small_talk(clause)), len(first))
-
-
 def says_the_same(one: Clause, other: Clause) -> bool:
     """Whether both say the same, said by the same side."""
     if (one.by == "a") != (other.by == "a"):
@@ -176,12 +136,16 @@ def _telling_words(text: str) -> set[str]:
     return {word[:5] for word in words if len(word) > 3} or words
 
 
-def may_be_small_talk(clause: Clause) -> bool:
-    """Whether leaving *clause* out can't lose a fact that rules see."""
+def holds_facts(clause: Clause) -> bool:
+    """Whether *clause* surely counts: a yes or no, all of a reply, or what is meant for good."""
     text = clause.text
-    if clause.by == "r" or text.endswith("?") or _figures(text) or _NAME.search(text) or _YES_NO.fullmatch(text):
-        return False
-    if lasts(text):
+    return (clause.by == "r" and not text.endswith("?")) or _YES_NO.fullmatch(text) is not None or lasts(text)
+
+
+def may_be_small_talk(clause: Clause) -> bool:
+    """Whether leaving *clause* out can't lose a fact that rules see: no number, name, denial or question is in it."""
+    text = clause.text
+    if holds_facts(clause) or text.endswith("?") or _figures(text) or _NAME.search(text):
         return False
     return _is_phatic(text) or not (_DENIALS.search(_REASSURANCE.sub(" ", text)) or read(text).literals)
 
@@ -210,7 +174,7 @@ def _is_phatic(clause: str) -> bool:
     if clause in ("yes", "no"):
         return False
     words = _WORD.findall(clause.lower())
-    return all(word in _PHATIC for word in words) and not clause.endswith("?") and not _DENIALS.search(clause)
+    return all(word in PHATIC for word in words) and not clause.endswith("?") and not _DENIALS.search(clause)
 
 
 def _figures(text: str) -> list[str]:

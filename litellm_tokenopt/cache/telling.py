@@ -11,9 +11,11 @@ from ..errors import ModelUnavailable
 from ..memo import Memo
 from ..models.base import Embedder
 from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
+from .asides import talk_signs
 from .facts import question_signs, statement_signs
 from .lasting import is_circumstance
 from .normalise import normalise
+from .situation import Clause
 from .standing import LastTurn, features, points_back
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ VECTOR_SCALE = 5.0
 LEAST_STANDING = 0.5
 LEAST_STANDING_FIXED, MOST_FIXED = 0.1, 0.05
 """Less will do for a question that hinges on nothing, up to the second: "what is a tort?"."""
-LEAST_SMALL_TALK, LEAST_AHEAD = 0.4, 0.1
-"""How likely a clause must be small talk, and how much likelier than to tell a fact."""
+LEAST_AHEAD = 0.1
+"""How much likelier a clause must be small talk than to tell a fact."""
 LEAST_HINGING, LEAST_FACT, LEAST_BOTH = 0.35, 0.2, 1.0
 """How likely a question must hinge on facts, a statement be one, and what both must come to, for it to count."""
 LEAST_HINGING_SURELY = 0.15
@@ -46,6 +48,7 @@ class Teller:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._facts: Memo[str, float] = Memo(max_entries=20_000)
+        self._talk: Memo[Clause, float] = Memo(max_entries=20_000)
 
     @property
     def ready(self) -> bool:
@@ -61,16 +64,13 @@ class Teller:
             return True
         return alone >= LEAST_STANDING_FIXED and self._hinges(turn.core, vector) < MOST_FIXED
 
-    async def small_talk(self, clauses: Sequence[str]) -> list[bool]:
-        """Of each of *clauses* whether it is small talk, and surely rather that than a fact."""
-        if not (clauses and self.ready):
+    async def small_talk(self, clauses: Sequence[Clause], least: Sequence[float | None]) -> list[bool]:
+        """Of each of *clauses* whether it is small talk, as likely as *least* says (None: never), and no fact."""
+        asked = [clause for clause, sure in zip(clauses, least, strict=True) if sure is not None]
+        if not (asked and self.ready):
             return [False] * len(clauses)
-        head, vectors = self._heads[SMALL_TALK], await self._embedder.embed(clauses)
-        chances = [head.probability(_joined([], vector)) for vector in vectors]
-        facts = await self._chances(clauses)
-        return [
-            chance >= max(LEAST_SMALL_TALK, fact + LEAST_AHEAD) for chance, fact in zip(chances, facts, strict=True)
-        ]
+        chances = dict(zip(asked, await self._idle(asked), strict=True))
+        return [sure is not None and chances[clause] >= sure for clause, sure in zip(clauses, least, strict=True)]
 
     async def facts(self, turn: LastTurn, statements: Sequence[str]) -> tuple[str, ...]:
         """Those of *statements* that the answer to *turn* may depend on."""
@@ -91,6 +91,18 @@ class Teller:
         import numpy as np
 
         return self._heads[RESTATED].probability(np.array(signs, np.float64))
+
+    async def _idle(self, clauses: Sequence[Clause]) -> list[float]:
+        """How likely each of *clauses* is small talk; 0 where it's about as likely a fact of the user's. Remembered."""
+        new = [clause for clause in dict.fromkeys(clauses) if clause not in self._talk]
+        if new:
+            texts, head = [clause.text for clause in new], self._heads[SMALL_TALK]
+            vectors, facts = await self._embedder.embed(texts), await self._chances(texts)
+            for clause, vector, fact in zip(new, vectors, facts, strict=True):
+                chance = head.probability(_joined(talk_signs(clause), vector))
+                told = clause.by != "a" and chance < fact + LEAST_AHEAD
+                self._talk.put(clause, 0.0 if told else chance)
+        return [self._talk.get(clause) or 0.0 for clause in clauses]
 
     def _hinges(self, core: str, vector: NDArray[np.float32]) -> float:
         """How likely the answer to *core* hinges on who asks."""

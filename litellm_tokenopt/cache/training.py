@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import random
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -24,20 +26,25 @@ from ..models.base import Embedder
 from ..models.build import build_embedder
 from ..models.logistic import Logistic, save_logistic
 from ..settings import EmbedderSettings, Settings
+from .asides import talk_signs
 from .build import build_verifier
 from .facts import question_signs, statement_signs
 from .normalise import normalise
 from .restated import Likeness, apart, restating_signs
-from .situation import Situation, situation_of
+from .situation import Clause, Situation, situation_of
 from .standing import features, split_turn
 from .telling import FACT, HINGES, RESTATED, SMALL_TALK, STANDING, VECTOR_SCALE, WEIGHTS
 
 DATA = Path(__file__).parents[1] / "models" / "training" / "data"
 CONVERSATIONS, LAST_TURNS, SMALL_TALK_ROWS = "conversations.jsonl", "last_turns.jsonl", "small_talk.jsonl"
-FACTS, IN_PASSING, STATEMENTS = "facts.jsonl", "in_passing.jsonl", "statements.jsonl"
-FILES = (CONVERSATIONS, LAST_TURNS, SMALL_TALK_ROWS, FACTS, IN_PASSING, STATEMENTS)
+FACTS, IN_PASSING, STATEMENTS, ASIDES = "facts.jsonl", "in_passing.jsonl", "statements.jsonl", "asides.jsonl"
+FILES = (CONVERSATIONS, LAST_TURNS, SMALL_TALK_ROWS, FACTS, IN_PASSING, STATEMENTS, ASIDES)
 FOLDS = 5
 PENALTY = 3.0
+SAMPLES = 8
+"""At most so many of a row's variants."""
+
+_CHOICE = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,10 +68,10 @@ async def standing_examples(embedder: Embedder, rows: Iterable[tuple[int, Sequen
     return _examples(np.hstack([np.array(told), vectors * VECTOR_SCALE]), kept)
 
 
-async def small_talk_examples(embedder: Embedder, rows: Sequence[tuple[int, str, bool]]) -> Examples:
+async def small_talk_examples(embedder: Embedder, rows: Sequence[tuple[int, Clause, bool]]) -> Examples:
     """Examples of clauses: *rows* are (group, clause, whether it is small talk)."""
-    vectors = await embedder.embed([text for _, text, _ in rows])
-    return _examples(np.asarray(vectors * VECTOR_SCALE, np.float64), rows)
+    vectors = await embedder.embed([clause.text for _, clause, _ in rows])
+    return _examples(np.hstack([[talk_signs(clause) for _, clause, _ in rows], vectors * VECTOR_SCALE]), rows)
 
 
 async def hinging_examples(embedder: Embedder, rows: Sequence[tuple[int, str, bool]]) -> Examples:
@@ -147,14 +154,21 @@ def fact_rows() -> Iterator[tuple[int, str, bool]]:
             yield group, row["text"], bool(row.get("fact", 0))
 
 
-def small_talk_rows() -> Iterator[tuple[int, str, bool]]:
+def small_talk_rows() -> Iterator[tuple[int, Clause, bool]]:
     """(group, clause, whether it is small talk); no fact is."""
     subjects, clauses = read_rows(FACTS), [*read_rows(SMALL_TALK_ROWS), *read_rows(IN_PASSING)]
     for group, subject in enumerate(subjects):
-        yield from ((group, text, False) for fact in subject["facts"] for text in fact)
+        yield from ((group, Clause("u", text), False) for fact in subject["facts"] for text in fact)
     for group, row in enumerate(clauses, len(subjects)):
         if "small_talk" in row:
-            yield group, row["text"], bool(row["small_talk"])
+            yield group, Clause("u", row["text"]), bool(row["small_talk"])
+    for group, row in enumerate(read_rows(ASIDES), len(subjects) + len(clauses)):
+        for text in variants(row["text"], group):
+            parts = (clause.text for clause in _spoken("user", text)) if row["small_talk"] else ()
+            yield from (
+                (group, Clause(row["by"], part), bool(row["small_talk"]))
+                for part in {text: 0, **dict.fromkeys(parts, 0)}
+            )
 
 
 def restated_rows(pairs: Sequence[Any]) -> Iterator[tuple[int, tuple[str, str], bool]]:
@@ -180,6 +194,13 @@ def _apart(one: Sequence[Any], other: Sequence[Any]) -> Iterator[tuple[str, str]
 
 def _spoken(role: str, text: str) -> Situation:
     return situation_of([(role, text)])
+
+
+def variants(text: str, seed: int) -> list[str]:
+    """Up to `SAMPLES` texts that choosing among the alternatives of *text* gives, the same for the same *seed*."""
+    chance = random.Random(seed)
+    made = (_CHOICE.sub(lambda m: chance.choice(m[1].split("|")), text) for _ in range(3 * SAMPLES))
+    return list(dict.fromkeys(" ".join(one.split()) for one in made))[:SAMPLES]
 
 
 def read_rows(name: str) -> list[Any]:

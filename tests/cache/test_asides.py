@@ -1,0 +1,106 @@
+"""Which clauses may be small talk, and how sure it must be that they are."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.models import need_models
+
+from litellm_tokenopt.cache.asides import (
+    LEAST_RELATED,
+    LEAST_SMALL_TALK,
+    LEAST_SURELY,
+    alone,
+    known_from,
+    least_sure,
+    with_figures,
+)
+from litellm_tokenopt.cache.build import build_verifier
+from litellm_tokenopt.cache.restated import Restater
+from litellm_tokenopt.cache.situation import Clause, Situation, situation_of
+from litellm_tokenopt.cache.telling import Teller
+from litellm_tokenopt.models.build import build_embedder
+from litellm_tokenopt.settings import EmbedderSettings, Settings
+
+TURNS = (
+    "I want to send a parcel to my aunt in Leeds",
+    "How heavy is it?",
+    "about 4 kg, it's full of books",
+    "That's 9 pounds. You can drop it at any post office.",
+)
+ASKED = "how long will it take?"
+
+
+def of(*texts: str) -> Situation:
+    return situation_of([(("user", "assistant")[n % 2], text) for n, text in enumerate(texts)])
+
+
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [
+        ("I slept like a log", LEAST_SMALL_TALK),
+        ("did you watch the final?", LEAST_SURELY),
+        ("United won 3-1 yesterday", LEAST_SURELY),
+        ("he never stops singing", LEAST_SURELY),
+        ("I love old books", LEAST_RELATED),
+        ("my uncle lives in Leeds", None),
+        ("4 hours of sleep was all I got", None),
+        ("everything takes so long these days", None),
+        ("the other one is funny", None),
+        ("yes", None),
+        ("I only speak Welsh", None),
+    ],
+)
+def test_how_sure_it_must_be(text: str, least: float | None) -> None:
+    """The more a clause holds, and the more it has to do with what else was said, the surer; some never are."""
+    assert least_sure(Clause("u", text), known_from(of(*TURNS), ASKED)) == least
+
+
+@given(st.text(max_size=60), st.lists(st.text(max_size=40), max_size=4))
+def test_what_else_was_said_makes_it_no_surer(text: str, said: list[str]) -> None:
+    """Law: beside more that was said a clause must be as likely small talk as before, or likelier, or never is."""
+    lone, beside = (least_sure(Clause("u", text), known_from(x, "")) for x in ((), [Clause("u", t) for t in said]))
+    assert beside is None or (lone is not None and beside >= lone)
+
+
+def test_what_one_side_alone_said() -> None:
+    """Clauses that the other has nowhere."""
+    assert alone(of(*TURNS), of(*TURNS)) == ([], [])
+    more = of(*TURNS, "there was fog this morning", "I loved it")
+    assert alone(of(*TURNS), more) == ([], [len(of(*TURNS)), len(of(*TURNS)) + 1])
+
+
+def test_figures_are_judged_beside_other_exchanges() -> None:
+    """What a figure's own exchange says of it doesn't make it count."""
+    situation = of(*TURNS, "United won 3-1 yesterday", "3-1 is quite a score")
+    found = {situation[n].text: least_sure(situation[n], known) for n, known in with_figures(situation, ASKED)}
+    assert found["United won 3-1 yesterday"] == LEAST_SURELY
+    assert "about 4 kg" in found
+
+
+@pytest.mark.parametrize(
+    ("aside", "same"),
+    [
+        (("ugh, it's raining cats and dogs here", "Stay dry!"), True),
+        (
+            ("did you see the match last night? what a game", "That sounds exciting, what a match!"),
+            True,
+        ),
+        (("my cat just walked over the keyboard, sorry", "No worries, cats will be cats!"), True),
+        (("by the way, I moved to Lyon last month", "How lovely!"), False),
+        (("oh, she's in York now, I always forget", "No worries!"), False),
+        (("haha I weighed it again, it's nearer 6", "Haha!"), False),
+        (("I'd rather send it by express, what a day", "Indeed!"), False),
+    ],
+)
+async def test_small_talk_costs_no_hit_and_a_fact_does(aside: tuple[str, str], same: bool) -> None:
+    """Whichever side has it, wherever it stands, and however it's said."""
+    need_models()
+    embedder, verifier = build_embedder(EmbedderSettings()), build_verifier(Settings())
+    restater = Restater(embedder, Teller(embedder), verifier.likeness)
+    for at in (2, 4):
+        chatty = of(*TURNS[:at], *aside, *TURNS[at:])
+        assert await restater.same(of(*TURNS), chatty, ASKED) is same
+        assert await restater.same(chatty, of(*TURNS), ASKED) is same
+    verifier.close()
