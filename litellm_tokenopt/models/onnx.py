@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import ModelUnavailable
+from ..memo import Memo
 from . import packages
 from .export import GRAPH, TOKENIZER, export
 from .files import EXPORT_FILE, ModelFiles, is_exported, read_json
@@ -30,7 +31,10 @@ OFF_LOOP_CHARS = 8_000
 # No tokenizer needs to read more of a text that is cut to its first tokens; words of natural text are far shorter.
 CHARACTERS_PER_TOKEN = 64
 
-Tokens: TypeAlias = list[int]
+REMEMBERED_TEXTS = 1_000
+"""The stages of a request ask for its question in forms that differ in case and spaces: the same tokens."""
+
+Tokens: TypeAlias = Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Graph:
 
     def _ids(self, text: str) -> Tokens:
         readable = text[: self.max_characters].encode("utf-8", "replace").decode()
-        ids: Tokens = self.tokenizer.encode(readable).ids
+        ids: list[int] = self.tokenizer.encode(readable).ids
         return ids
 
 
@@ -112,6 +116,7 @@ class OnnxEmbedder:
         self._workers = Workers(threads, "tokenopt-embed")
         self._patience_seconds = patience_seconds
         self._graph = Once(self._load)
+        self._known: Memo[tuple[int, ...], NDArray[np.float32]] = Memo(REMEMBERED_TEXTS)
 
     @property
     def name(self) -> str:
@@ -128,16 +133,17 @@ class OnnxEmbedder:
         """
         import numpy as np
 
-        found = np.empty((len(texts), self.dimensions), np.float32)
-        if texts:
-            graph = await self._graph.get(self._patience_seconds)
-            tokens = await self._read(graph, texts)
-            jobs = jobs_of(tokens)
-            rest = iter(jobs)
-            works = [self._work(graph, tokens, rest, found) for _ in range(min(self._threads, len(jobs)))]
-            # A question's time counts: no task for the only job.
-            await (works[0] if len(works) == 1 else asyncio.gather(*works))
-        return found
+        if not texts:
+            return np.empty((0, self.dimensions), np.float32)
+        graph = await self._graph.get(self._patience_seconds)
+        read = [tuple(tokens) for tokens in await self._read(graph, texts)]
+        rows = zip(read, self._known.get_all(read), strict=True)
+        known = {tokens: row for tokens, row in rows if row is not None}
+        new = list(dict.fromkeys(tokens for tokens in read if tokens not in known))
+        for tokens, row in zip(new, await self._vectors(graph, new), strict=True):
+            known[tokens] = row.copy()
+            self._known.put(tokens, known[tokens])
+        return np.stack([known[tokens] for tokens in read])
 
     def check(self) -> None:
         """Raises `ModelUnavailable` when packages or files are missing. Loads nothing."""
@@ -177,6 +183,18 @@ class OnnxEmbedder:
         if sum(map(len, texts)) <= OFF_LOOP_CHARS:
             return graph.read(texts)
         return await self._workers.run(graph.read, texts)
+
+    async def _vectors(self, graph: Graph, tokens: Sequence[Tokens]) -> NDArray[np.float32]:
+        """Unit vectors of texts, given as their *tokens*."""
+        import numpy as np
+
+        found = np.empty((len(tokens), self.dimensions), np.float32)
+        jobs = jobs_of(tokens)
+        rest = iter(jobs)
+        works = [self._work(graph, tokens, rest, found) for _ in range(min(self._threads, len(jobs)))]
+        # A question's time counts: no task for the only job.
+        await (works[0] if len(works) == 1 else asyncio.gather(*works))
+        return found
 
     async def _work(
         self, graph: Graph, tokens: Sequence[Tokens], jobs: Iterator[list[int]], found: NDArray[np.float32]

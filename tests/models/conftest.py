@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,7 @@ def sentences() -> list[str]:
     return Path(__file__).with_name("sentences.txt").read_text(encoding="utf-8").splitlines()
 
 
-@pytest.fixture(scope="session")
-def minilm() -> OnnxEmbedder:
+def loaded() -> OnnxEmbedder:
     """The packaged model, from the user's cache folder (exported there by the first run)."""
     from litellm_tokenopt.models.build import _local
 
@@ -27,6 +27,18 @@ def minilm() -> OnnxEmbedder:
     assert isinstance(embedder, OnnxEmbedder)
     embedder.warmup()
     return embedder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> OnnxEmbedder:
+    """The packaged model for all tests."""
+    return loaded()
+
+
+@pytest.fixture
+def fresh() -> Callable[[], OnnxEmbedder]:
+    """Makes the packaged model as one that has embedded nothing yet."""
+    return loaded
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from litellm_tokenopt.models.onnx import TOKENS_PER_JOB, jobs_of
+from litellm_tokenopt.models.onnx import TOKENS_PER_JOB, Graph, jobs_of
 
 ODD_TEXTS = ("", " ", "\n\t", "\x00", "\ud800", "🙂" * 300, "a" * 100_000, "word " * 20_000, "मुझे 图书馆", "e\u0301")
 
@@ -48,17 +48,29 @@ async def test_odd_texts_have_unit_vectors(minilm):
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-async def test_a_vector_depends_on_its_text_alone(minilm, sentences):
+async def test_a_vector_depends_on_its_text_alone(fresh, sentences):
     """Alone, among others or in another order, a text has the same bits."""
-    among = await minilm.embed(sentences)
-    assert np.array_equal(among[::-1], await minilm.embed(sentences[::-1]))
+    among, others = await fresh().embed(sentences), fresh()
     for row in (0, 58, 118):
-        assert np.array_equal(among[row], (await minilm.embed([sentences[row]]))[0])
+        assert np.array_equal(among[row], (await others.embed([sentences[row]]))[0])
+    assert np.array_equal(among[::-1], await fresh().embed(sentences[::-1]))
 
 
-async def test_calls_at_once_get_their_own_rows(minilm, sentences):
+async def test_forms_of_the_same_tokens_are_embedded_once(fresh, monkeypatch):
+    """Case and spaces make no other vector, and no other run of the model, in one call or several."""
+    embedder, runs, vectors = fresh(), [], Graph.vectors
+    monkeypatch.setattr(Graph, "vectors", lambda graph, tokens: runs.append(len(tokens)) or vectors(graph, tokens))
+    first = await embedder.embed(["Who pays the courier?", "who pays  the COURIER?", "Who pays the courier"])
+    again = await embedder.embed(["who pays the courier ?", "Who pays it"])
+    assert sum(runs) == 3
+    assert np.array_equal(first[0], first[1])
+    assert np.array_equal(first[0], again[0])
+    assert not np.array_equal(first[0], first[2])
+
+
+async def test_calls_at_once_get_their_own_rows(fresh, sentences):
     """Concurrent calls, loops of other threads included, don't mix."""
-    expected = await minilm.embed(sentences[:24])
+    expected, minilm = await fresh().embed(sentences[:24]), fresh()
     calls = [minilm.embed(sentences[row : row + 3]) for row in range(0, 24, 3)]
     other_loop = asyncio.to_thread(asyncio.run, minilm.embed(sentences[:24]))
     *parts, elsewhere = await asyncio.gather(*calls, other_loop)
@@ -79,8 +91,9 @@ def test_jobs_cover_each_row_once(tokens):
     assert all(sum(len(tokens[row]) for row in job) <= TOKENS_PER_JOB for job in jobs)
 
 
-def test_the_loop_stays_free(minilm, sentences):
+def test_the_loop_stays_free(fresh, sentences):
     """While 100 texts are embedded, the event loop goes on turning."""
+    minilm = fresh()
 
     async def turns() -> int:
         count = 0
