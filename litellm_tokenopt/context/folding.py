@@ -10,6 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..request import Message, text_of
@@ -19,7 +20,7 @@ from ..tokens import MESSAGE_OVERHEAD, count_message
 from .cutting import LINE_TOKENS, NO_QUOTAS, Cut, Item, Quotas, Quote, cut, quote
 from .importance import LAST_MESSAGES, Heard, Importance, Listener, importance, importance_of, words_of
 from .marks import RECALL_HEAD, Marks
-from .ranking import Index, Query, spread
+from .ranking import LIKE_BEST, Index, Query, spread
 from .spans import Spans
 from .thinning import kept_shares, thin
 from .units import Level, Unit, add, open_unit, part_of, superseded, tail_start, takes
@@ -231,11 +232,13 @@ class Fold:
         budget, keep = self._settings.budget_tokens, self._settings.keep_last_turns - 1
         long = self._tokens_in > budget * self._settings.high_water
         ripe = long and need.asks and self._tokens > (self._ripe if need.far else (budget + self._threshold) / 2)
-        if full or (ripe and self._grown > REGROWTH_SHARE * budget):
-            self._epoch(need, keep, ASKED_SHARE if need.asks and need.far else REST_SHARE)
-        elif need.clear and self._hidden:
+        due = full or (ripe and self._grown > REGROWTH_SHARE * budget)
+        goes_back = need.asks and need.far
+        if due and self._epoch(need, keep, ASKED_SHARE if goes_back else REST_SHARE) and goes_back:
+            return
+        if need.clear and self._hidden:
             room = min(RECALL_TOKENS, budget // 4)
-            self._bring_back(need, max(room, budget - self._tokens) if need.asks and need.far else room)
+            self._bring_back(need, max(room, budget - self._tokens) if goes_back else room)
 
     def _after_round(self) -> None:
         """A request can be sent with these results."""
@@ -243,12 +246,9 @@ class Fold:
             self._step(self._question, self._settings.keep_last_turns)
         if self._tokens - self._question_tokens <= max(self._threshold, self._round_threshold):
             return
-        before = self.tally.epochs
         threshold = self._threshold
-        self._epoch(
-            self._need(self._index.query(self._question)), self._settings.keep_last_turns, REST_SHARE, QUOTA_SHARE
-        )
-        if self.tally.epochs == before:
+        need = self._need(self._index.query(self._question))
+        if not self._epoch(need, self._settings.keep_last_turns, REST_SHARE, QUOTA_SHARE):
             self._threshold, self._round_threshold = threshold, self._threshold
 
     @property
@@ -264,7 +264,9 @@ class Fold:
 
     def _need(self, query: Query) -> Need:
         rarity, clear = self._index.rarity(), self._is_clear(query)
-        own = self._index.scores(query)
+        own = self._index.scores(query.weights)
+        best = [(float(own[number]), self._passage(number)) for number in islice(_best(own, LIKE_BEST), LIKE_BEST)]
+        own += self._index.scores(self._index.alike(query, best))
         around = spread(own)
         most, most_around = own.max(initial=0.0) or 1.0, around.max(initial=0.0) or 1.0
         return Need(
@@ -275,7 +277,12 @@ class Fold:
             far=clear and self._goes_back(own, around),
         )
 
-    def _epoch(self, need: Need, keep_turns: int, share: float, most: float = 0.0) -> None:
+    def _passage(self, number: int) -> str:
+        part = next(part for part in self._units[self._owners[number]].parts if number in part.numbers)
+        return part.document.passages[number - part.base]
+
+    def _epoch(self, need: Need, keep_turns: int, share: float, most: float = 0.0) -> bool:
+        """Cut anew, unless hardly less would be sent; whether that was done."""
         settings = self._settings
         found = cut(
             self._units, whole=self._whole(keep_turns), scores=self._scores(need), costs=self._costs,
@@ -283,10 +290,12 @@ class Fold:
             quotas=self._quotas(most - share),
             summarise=lambda digested, room: self.spans.summaries(self._told, digested, room),
         )  # fmt: skip
-        if found.tokens < self._tokens * (1 - LEAST_GAIN):
+        begins = found.tokens < self._tokens * (1 - LEAST_GAIN)
+        if begins:
             self._begin_anew(found)
         slack = max(settings.high_water - 1, LEAST_GAIN) * settings.budget_tokens
         self._threshold = max(settings.high_water * settings.budget_tokens, self._tokens + slack)
+        return begins
 
     def _quotas(self, more: float) -> Quotas:
         """What stays of each level, in so much *more* of the budget; nothing where that's no more."""

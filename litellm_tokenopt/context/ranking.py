@@ -10,8 +10,8 @@ import math
 import re
 import sys
 from array import array
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,11 @@ NEIGHBOUR = 0.8
 
 REACH = 128
 """What comes to a passage from so far away is nothing."""
+
+LIKE_BEST, LIKE_LEAST = 5, 0.5
+"""So many passages that fit a question best, at least half as well as the first, tell what else is looked for: """
+LIKE_TERMS, LIKE_SHARE = 10, 0.3
+"""so many terms that they share, at this part of their weight."""
 
 QUERY_TERMS = 24
 QUERY_CHARS = 4_000
@@ -74,26 +79,50 @@ class Index:
         asks = _ASKING.search(text.strip()) is not None
         known = filter(self._postings.__contains__, set(terms(_ends(text))))
         rarest = sorted((len(self._postings[term]) // _BYTES, term) for term in known)[:QUERY_TERMS]
-        count = len(self._lengths)
-        weights = {term: math.log(1 + (count - hits + 0.5) / (hits + 0.5)) for hits, term in rarest}
+        weights = {term: _idf(hits, len(self._lengths)) for hits, term in rarest}
         return Query(weights, asks, sum(weights.values()))
 
-    def scores(self, query: Query) -> NDArray[np.float64]:
-        """BM25 of each passage, shape (passages,); how often a term occurs inside a passage is not looked at."""
+    def scores(self, idf_of: Mapping[str, float]) -> NDArray[np.float64]:
+        """BM25 of each passage, shape (passages,), for terms that are known, given with their idf.
+
+        How often a term occurs inside a passage is not looked at.
+        """
         import numpy as np
 
         count = len(self._lengths)
         mean = self._total / count if self._total else 1.0
         norms = 1 + _K1 * (1 - _B + _B * np.array(self._lengths, np.float64) / mean)
-        postings = [self._postings[term] for term in query.weights]
+        postings = [self._postings[term] for term in idf_of]
         numbers = np.frombuffer(b"".join(postings), np.uint32).astype(np.intp)
-        weights = np.array([weight * (_K1 + 1) for weight in query.weights.values()])
+        weights = np.array([weight * (_K1 + 1) for weight in idf_of.values()])
         worth = np.repeat(weights, [len(found) // _BYTES for found in postings]) / norms[numbers]
         return np.asarray(np.bincount(numbers, worth, count), np.float64)
+
+    def alike(self, query: Query, best: Sequence[tuple[float, str]]) -> Mapping[str, float]:
+        """The terms that the passages which fit *query* *best*, given with their scores, have in common beyond it.
+
+        So a passage is found that says in other words what they tell of (relevance feedback after Abdul-Jaleel et al.,
+        2004, but a term of one passage alone counts only where no other fits half as well).
+        """
+        near = [(score / best[0][0], set(terms(text))) for score, text in best if score >= LIKE_LEAST * best[0][0]]
+        said: Counter[str] = Counter()
+        for share, found in near:
+            said.update(dict.fromkeys(found - query.weights.keys(), share))
+        least = 1.0 if len(near) > 1 else 0.0
+        common = {
+            term: LIKE_SHARE * _idf(hits, len(self)) * share / len(near)
+            for term, share in said.items()
+            if share > least and (hits := len(self._postings[term]) // _BYTES) > 1
+        }
+        return dict(sorted(common.items(), key=lambda one: (-one[1], one[0]))[:LIKE_TERMS])
 
     def rarity(self) -> float:
         """The idf of a term that stands in one passage alone."""
         return math.log(1 + (len(self) - 0.5) / 1.5) if len(self) else 0.0
+
+
+def _idf(hits: int, count: int) -> float:
+    return math.log(1 + (count - hits + 0.5) / (hits + 0.5))
 
 
 def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:

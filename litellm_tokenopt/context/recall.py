@@ -88,7 +88,7 @@ def _by_relevance(units: Sequence[Unit], numbers: Sequence[int], query: str) -> 
     for unit in units:
         for passage in unit.parts[0].document.passages:
             index.add(passage)
-    scores = spread(index.scores(index.query(query)))
+    scores = spread(index.scores(index.query(query).weights))
     return sorted((number for number in numbers if scores[number] > 0), key=lambda number: (-scores[number], number))
 
 

@@ -195,6 +195,26 @@ async def test_left_out_passages_come_back_at_the_tail_and_stay(stage: ContextSt
     assert later[: len(sent)] == sent
 
 
+@pytest.mark.parametrize("words", [12, 16, 20, 40])
+async def test_each_later_question_gets_what_it_asks_for(words: int) -> None:
+    """Questions far back, one after another: where a new cut would save next to nothing, too, the answer is there."""
+    stage = ContextStage(ContextSettings(budget_tokens=900), NotAsked())
+    messages: list[Body] = []
+    for number, topic in enumerate(TOPICS):
+        told = f"The supplier of {topic} moved: their new contract is CTR-{5000 + 37 * number}, signed by Fergus."
+        messages += [{"role": "user", "content": told}, {"role": "assistant", "content": "Noted for the audit. " * 15}]
+        messages += [
+            {"role": "user", "content": f"Are {TOPICS[number - 8]} in the window?"},
+            {"role": "assistant", "content": "They are, beside the door. " * 12},
+        ]
+    for number, topic in enumerate(TOPICS):
+        messages.append({"role": "user", "content": f"Which contract has the supplier of {topic} since they moved?"})
+        _, sent = await send(stage, messages)
+        contract = f"CTR-{5000 + 37 * number}"
+        assert contract in written(sent[:-1])
+        messages.append({"role": "assistant", "content": f"It is {contract}. " + "It's on the list now. " * words})
+
+
 async def test_tool_results_are_shortened_in_place_as_json() -> None:
     """A result of many rows keeps its call, its id and its form."""
     rows = [{"sku": f"SKU-{n:04d}", "units": n, "aisle": f"A{n % 9}"} for n in range(400)]
