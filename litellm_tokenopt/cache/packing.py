@@ -10,6 +10,9 @@ from .stores import Entry
 
 COMPRESSION_LEVEL = 1
 
+_TOKEN, _COMPRESSED = b"gAAAA", b"x\x01"
+"""What sealed and unsealed entries begin with: Fernet's version, zlib's header at this level."""
+
 
 class Packer:
     """Packs entries as compressed JSON, sealed with *key* (Fernet: AES-128-CBC with HMAC-SHA256) where there is one."""
@@ -37,6 +40,10 @@ class Packer:
         except (zlib.error, ValueError, TypeError, KeyError):
             return None
         return entry if entry.key == key and isinstance(entry.payload, dict) else None
+
+    def is_anothers(self, data: bytes) -> bool:
+        """Whether *data*, which can't be read here, is sealed with another key, or not as ours is."""
+        return data.startswith(_TOKEN) or (self._fernet is not None and data.startswith(_COMPRESSED))
 
     def _opened(self, data: bytes) -> bytes | None:
         if self._fernet is None:

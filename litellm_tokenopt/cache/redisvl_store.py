@@ -253,7 +253,9 @@ class RedisAnswerStore:
         if data is None:
             return None
         entry = self._packer.unpack(key, data)
-        if entry is None:
+        if entry is None and self._packer.is_anothers(data):
+            self._say("sealed", "left an answer in Redis that is sealed with another key, or not at all (key %s)", key)
+        elif entry is None:
             self._say("unreadable", "dropped an unreadable answer from Redis (key %s)", key)
             await self.drop(key)
         return entry
