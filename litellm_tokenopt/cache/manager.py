@@ -22,7 +22,7 @@ from .learner import CheckStats, Learner
 from .normalise import normalise
 from .reading import read
 from .scope import entry_key
-from .stores import AnswerStore, Entry, Hit, Selection
+from .stores import AnswerStore, Entry, Hit, Removals, Selection
 from .verifier import Judgement, RuleVerifier, Verifier
 from .veto import veto
 
@@ -129,6 +129,12 @@ class SemanticCacheManager:
         self._verifier = verifier or RuleVerifier()
         self._clock = clock
         self._reworded: Memo[str, Reworded] = Memo(settings.max_entries_in_process)
+        self._removals = Removals()
+
+    @property
+    def removals(self) -> int:
+        """How often this process was told to remove entries: what `store` takes as *since*."""
+        return self._removals.count
 
     @property
     def answers(self) -> AnswerStore:
@@ -211,13 +217,15 @@ class SemanticCacheManager:
         key: str | None = None,
         situation: str = "",
         seconds: float = 0.0,
+        since: int | None = None,
     ) -> str:
         """Keep *reply* as the answer to *question* for *ttl_seconds* (the setting's where None); returns its key.
 
         *vector* is the question's, where that's known; *model*, *tenant* and *tags* are to find the entry by. The
         answer takes the place of those to almost the same wording. Its time is up to `JITTER` shorter, by its key.
         *key* is one to find it under that isn't its own, *situation* what `similar` may have to compare, *seconds*
-        how long the model took. Raises ValueError where *tags* is one text, and `UnavailableError`.
+        how long the model took. What `invalidate` or `clear` mean in this process, after *since* of them (None: from
+        now on), isn't kept. Raises ValueError where *tags* is one text, and `UnavailableError`.
         """
         if isinstance(tags, str):
             raise ValueError(f"tags is one text: give a list of tags, such as [{tags!r}]")
@@ -230,12 +238,14 @@ class SemanticCacheManager:
             text=reply.text, finish=reply.finish, created=now, model=model, tenant=tenant, tags=tuple(tags),
             situation=situation, seconds=seconds, expires=now + ttl,
         )  # fmt: skip
+        since = self.removals if since is None else since
         # Before anything is waited for: the same question may be on its way already.
-        await self.answers.put(entry, vector, ttl)
-        if vector is None and similar and self.may_be_similar(question):
+        kept = await self._put(entry, vector, ttl, since)
+        if kept and vector is None and similar and self.may_be_similar(question):
             vector = await self._vector(question)
-            if vector is not None:
-                await self.answers.put(entry, vector, ttl)
+            kept = vector is None or await self._put(entry, vector, ttl, since)
+        if not kept:
+            return entry.key
         for other in [] if vector is None else await self._replaced(entry, vector):
             await self.answers.drop(other)
         return entry.key
@@ -258,11 +268,11 @@ class SemanticCacheManager:
         """
         if (key, tag, model, tenant, older_than_seconds) == (None,) * 5:
             raise ValueError("no condition is given: name a key, tag, model, tenant or age, or clear the cache")
-        return await self.answers.remove(self._selection(key, tag, model, tenant, older_than_seconds))
+        return await self._remove(self._selection(key, tag, model, tenant, older_than_seconds))
 
     async def clear(self) -> int:
         """Remove every entry; how many there were. As `invalidate` otherwise."""
-        return await self.answers.remove(Selection())
+        return await self._remove(Selection())
 
     async def entries(
         self,
@@ -330,6 +340,21 @@ class SemanticCacheManager:
     ) -> Selection:
         until = None if older is None else self._clock() - older
         return Selection(key=key, tag=tag, model=model, tenant=tenant, created_until=until)
+
+    async def _remove(self, selection: Selection) -> int:
+        answers = self.answers
+        self._removals.note(selection)
+        return await answers.remove(selection)
+
+    async def _put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl: float, since: int) -> bool:
+        """Keep *entry* unless it was to be removed after *since*, while it was written too; whether it's kept."""
+        if self._removals.meant(entry, since):
+            return False
+        await self.answers.put(entry, vector, ttl)
+        if self._removals.meant(entry, since):
+            await self.answers.drop(entry.key)
+            return False
+        return True
 
     async def _replaced(self, entry: Entry, vector: NDArray[np.float32]) -> list[str]:
         """Keys of the entries for the question of *entry*, worded almost alike, but for the newest one's.

@@ -160,7 +160,7 @@ class CacheStage:
         return StoreReply(
             manager=self._manager, conversations=self._conversations, sorter=self._sorter, request=request,
             scope=scope, conversation=conversation, tenant=tenant_label(request.tenant), kind=found.kind,
-            vector=found.vector,
+            vector=found.vector, since=self._manager.removals,
         )  # fmt: skip
 
     def _failed(self, error: UnavailableError) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -74,6 +76,24 @@ class Selection:
             and (self.tenant is None or set(self.tenant.split()) <= set(entry.tenant.split()))
             and (self.created_until is None or entry.created <= self.created_until)
         )
+
+
+class Removals:
+    """Which entries this process was told to remove, so that none lands that was under way then."""
+
+    def __init__(self) -> None:
+        self._latest: deque[Selection] = deque(maxlen=1_000)
+        self.count = 0
+
+    def note(self, selection: Selection) -> None:
+        """Entries meant by *selection* are about to be removed."""
+        self._latest.append(selection)
+        self.count += 1
+
+    def meant(self, entry: Entry, since: int) -> bool:
+        """Whether *entry* was meant after the first *since* removals; where too many came to know, it was."""
+        new = self.count - since
+        return new > len(self._latest) or any(one.holds(entry) for one in islice(reversed(self._latest), new))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

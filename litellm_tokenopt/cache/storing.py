@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 class StoreReply:
     """The follow-up of a miss: keeps the model's reply under the question that it answers, and ends its `flight`.
 
-    `kind` is the question's, if there was time to tell; `begun` when the request went on to the model. `look` sees the
-    reply then.
+    `kind` is the question's, if there was time to tell; `begun` when the request went on to the model, `since` how many
+    removals there had been. `look` sees the reply then.
     """
 
     manager: SemanticCacheManager
@@ -42,6 +42,7 @@ class StoreReply:
     tenant: str
     kind: Kind | None
     vector: NDArray[np.float32] | None
+    since: int
     flight: Flight | None = None
     look: Callable[[Reply], None] | None = None
     begun: float = field(default_factory=perf_counter)
@@ -83,7 +84,7 @@ class StoreReply:
         options: dict[str, Any] = {
             "ttl_seconds": seconds, "model": self.request.model, "tenant": self.tenant,
             "tags": self.request.controls.tags, "vector": self.vector,
-            "seconds": perf_counter() - self.begun,
+            "seconds": perf_counter() - self.begun, "since": self.since,
         }  # fmt: skip
         if self.conversation is not None and kind != "personal":
             await self.conversations.store(self.conversation, reply, options)

@@ -13,7 +13,7 @@ from litellm_tokenopt.cache.manager import JITTER, SemanticCacheManager, jittere
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
 from litellm_tokenopt.cache.stage import CacheStage
-from litellm_tokenopt.cache.stores import AnswerStore
+from litellm_tokenopt.cache.stores import AnswerStore, Removals, Selection
 from litellm_tokenopt.cache.tiered import TieredAnswerStore
 from litellm_tokenopt.errors import UnavailableError
 from litellm_tokenopt.request import Controls, Tenant
@@ -41,6 +41,53 @@ async def test_invalidate_by_each_condition(cache: SemanticCacheManager, clock: 
     assert await cache.invalidate(older_than_seconds=50) == 0
     clock.seconds += 60
     assert await cache.invalidate(older_than_seconds=50) == 1
+
+
+@pytest.mark.parametrize("tag", ["zoo", "map"])
+async def test_what_is_under_way_does_not_land_after_its_removal(store: AnswerStore, embedder: Any, tag: str) -> None:
+    """An answer that is being stored while it's invalidated is gone as well; others stay."""
+    asked, removed = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        name = embedder.name
+
+        async def embed(self, texts: Any) -> Any:
+            asked.set()
+            await removed.wait()
+            return await embedder.embed(texts)
+
+    cache = SemanticCacheManager(CacheSettings(), store, Slow())
+    storing = asyncio.create_task(cache.store("What is a llama?", "An animal.", tags=["zoo"]))
+    await asked.wait()
+    await cache.invalidate(tag=tag)
+    removed.set()
+    key = await storing
+    assert bool(await cache.entries(key=key)) is (tag == "map")
+
+
+async def test_a_reply_to_what_was_asked_before_a_removal_is_not_kept(
+    cache: SemanticCacheManager, make: SimpleNamespace
+) -> None:
+    """It may be made of what the removal was for; what is asked afterwards is kept."""
+    stage, request = CacheStage(cache), make.request("What is a llama?")
+    for removed in (True, False):
+        verdict = await stage(request)
+        assert isinstance(verdict, Keep)
+        assert verdict.then is not None
+        if removed:
+            await cache.clear()
+        await verdict.then(make.reply("An animal."))
+        assert bool(await cache.entries()) is not removed
+
+
+def test_removals_that_are_too_many_to_know_count(make: SimpleNamespace) -> None:
+    """Of the latest it's told which entries they meant; beyond them they may have meant any."""
+    removals, entry = Removals(), make.entry(tags=("zoo",))
+    removals.note(Selection(tag="zoo"))
+    assert [removals.meant(entry, since) for since in (0, 1)] == [True, False]
+    for _ in range(2_000):
+        removals.note(Selection(tag="map"))
+    assert [removals.meant(entry, since) for since in (1, 1_500)] == [True, False]
 
 
 async def test_invalidate_needs_a_condition(cache: SemanticCacheManager) -> None:
