@@ -8,6 +8,7 @@ is certain; `hints` are numbers about the words, for a trained classifier to wei
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
 
 from .language import is_english
@@ -334,10 +335,11 @@ def surely_stable(question: str) -> bool:
     return _FIXED.search(text) is not None and not any(pattern.search(text) for pattern in (*_BOUND, _EXCHANGED))
 
 
-def hints(question: str) -> list[float]:
-    """What the words of *question* say about its kind, as numbers of about the same size."""
+@lru_cache(maxsize=1_000)
+def hints(question: str) -> tuple[float, ...]:
+    """What the words of *question* say about its kind, as numbers of about the same size; memoised."""
     text = asked_part(question)
-    return [
+    return (
         float(_FRAMED.match(text) is not None),
         float(_TOLD.search(text) is not None),
         float(_DATED.search(text) is not None),
@@ -345,7 +347,7 @@ def hints(question: str) -> list[float]:
         float(text != question.strip()),
         min(len(text.split()), 20) / 10,
         *(float(pattern.search(text) is not None) for pattern in _HINTS),
-    ]
+    )
 
 
 def asked_part(question: str) -> str:

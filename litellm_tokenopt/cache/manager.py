@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 import zlib
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UnavailableError
 from ..memo import Memo
 from ..models.base import Embedder
+from ..models.workers import meanwhile
 from ..request import Reply
 from ..settings import CacheSettings
 from .evidence import Pair
@@ -192,10 +192,10 @@ class SemanticCacheManager:
         answers = self.answers
         if not self.may_be_similar(question):
             return Lookup(reason="miss")
+        meanwhile(read, question)
         vector = (await self.embedder.embed([normalise(question)]))[0]
         candidates = CANDIDATES if accepts is None else SITUATED_CANDIDATES
-        searching = answers.search(scope, vector, candidates, self.settings.threshold - slack)
-        hits, _ = await asyncio.gather(searching, _read_ahead(question))
+        hits = await answers.search(scope, vector, candidates, self.settings.threshold - slack)
         young = [hit for hit in hits if self._young(hit.entry, max_age_seconds)]
         found = await self._chosen(question, young, vector, accepts)
         if found.reworded is not None and accepts is None:
@@ -432,11 +432,6 @@ class SemanticCacheManager:
     def _young(self, entry: Entry, max_age_seconds: float | None) -> bool:
         over = 0 < entry.expires <= self._clock()
         return not over and (max_age_seconds is None or self.age(entry) < max_age_seconds)
-
-
-async def _read_ahead(question: str) -> None:
-    """Read *question* for the verifier's rules, for which there is time while Redis searches."""
-    read(question)
 
 
 def jittered(seconds: float, key: str) -> float:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ModelUnavailable, UnavailableError
 from ..models.base import Embedder
 from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
+from ..models.workers import meanwhile
 from ..request import Message, last_question
 from .kinds import KINDS, Kind, hints, sure_kind, surely_stable
 from .normalise import normalise
+from .reading import read
 from .standing import points_back, split_turn
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class Sorter:
             return sure
         if len(question) > MAX_CHARS or not self._heads or surely_stable(question):
             return "stable"
+        meanwhile(hints, question)
+        meanwhile(read, question)  # for the rules, which come next
         try:
             vector = (await self._embedder.embed([normalise(question)]))[0]
         except UnavailableError:

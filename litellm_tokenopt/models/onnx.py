@@ -17,6 +17,7 @@ from . import packages
 from .export import GRAPH, TOKENIZER, export
 from .files import EXPORT_FILE, ModelFiles, is_exported, read_json
 from .once import Once
+from .pages import large_pages
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def load_graph(folder: Path) -> Graph:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
+    with large_pages():
+        session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
     return Graph(session, tokenizer, facts["dimensions"], facts["max_tokens"] * CHARACTERS_PER_TOKEN)
 
 

@@ -16,6 +16,7 @@ from .export import PAIR_GRAPH, TOKENIZER
 from .files import PAIR_WEIGHTS
 from .once import Once
 from .onnx import OnnxEmbedder
+from .pages import large_pages
 from .pair_input import pair_inputs
 from .workers import Workers
 
@@ -128,6 +129,6 @@ def load_pairs(folder: Path) -> PairGraph:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return PairGraph(
-        onnxruntime.InferenceSession(str(folder / PAIR_GRAPH), options, providers=["CPUExecutionProvider"]), tokenizer
-    )
+    with large_pages():
+        session = onnxruntime.InferenceSession(str(folder / PAIR_GRAPH), options, providers=["CPUExecutionProvider"])
+    return PairGraph(session, tokenizer)

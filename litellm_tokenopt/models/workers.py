@@ -6,7 +6,11 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
+
+BEGUN_SECONDS = 0.001
+"""By then a job has begun: before, the event loop's own work would keep the interpreter from its thread."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,3 +42,8 @@ class Workers:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(cancel_futures=True)
+
+
+def meanwhile(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Have *work*, which remembers what it finds, done on the event loop while a thread is at the caller's next job."""
+    asyncio.get_running_loop().call_later(BEGUN_SECONDS, partial(work, *args, **kwargs))
