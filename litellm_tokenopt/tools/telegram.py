@@ -49,6 +49,18 @@ _RULE = re.compile(
     r" (?:is|are|=|methods?|mode|actions?)\b)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
+_LIMIT = (
+    r"\b(?:over|above|below|beyond|under|past|exceeding|(?:more|less|longer|shorter|older|newer|larger|bigger|smaller"
+    r"|greater|fewer|higher|lower) than) (?:\w+ )?\d"
+)
+_LIMITED = re.compile(_LIMIT, re.IGNORECASE)
+_ACTS = re.compile(
+    rf"{_LIMIT}|\b(?:(?:moved?|moves|goes|go|sent|falls?|fell|reverts?) (?:back )?(?:to|out)|count(?:s|ed)? as"
+    r"|turn(?:s|ed)? into|joins? as|treated as|follows? from|billed|split into|expanded|takes? (?:effect|over)|apply"
+    r"|(?:is|are) (?:stopped|paused|skipped|dropped|hidden|merged|appended|mailed)|(?:gets?|follows?) (?:a|an|the)\b)\b"
+    r"|^(?:if|when|unless|where) [^,]+, ",
+    re.IGNORECASE,
+)
 _FORM_WORDS = (
     r"\b(?:default\w*|formats?|formatted|iso|rfc|utc|timezones?|iana|regex\w*|glob|base64|json|yaml|markdown|html|csv|uuid"
     r"|comma.separated|seconds?|minutes?|hours?|days?|ms|milliseconds?|bytes?|[kmg]b|pixels?|px|percent\w*|degrees|meters"
@@ -223,7 +235,9 @@ def _tool(text: str, known: Set[str], budget: Budget) -> str:
     core = _without_told_tail(_cut(first, budget.first), known)
     room = replace(budget, generous=False)
     telling = [
-        clause for clause in others if weight(clause) > PLAIN and (not _TELLS.match(clause) or _commands(clause))
+        clause
+        for clause in others
+        if weight(clause) > PLAIN and (not _TELLS.match(clause) or _commands(clause) or _LIMITED.search(clause))
     ]
     return "; ".join(filter(None, [core, *_within(room, telling)]))
 
@@ -294,7 +308,7 @@ def _is_form(piece: str) -> bool:
 
 def weight(clause: str) -> int:
     """How much a clause constrains a call: `RULE`, `FORM` or `PLAIN`."""
-    if _RULE.search(clause):
+    if _RULE.search(clause) or _ACTS.search(clause):
         return RULE
     return FORM if _FORM.search(clause) else PLAIN
 

@@ -13,6 +13,12 @@ BUDGET = Budget(first=6, forms=10, rules=18)
 TIGHT = Budget(first=0, forms=3, rules=5, obeys=False, generous=False)
 
 
+def test_what_an_argument_does_at_a_value_stays() -> None:
+    """A condition that changes what is done is a rule, though it names no bound."""
+    said = telegram_argument("Height in pixels. If 0, it follows from the width.", "height resize", (), BUDGET)
+    assert said == "Height in pixels; If 0, it follows from width"
+
+
 @pytest.mark.parametrize(
     ("text", "told", "short"),
     [
@@ -171,6 +177,13 @@ def test_constraints_survive_at_every_level(text: str, name: str, parts: list[st
         ("Invite a guest. Invitations go out at once.", ["Invitations go out at once"]),
         ("Closes the account; requires the admin role", ["requires admin role"]),
         ("Call the guest. Be careful!", ["Be careful"]),
+        ("List the stays. Results over 10,000 rows are cut off without a warning.",
+         ["Results over 10,000 rows are cut off without warning"]),
+        ("Pay the porter. Payments that fall on weekends move to Monday.", ["Payments that fall on weekends move to"]),
+        ("Text the guest. Texts longer than 160 characters are split into several.", ["longer than 160 characters"]),
+        ("Invite a friend. People from outside join as guests.", ["People from outside join as guests"]),
+        ("Wake the boiler. A running cycle is stopped first.", ["running cycle is stopped first"]),
+        ("Convert money. On weekends Friday's rates apply.", ["On weekends Friday's rates apply"]),
         ("Ring the porter. Only ring if the guest has plainly asked for the porter, or if what the guest wants is "
          "nothing that the other tools of this house can bring about by themselves.",
          ["Only ring if guest has plainly asked for porter, or if what guest wants is nothing that other tools"]),
