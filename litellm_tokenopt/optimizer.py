@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -496,7 +497,8 @@ def _stages(
         patience = settings.time_budget_seconds * RANKING_SHARE
         stages.append(ToolsStage(settings.tools, embedder, learning, intents=intents, patience_seconds=patience))
     if settings.prompt.enabled:
-        choosing = PromptStage(settings.prompt, embedder, intents)
+        reach = settings.context.budget_tokens if settings.context.enabled else math.inf
+        choosing = PromptStage(settings.prompt, embedder, intents, reach)
         stages.append(Squeezing(choosing, compressor, settings.prompt.ratios.model_dump()))
     if settings.context.enabled:
         stages.append(ContextStage(settings.context, embedder, rates, summaries))

@@ -1,4 +1,4 @@
-"""Which blocks of a prompt are sent: at a session's start within a budget, later what a question clearly needs."""
+"""Which blocks of a prompt are sent: at a session's start within a budget, later what else fits a question best."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from ..lexical import bm25
 from .governing import Blocks, Standing
-from .outline import Block, Outline, by_section
-from .ranking import FEW_TERMS, Relevance
+from .outline import Block, Outline
+from .ranking import Relevance
 from .words import is_rule, is_strict
 
 Picked: TypeAlias = Blocks
@@ -47,22 +47,9 @@ BROAD_BONUS = 0.6
 
 NOTHING = Standing()
 
-LATE_TOKENS = 1_500
-"""Tokens that may be added before one later question."""
-LATE_SECTIONS = 4
-LATE_SHARE_OF_BEST = 0.6
-LATE_COSINE = 0.5
-LATE_SHARED = 3
-LATE_SHARED_COSINE = 0.2
-"""A later question needs a section that is near its best one in score, and near it in meaning, or somewhat near and
-with so many telling words in common."""
-LATE_SCORE, LATE_FEW = 0.42, 2
-"""Or one that has so much of all that the question says, and so many telling words in common."""
-LATE_GUESS_TOKENS = 300
-"""Where none is clearly needed, the best one may bring so much: questions in words of their own need it, too."""
-LATE_RARE = 2
-LATE_RARE_COSINE = 0.25
-"""It needs its best section also for so many rare words, or for one and some nearness in meaning."""
+ASKED_SECTIONS = 4
+ASKED_COSINE = 0.5
+"""What the model asks for comes from at most so many sections: each has a telling word of it or is so near to it."""
 
 
 @dataclass(slots=True)
@@ -236,14 +223,7 @@ def choose(
         basket.take(group, basket.room)
     _take_rules(basket, core, relevance, int((budget_tokens - RULES_BEYOND_TOKENS) * RULES_SHARE))
     worth = _worth(outline, relevance, BROAD_BONUS if broad else GENERAL_BONUS, standing.liking)
-    best = max(worth, default=0.0) or 1.0
-    order = sorted(range(len(worth)), key=worth.__getitem__, reverse=True)
-    for i in order:
-        if basket.room < LEAST_TOKENS:
-            break
-        share = SECTION_SHARE * max(0.0, worth[i] / best) ** FALLOFF
-        _fill(basket, i, query, min(basket.room, max(LEAST_SECTION_TOKENS, int(budget_tokens * share))))
-        _follow(basket, i, query, min(basket.room, int(budget_tokens * REFERRED_SHARE)))
+    order = _take_best(basket, worth, query, budget_tokens, 0.0)
     _fill_up(basket, order, query)
     return basket.places()
 
@@ -253,21 +233,18 @@ def choose_late(
     relevance: Sequence[Relevance],
     query: Mapping[str, float],
     sent: Picked,
-    room_tokens: int,
+    budget_tokens: int,
     standing: Standing = NOTHING,
 ) -> Picked:
-    """What a later question clearly needs and was not sent yet, in at most *room_tokens*; else a little of what fits
-    best."""
-    basket = _Basket(outline, standing, min(LATE_TOKENS, room_tokens), by_section(sent), said=outline.said(sent))
+    """What fits a later question best, in at most *budget_tokens*, without what was *sent*.
+
+    It's chosen as if nothing were there yet: of what fits best, what is there takes its part of the tokens. Sections
+    that fit half as well as the best one or less don't come late.
+    """
+    basket = _Basket(outline, standing, budget_tokens, said=outline.said(sent))
     for group in standing.wanted:
         basket.take(group, basket.room)
-    order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
-    needed = [i for i in order[:LATE_SECTIONS] if _clearly_needed(relevance[i], relevance[order[0]])]
-    for i in needed:
-        _fill(basket, i, query, basket.room)
-        _follow(basket, i, query, basket.room)
-    if not needed and order and len(query) >= FEW_TERMS:
-        _fill(basket, order[0], query, min(LATE_GUESS_TOKENS, basket.room))
+    _take_best(basket, [one.score for one in relevance], query, budget_tokens, HALF)
     return basket.places() - sent
 
 
@@ -277,8 +254,8 @@ def choose_asked(
     """The best few sections for what the model asks, in at most *room_tokens*; nothing where nothing fits."""
     basket = _Basket(outline, NOTHING, room_tokens)
     order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
-    for i in order[:LATE_SECTIONS]:
-        if relevance[i].shared or relevance[i].cosine >= LATE_COSINE:
+    for i in order[:ASKED_SECTIONS]:
+        if relevance[i].shared or relevance[i].cosine >= ASKED_COSINE:
             _fill(basket, i, query, basket.room)
     return basket.places()
 
@@ -374,6 +351,24 @@ def _worth(outline: Outline, relevance: Sequence[Relevance], bonus: float, likin
     return [one.score + bonus * general + liking.get(i, 0.0) for i, (one, general) in enumerate(general)]
 
 
+def _take_best(
+    basket: _Basket, worth: Sequence[float], query: Mapping[str, float], budget_tokens: int, least: float
+) -> list[int]:
+    """Add the sections of most *worth*, each in a part of *budget_tokens* that falls with it; returns their order.
+
+    None is added that has less than *least* of the best one's worth.
+    """
+    best = max(worth, default=0.0) or 1.0
+    order = sorted(range(len(worth)), key=worth.__getitem__, reverse=True)
+    for i in order:
+        if basket.room < LEAST_TOKENS or worth[i] < least * best:
+            break
+        share = SECTION_SHARE * max(0.0, worth[i] / best) ** FALLOFF
+        _fill(basket, i, query, min(basket.room, max(LEAST_SECTION_TOKENS, int(budget_tokens * share))))
+        _follow(basket, i, query, min(basket.room, int(budget_tokens * REFERRED_SHARE)))
+    return order
+
+
 def _fill(basket: _Basket, section: int, query: Mapping[str, float], room: int) -> None:
     """Add *section* whole, or its most relevant blocks when it's too large."""
     missing = basket.missing(section)
@@ -425,11 +420,3 @@ def _best_blocks(
             chosen |= more
             room -= tokens
     return sorted(chosen)
-
-
-def _clearly_needed(one: Relevance, best: Relevance) -> bool:
-    by_words = one.shared >= LATE_SHARED and one.cosine >= LATE_SHARED_COSINE
-    if one is best and (one.rare >= LATE_RARE or (one.rare and one.cosine >= LATE_RARE_COSINE)):
-        return True
-    near = by_words or one.cosine >= LATE_COSINE or (one.score >= LATE_SCORE and one.shared >= LATE_FEW)
-    return near and one.score >= LATE_SHARE_OF_BEST * best.score

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, TypeAlias
 
@@ -25,10 +25,14 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A user's turn: the index of its first message, and its text. Messages that no reply divides are one turn."""
+    """A user's turn: the index of its first message, and its text. Messages that no reply divides are one turn.
+
+    `chars_before` is the size of all texts before it.
+    """
 
     start: int
     question: str
+    chars_before: int = 0
 
 
 _keys: Memo[tuple[str, ...], str] = Memo(max_entries=64)
@@ -50,17 +54,18 @@ def read_prompt(messages: Sequence[Message]) -> Prompt:
 def read_turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
     """The user's turns, oldest first."""
     turns: list[Turn] = []
-    is_open = False
+    is_open, chars = False, 0
     for i, message in enumerate(messages):
+        text = text_of(message.get("content"))
         if message.get("role") == "user":
-            text = text_of(message.get("content"))
             if is_open:
-                turns[-1] = Turn(turns[-1].start, f"{turns[-1].question}\n{text}")
+                turns[-1] = replace(turns[-1], question=f"{turns[-1].question}\n{text}")
             else:
-                turns.append(Turn(i, text))
+                turns.append(Turn(i, text, chars))
             is_open = True
         elif message.get("role") == "assistant":
             is_open = False
+        chars += len(text)
     return tuple(turns)
 
 

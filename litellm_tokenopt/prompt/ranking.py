@@ -24,14 +24,13 @@ RARE_PART = 12
 class Relevance(NamedTuple):
     """One section's worth for a question.
 
-    `score` ranks the sections of one question; `cosine`, `shared` (distinct terms in common, those that most sections
-    have aside) and `rare` (those that hardly another section has) can be compared between questions.
+    `score` ranks the sections of one question; `cosine` and `shared` (distinct terms in common, those that most
+    sections have aside) can be compared between questions.
     """
 
     score: float
     cosine: float
     shared: int
-    rare: int = 0
 
 
 def readable(question: str) -> str:
@@ -46,6 +45,12 @@ def says_little(question: str) -> bool:
     return len(term_counts(question)) < FEW_TERMS
 
 
+def tells(outline: Outline, text: str) -> bool:
+    """Whether *text* has a rare word of the prompt."""
+    most = max(1, len(outline.sections) // RARE_PART)
+    return any(0 < len(found) <= most for found in outline.index.having(term_counts(text)).values())
+
+
 def rank(
     outline: Outline, question: str, vector: NDArray[np.float32], sections: NDArray[np.float32]
 ) -> tuple[Relevance, ...]:
@@ -58,16 +63,14 @@ def rank(
     by_words = outline.index.bm25(query, having)
     best = max(by_words, default=0.0) or 1.0
     count = len(by_words)
-    shared, few = [0] * count, [0] * count
+    shared = [0] * count
     for found in having.values():
         if len(found) <= max(1, count // TELLING_PART):
-            is_rare = len(found) <= max(1, count // RARE_PART)
             for i in found:
                 shared[i] += 1
-                few[i] += is_rare
     cosines = (sections @ vector).tolist()
     scores = [
         (1 - MEANING_WEIGHT) * words / best + MEANING_WEIGHT * cosine
         for words, cosine in zip(by_words, cosines, strict=True)
     ]
-    return tuple(map(Relevance, scores, cosines, shared, few))
+    return tuple(map(Relevance, scores, cosines, shared))

@@ -1,13 +1,14 @@
 """The stage: send the sections of a long system prompt that the conversation needs.
 
-The prompt is chosen once, for the session's first question, and stays as it is; what a later question clearly
-needs goes in as a short message before that question. All of it is computed anew from the messages of each
+The prompt is chosen once, for the session's first question, and stays as it is; what fits a later question best and
+isn't there goes in as a short message before that question. All of it is computed anew from the messages of each
 request, by folding over the user's turns; memos only save the work.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -28,9 +29,10 @@ from ..tokens import MESSAGE_OVERHEAD, count_text
 from .choice import Core, Picked, choose, choose_asked, choose_late, core_of
 from .coupling import Coupling, couple, coupled
 from .governing import Governed, Standing, govern, standing
+from .leaning import Question, read_questions
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .outline import Outline, outline
-from .ranking import Relevance, rank, readable, says_little
+from .ranking import Relevance, rank, readable, says_little, tells
 from .recall import RecallSections
 from .rendering import REFERENCE, has_left_out, left_out, render
 from .tags import without_tags
@@ -50,6 +52,14 @@ OFF_LOOP_CHARS = 8_000
 
 OFF_LOOP_SECTIONS = 300
 """From more sections of a known prompt, times the new questions, is chosen in a thread: more than about 3 ms."""
+
+CHARS_A_TOKEN = 4
+
+LATE_SHARE = 0.3
+"""Of the budget, as much again may be added for each later question."""
+
+ABOUT_TOKENS = 30
+"""Set aside for what stands around an addition."""
 
 LEFT_OUT_TOKENS = 150
 """Set aside for the line that names what is left out."""
@@ -78,16 +88,15 @@ class _Addition:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A question, a digest of the task and all questions up to it, its relevance to each section, and what stands."""
+    """A question, its relevance to each section, and what stands."""
 
-    text: str
-    key: str
+    question: Question
     relevance: tuple[Relevance, ...]
     standing: Standing
 
     @property
     def query(self) -> dict[str, float]:
-        return dict.fromkeys(term_counts(self.text), 1.0)
+        return dict.fromkeys(term_counts(self.question.text), 1.0)
 
 
 class Intents(Protocol):
@@ -135,15 +144,22 @@ class PromptStage:
     """Sends a system prompt's sections within `budget_tokens`, and others when a later question needs them.
 
     System messages that carry the caller's ``cache_control`` mark are left alone, with all that stands before; so is
-    every prompt when there is no embedding model. *intents* makes what tells kinds of tasks, for users' modules.
+    every prompt when there is no embedding model. *intents* makes what tells kinds of tasks, for users' modules. Of a
+    conversation a later stage may shorten what lies more than *reach_tokens* back: what was added there is added again
+    when it's asked for.
     """
 
     name = "prompt"
 
     def __init__(
-        self, settings: PromptSettings, embedder: Embedder, intents: Callable[[], Intents] | None = None
+        self,
+        settings: PromptSettings,
+        embedder: Embedder,
+        intents: Callable[[], Intents] | None = None,
+        reach_tokens: float = math.inf,
     ) -> None:
         self._settings = settings
+        self._reach_chars = reach_tokens * CHARS_A_TOKEN
         self._embedder = embedder
         self._make_intents = intents
         self._intents: Intents | None = None
@@ -176,7 +192,7 @@ class PromptStage:
             return Keep("small") if tokens < self._settings.min_tokens else self._tidy(request, prompt, read.outline)
         task = self._task(request, prompt, read)
         try:
-            choice, additions = await self._fold(task, [readable(turn.question) for turn in turns])
+            choice, additions = await self._fold(task, read_questions(turns, self._reach_chars))
         except ModelUnavailable:
             return Keep("no_model")
         detail = _detail(read.outline, choice, additions)
@@ -225,15 +241,17 @@ class PromptStage:
         self._reads.put(prompt.key, found)
         return found
 
-    async def _fold(self, task: _Task, questions: Sequence[str]) -> tuple[_Choice, Sequence[_Addition]]:
+    async def _fold(self, task: _Task, questions: Sequence[Question]) -> tuple[_Choice, Sequence[_Addition]]:
         """What the first of *questions* decides, and what each later one adds."""
-        keys = list(accumulate(questions, digest, initial=task.key))[1:]
+        said = (digest(question.text, str(question.standing)) for question in questions)
+        keys = list(accumulate(said, digest, initial=task.key))[1:]
         choice = self._choices.get(keys[0])
         additions = [known for key in keys[1:] if (known := self._additions.get(key)) is not None]
         if choice is not None and len(additions) == len(keys) - 1:
             return choice, additions
         seen = task.prompt.key in self._vectors
-        told = _Told(*await self._embedded(task, questions), await self._kinds(task, questions))
+        texts = [question.text for question in questions]
+        told = _Told(*await self._embedded(task, texts), await self._kinds(task, texts))
         decide = partial(self._decide, task, questions, keys, told)
         new = len(keys) - len(additions) - (choice is not None)
         off_loop = not seen or new * len(task.read.outline.sections) > OFF_LOOP_SECTIONS
@@ -257,15 +275,18 @@ class PromptStage:
         return [intent.all for intent in await self._intents.classify(questions)]
 
     def _decide(
-        self, task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told
+        self, task: _Task, questions: Sequence[Question], keys: Sequence[str], told: _Told
     ) -> tuple[_Choice, Sequence[_Addition]]:
-        asked = partial(_ask, task, questions, keys, told)
+        asked = partial(_ask, task, questions, told)
         choice = self._choices.get(keys[0]) or self._first(task, asked(0, frozenset()))
         self._choices.put(keys[0], choice)
         sent, room = choice.picked, choice.saved_tokens - _least_saved(task.read)
-        additions = []
+        additions: list[_Addition] = []
         for turn, key in enumerate(keys[1:], start=1):
-            addition = self._additions.get(key) or _add(task.read.outline, asked(turn, sent), sent, room)
+            there = additions[max(0, questions[turn].standing - 1) :]
+            most = min(room, int(LATE_SHARE * task.budget_tokens))
+            stands = choice.picked.union(*(one.picked for one in there))
+            addition = self._additions.get(key) or _add(task.read.outline, asked(turn, sent), stands, most)
             self._additions.put(key, addition)
             sent, room = sent | addition.picked, room - addition.tokens
             additions.append(addition)
@@ -279,7 +300,7 @@ class PromptStage:
             asked.query,
             budget_tokens=max(1, task.budget_tokens - LEFT_OUT_TOKENS),
             always_include=task.always_include,
-            broad=says_little(asked.text),
+            broad=says_little(asked.question.text),
             standing=asked.standing,
         )
         texts = _texts(outline, picked, len(texts_before))
@@ -310,23 +331,23 @@ def _best_sections(found: Outline, query: str, vectors: NDArray[np.float32]) -> 
     return without_tags(render(found, choose_asked(found, relevance, asked, RECALLED_TOKENS))).rstrip()
 
 
-def _ask(task: _Task, questions: Sequence[str], keys: Sequence[str], told: _Told, turn: int, sent: Picked) -> _Asked:
+def _ask(task: _Task, questions: Sequence[Question], told: _Told, turn: int, sent: Picked) -> _Asked:
     """The question of *turn* with its relevance, and what stands by it beside what was *sent*."""
-    relevance = rank(task.read.outline, questions[turn], told.questions[turn], told.sections)
+    relevance = rank(task.read.outline, questions[turn].text, told.questions[turn], told.sections)
     worth = [one.score for one in relevance]
-    ruled = standing(task.read.governed, questions[turn], told.intents[turn], task.sent, worth, sent)
+    ruled = standing(task.read.governed, questions[turn].text, told.intents[turn], task.sent, worth, sent)
     ruled = coupled(ruled, task.coupling, task.sent, task.read.outline, relevance)
-    return _Asked(questions[turn], keys[turn], relevance, ruled)
+    return _Asked(questions[turn], relevance, ruled)
 
 
-def _add(found: Outline, asked: _Asked, sent: Picked, room_tokens: int) -> _Addition:
-    """What a later question clearly needs beside what was *sent*, within *room_tokens*."""
-    if says_little(asked.text) and not any(one.rare for one in asked.relevance):
+def _add(found: Outline, asked: _Asked, stands: Picked, most_tokens: int) -> _Addition:
+    """What of all that fits a later question best is not there (*stands*), in at most *most_tokens*."""
+    if says_little(asked.question.own) and not tells(found, asked.question.own):
         return _Addition()
-    picked = choose_late(found, asked.relevance, asked.query, sent, room_tokens, asked.standing)
+    picked = choose_late(found, asked.relevance, asked.query, stands, most_tokens - ABOUT_TOKENS, asked.standing)
     text = f"{REFERENCE}{render(found, picked).rstrip()}" if picked else ""
     tokens = MESSAGE_OVERHEAD + count_text(text) if text else 0
-    return _Addition(picked, text, tokens) if tokens <= room_tokens else _Addition()
+    return _Addition(picked, text, tokens) if tokens <= most_tokens else _Addition()
 
 
 def _texts(found: Outline, picked: Picked, count: int) -> tuple[str, ...]:

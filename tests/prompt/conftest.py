@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -68,8 +69,8 @@ def prompt() -> str:
 def make_stage() -> Callable[..., PromptStage]:
     """A stage with a budget of 600 tokens, unless told otherwise."""
 
-    def make(**settings: object) -> PromptStage:
+    def make(*, reach_tokens: float = math.inf, **settings: object) -> PromptStage:
         values = {"budget_tokens": 600, "min_tokens": 500, **settings}
-        return PromptStage(PromptSettings.model_validate(values), HashedWords())
+        return PromptStage(PromptSettings.model_validate(values), HashedWords(), reach_tokens=reach_tokens)
 
     return make

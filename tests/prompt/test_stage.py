@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from support.counting import count_request
 
 from litellm_tokenopt.errors import ModelUnavailable
-from litellm_tokenopt.lexical import term_counts
 from litellm_tokenopt.prompt import PromptStage
-from litellm_tokenopt.prompt.choice import LATE_GUESS_TOKENS, choose_late
+from litellm_tokenopt.prompt.choice import choose_late
 from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.ranking import Relevance
 from litellm_tokenopt.prompt.rendering import LEFT_OUT, LIST_TOKENS, REFERENCE
@@ -208,32 +207,52 @@ async def test_rare_words_bring_the_section_that_has_them(make_stage: Make, prom
     assert ("courier Orlik" if "Orlik" in question else "zips of one year") in added
 
 
-@pytest.mark.parametrize(
-    ("score", "shared", "added"), [(0.5, 2, True), (0.5, 1, False), (0.3, 2, False)], ids=["much", "one word", "little"]
-)
-def test_two_common_words_of_much_of_the_question_bring_a_section(
-    prompt: str, score: float, shared: int, added: bool
-) -> None:
-    """A section that has most of what a later question says comes also where no word of it is rare."""
-    found = outline([prompt])
-    nothing = Relevance(score=0.1, cosine=0.0, shared=0, rare=0)
-    refunds = next(i for i, label in enumerate(found.labels) if "Refunds" in label)
-    relevance = [nothing] * len(found.profiles)
-    relevance[refunds] = Relevance(score=score, cosine=0.1, shared=shared, rare=0)
-    picked = choose_late(found, relevance, {"refund": 1.0}, frozenset(), 2_000)
-    assert ({section for section, _ in picked} == {refunds}) is added
+async def test_a_question_in_other_words_brings_what_fits_it_best(make_stage: Make, prompt: str) -> None:
+    """Also where it shares but a word with the section that it needs."""
+    request = chat(
+        system(prompt), user(CHART), reply(), user("A customer wants somebody to mend broken zips for nothing")
+    )
+    assert "zips of one year" in "".join(references(changed(await make_stage()(request))))
 
 
-@pytest.mark.parametrize(("words", "added"), [("money for tent poles back", True), ("go on", False)])
-def test_a_question_in_words_of_its_own_brings_a_little_of_what_fits_best(prompt: str, words: str, added: bool) -> None:
-    """Where nothing is clearly needed, the best section brings some of its blocks; a word or two bring nothing."""
+@pytest.mark.parametrize("there", [False, True], ids=["nothing there", "the best one there"])
+def test_what_is_there_takes_its_part(prompt: str, there: bool) -> None:
+    """Late sections are chosen as if none were there; where those that fit best are, little or nothing comes."""
     found = outline([prompt])
     refunds = next(i for i, label in enumerate(found.labels) if "Refunds" in label)
-    relevance = [Relevance(score=0.05, cosine=0.1, shared=0, rare=0)] * len(found.profiles)
-    relevance[refunds] = Relevance(score=0.2, cosine=0.3, shared=0, rare=0)
-    picked = choose_late(found, relevance, term_counts(words), frozenset(), 2_000)
-    assert ({section for section, _ in picked} == {refunds}) is added
-    assert sum(found.profiles[i].blocks[b].tokens for i, b in picked) <= LATE_GUESS_TOKENS
+    blocks = frozenset((refunds, b) for b in range(len(found.profiles[refunds].blocks)))
+    relevance = [Relevance(score=0.1, cosine=0.1, shared=0)] * len(found.profiles)
+    relevance[refunds] = Relevance(score=0.5, cosine=0.5, shared=2)
+    assert choose_late(found, relevance, {"refund": 1.0}, blocks if there else frozenset(), 2_000) == (
+        frozenset() if there else blocks
+    )
+
+
+async def test_a_turn_that_leans_is_read_with_its_question(make_stage: Make, prompt: str) -> None:
+    """A follow-up brings what its question needs beside it, and none that points back brings anything by itself."""
+    before = [system(prompt), user(REFUND), reply(), user(COURIER), reply()]
+    asked = references(changed(await make_stage()(chat(*before))))
+    for follow_up in ("Yes, please do it.", "ok", "And then?", ""):
+        assert references(changed(await make_stage()(chat(*before, user(follow_up))))) == asked
+
+
+async def test_a_tool_loop_adds_nothing(make_stage: Make, prompt: str) -> None:
+    """Between a question and the next one, calls and their results change nothing of what is sent."""
+    messages = [system(prompt), user(REFUND), reply(), user(CHART)]
+    asked = changed(await make_stage()(chat(*messages))).messages
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    loop = [{"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "1", "content": COURIER}]  # fmt: skip
+    assert changed(await make_stage()(chat(*messages, *loop))).messages == (*asked, *loop)
+
+
+@pytest.mark.parametrize(("reach_tokens", "times"), [(100, 2), (10_000, 1)])
+async def test_what_lies_far_back_is_added_again(make_stage: Make, prompt: str, reach_tokens: int, times: int) -> None:
+    """What was added so far back that a later stage may have cut it comes again when it's asked for."""
+    stage = make_stage(reach_tokens=reach_tokens)
+    messages = [system(prompt), user(REFUND), reply(), user(CHART), reply("word " * 400), user(CHART + " Again.")]
+    first, both = [references(changed(await stage(chat(*messages[:n])))) for n in (4, 6)]
+    assert both == first * times
 
 
 THINGS = "address birthday contract passport salary password vote garage car order key tax debt".split()
