@@ -143,22 +143,32 @@ class Flights:
         try:
             async with asyncio.timeout(self.seconds):
                 ending = await self._seen_to_end(flight.key)
-        except (TimeoutError, UnavailableError) as error:
-            logger.debug("no answer from another process: %s", error or "too late")
+        except TimeoutError:
+            logger.debug("no answer from another process: too late")
+        except UnavailableError as error:
+            logger.debug("no answer from another process: %s", error)
+            ending = "lost"
         finally:
             self._finish(flight, ending)
 
     async def _seen_to_end(self, key: str) -> Ending:
         assert self._locks is not None
-        pause = FIRST_PAUSE_SECONDS
+        now = asyncio.get_running_loop().time
+        pause, heard = FIRST_PAUSE_SECONDS, now()
         while True:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            holder = await self._locks.holder(key)
+            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+            try:
+                holder = await self._locks.holder(key)
+            except UnavailableError:
+                if now() > heard + LEASE_SECONDS:
+                    raise
+                continue  # a busy server; whoever leads is at work all the same
+            heard = now()
             if holder is None:
                 return "stored"  # or lost: whoever waits looks
             if holder == REFUSED:
                 return "refused"
-            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
     async def _tell(self, locks: SharedLocks, flight: Flight, ending: Ending) -> None:
         try:

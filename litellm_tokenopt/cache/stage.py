@@ -42,9 +42,9 @@ class CacheStage:
     """Answers a question that was answered before; else has the model's reply stored.
 
     Reasons: ``exact``, ``semantic`` and ``shared`` (*flights*: somebody else was asking at the same time) for answers;
-    ``miss``, ``veto:…`` and ``skip:…`` for requests that go on, and ``error:timeout`` where no like question was found
-    within *similar_seconds* (a model may have to be loaded, many may ask at once). The literal repeat has the store's
-    own time, which counts, and the reply is stored in any case.
+    ``miss``, ``veto:…`` and ``skip:…`` for requests that go on, and ``error:timeout`` where neither the question nor
+    one like it was found within *similar_seconds* (a model may have to be loaded, many may ask at once). Such a
+    request is a miss as others are: it waits for identical ones, and its reply is stored.
     """
 
     name = "cache"
@@ -113,22 +113,23 @@ class CacheStage:
     async def _found(self, request: ChatRequest, scope: Scope, conversation: Conversation | None) -> Lookup:
         age, now = request.controls.max_age_seconds, asyncio.get_running_loop().time
         until = None if self._similar_seconds is None else now() + self._similar_seconds
-        found = await self._manager.exact(scope.question, scope=scope.id, max_age_seconds=age)
-        if found.entry is not None or not scope.similar:
-            return found
         clock = asyncio.timeout_at(until)
         try:
-            async with clock, self._turns.turn():
-                kind = await self._sorter.kind_of_last(request.messages)
-                if self._kept(request, kind) <= 0:
-                    return replace(found, kind=kind)
-                # A personal question is about its very conversation.
-                matched = None if kind == "personal" else conversation
-                return replace(await self._like(scope, matched, age), kind=kind)
+            async with clock:
+                found = await self._manager.exact(scope.question, scope=scope.id, max_age_seconds=age)
+                if found.entry is not None or not scope.similar:
+                    return found
+                async with self._turns.turn():
+                    kind = await self._sorter.kind_of_last(request.messages)
+                    if self._kept(request, kind) <= 0:
+                        return replace(found, kind=kind)
+                    # A personal question is about its very conversation.
+                    matched = None if kind == "personal" else conversation
+                    return replace(await self._like(scope, matched, age), kind=kind)
         except TimeoutError:
             if not clock.expired():
                 raise
-            self._say("timeout", "no time to look for questions alike; said once, counted each time")
+            self._say("timeout", "no time to look a question up; said once, counted each time")
             return Lookup(reason="error:timeout")
 
     async def _like(self, scope: Scope, conversation: Conversation | None, max_age_seconds: float | None) -> Lookup:

@@ -20,6 +20,7 @@ from litellm_tokenopt.cache.scope import scope_of
 from litellm_tokenopt.cache.stage import CacheStage
 from litellm_tokenopt.cache.stores import Entry
 from litellm_tokenopt.cache.tiered import TieredAnswerStore
+from litellm_tokenopt.errors import RedisUnavailable
 from litellm_tokenopt.pipeline import Pipeline
 from litellm_tokenopt.redis.locks import RedisLocks
 from litellm_tokenopt.redis.pool import RedisPool
@@ -338,3 +339,31 @@ async def test_who_leads_does_not_wait_for_a_slow_redis(
     assert sorted(await worker.ask_often(10)) == ["miss"] + ["shared"] * 9
     assert model.calls == 1
     await worker.flights.aclose()
+
+
+class BusyRedis(SlowRedis):
+    """Another process holds the lock; the server answers who it is only after so many *silences*."""
+
+    def __init__(self, silences: int) -> None:
+        super().__init__()
+        self.silences = silences
+
+    async def take(self, key: str, token: str, seconds: float) -> bool:
+        return False
+
+    async def holder(self, key: str) -> str | None:
+        self.silences -= 1
+        if self.silences >= 0:
+            raise RedisUnavailable("no answer in time")
+        return None
+
+
+@pytest.mark.parametrize(("silences", "ending"), [(3, "stored"), (10**9, "lost")])
+async def test_another_process_is_waited_for_while_redis_is_busy(
+    silences: int, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that fails isn't the end of its call; when all fail for as long as its lock lasts, this process calls."""
+    monkeypatch.setattr("litellm_tokenopt.cache.flights.LEASE_SECONDS", 0.3)
+    flights = Flights(10, BusyRedis(silences))
+    assert await flights.start("key") is None
+    assert await flights.wait("key", 5) == ending

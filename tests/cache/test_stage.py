@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from litellm_tokenopt.cache.flights import Flights
 from litellm_tokenopt.cache.manager import SIMILAR_MAX_CHARS, SemanticCacheManager
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
@@ -17,7 +18,7 @@ from litellm_tokenopt.cache.stores import Entry, Hit
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.request import ChatRequest, Controls, Tenant
 from litellm_tokenopt.settings import CacheSettings, RedisSettings
-from litellm_tokenopt.stage import Answer, Keep, Stage, Verdict
+from litellm_tokenopt.stage import Answer, Keep, Stage, Verdict, Wait
 
 
 class Cache:
@@ -87,6 +88,29 @@ async def test_a_cold_model_costs_no_answer(make: SimpleNamespace, clock: Any, c
     assert (await stage(make.request("What is a poodle?"))).reason == "error:timeout"
     assert len(caplog.records) == 1
     storing.cancel()
+
+
+class StuckStore(MemoryAnswerStore):
+    """Looks nothing up in time."""
+
+    async def get_exact(self, key: str) -> Entry | None:
+        await asyncio.sleep(60)
+        return None
+
+
+async def test_a_slow_look_up_costs_no_answer(
+    make: SimpleNamespace, embedder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the store is too slow, the request is a miss like others: its reply is kept, and identical ones wait."""
+    monkeypatch.setattr("litellm_tokenopt.cache.sharing.LOOK_SECONDS", 0.05)
+    manager = SemanticCacheManager(CacheSettings(), StuckStore(100), embedder)
+    stage = CacheStage(manager, Flights(10), similar_seconds=0.05)
+    verdict = await stage(make.request())
+    assert isinstance(verdict, Keep)
+    assert verdict.reason == "error:timeout"
+    assert isinstance(await stage(make.request()), Wait)
+    assert verdict.then is not None
+    verdict.then.abandon()
 
 
 class CountingStore(MemoryAnswerStore):
