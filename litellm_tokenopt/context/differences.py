@@ -2,14 +2,12 @@
 
 The earlier one stands before it in the same request, and is named by the call that it answers, so nothing is lost: a
 record that comes back from a write is its last full reading and the members that changed, a file that is read again the
-lines that are others now, and another record of the same kind its own values in the order of the earlier one's keys
-(`following`). What a message becomes depends on it and the messages before it alone.
+lines that are others now. What a message becomes depends on it and the messages before it alone.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,33 +17,27 @@ from itertools import islice, takewhile
 from ..memo import Memo
 from ..request import OWN_TOOL_PREFIX, Message, digest, is_text_part, text_of, tool_calls
 from ..tokens import count_text
-from .following import following, names_in
-from .marks import KEYS_AS, SAME, SAME_RECORD, is_difference, is_own
+from .marks import SAME, SAME_RECORD, is_difference, is_own
 from .records import is_json, values_of
 from .units import is_untouchable
 
 LEAST_CHARS = 200
 """Shorter results are sent as they are."""
 
-MOST_OF_LINES, MOST_OF_RECORD, MOST_OF_KEYS = 0.5, 0.6, 0.85
-"""Of the tokens of what it stands for a difference has at most this part, of lines or of members, and values without
-their keys that one: they're harder to read."""
+MOST_OF_LINES, MOST_OF_RECORD = 0.5, 0.6
+"""Of the tokens of what it stands for a difference has at most this part, of lines or of members: it's
+harder to read."""
 
 ALIKE_SHARE = 0.5
-"""So much of a result, in characters or in keys, must stand in another one too before they are compared."""
+"""So much of a result, in characters, must stand in another one too before they are compared."""
 
 LOOKED_BACK, COMPARED = 24, 2
 """Of so many results before it, a result is compared with those that share most with it."""
-
-OFTEN = 3
-"""A record in which its keys, each so many times, take too small a part isn't told by its values: tables are such."""
 
 LEAF_CHARS = 60
 ARGUMENT_CHARS, CALL_CHARS = 48, 120
 BUT = ", but for these lines"
 _IN_PATHS = frozenset('.[]"')
-_IN_TABLE = re.compile(r'["\].](?:rows|groups|columns|all_rows)[."\[]')
-"""A path into a table: nobody knows it where the table's columns were left out."""
 
 _pieces: Memo[str, Mapping[str, int]] = Memo(max_entries=4_000)
 _told: Memo[str, str] = Memo(max_entries=20_000)
@@ -69,49 +61,42 @@ def new_chars(messages: Sequence[Message]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """A result that others may name: its call, its tool, its text, and whether it's sent with its keys."""
+    """A result that others may name: its call and its text."""
 
     call: str
-    tool: str
     text: str
-    keyed: bool
 
 
 class _Teller:
     """Goes through a conversation from its beginning.
 
-    `said` has the last result of each call that was not told by its difference, latest last; `keyed` by tool the call
-    of the last one that was sent with its keys.
+    `said` has the last result of each call that was not told by its difference, latest last.
     """
 
     def __init__(self) -> None:
         self._said: dict[str, _Said] = {}
-        self._keyed: dict[str, str] = {}
-        self._calls: dict[str, tuple[str, str]] = {}
+        self._calls: dict[str, str] = {}
         self._key = ""
 
     def told(self, message: Message, may_change: bool) -> Message:
         if message.get("role") != "tool":
             calls = tool_calls(message)
-            self._calls.update((call_id, (name, named(name, arguments))) for call_id, name, arguments in calls)
+            self._calls.update((call_id, named(name, arguments)) for call_id, name, arguments in calls)
             return message
-        tool, call = self._calls.get(str(message.get("tool_call_id") or ""), ("", ""))
+        call = self._calls.get(str(message.get("tool_call_id") or ""), "")
         text = _only_text(message)
         if not call or call.startswith(OWN_TOOL_PREFIX) or is_difference(message):
             return message
         self._key = digest(self._key, call, text, str(may_change))
         if is_own(message) or not text:
-            self._keyed.pop(tool, None)  # nobody is to look for keys in what is shortened, or in parts
             return message
         may_change = may_change and len(text) >= LEAST_CHARS and not is_untouchable(message)
         shorter = _told.get_or(self._key, lambda: self._shortest(text)) if may_change else ""
-        if not shorter.startswith((SAME, SAME_RECORD)):
-            self._remember(_Said(call, tool, text, not shorter))
+        if not shorter:
+            self._remember(_Said(call, text))
         return _with_text(message, shorter) if shorter else message
 
     def _remember(self, said: _Said) -> None:
-        if said.keyed and _has_keys(said.text):
-            self._keyed[said.tool] = said.call
         self._said.pop(said.call, None)
         if len(said.text) >= LEAST_CHARS:
             self._said[said.call] = said
@@ -119,31 +104,17 @@ class _Teller:
     def _shortest(self, text: str) -> str:
         """*text* told by one of the results before it; empty where it stays."""
         latest = list(islice(reversed(self._said.values()), LOOKED_BACK))
-        whole = count_text(text)
-        most_changed = MOST_OF_RECORD if _is_record(text) else MOST_OF_LINES
-        told = dict.fromkeys(self._differences(text, latest), most_changed)
-        told |= dict.fromkeys(self._by_keys(text, latest), MOST_OF_KEYS)
-        fitting = [one for one, most in told.items() if count_text(one) <= most * whole]
-        return min(fitting, key=count_text, default="")
+        most = count_text(text) * (MOST_OF_RECORD if _is_record(text) else MOST_OF_LINES)
+        shortest = min(filter(None, _differences(text, latest)), key=count_text, default="")
+        return shortest if count_text(shortest) <= most else ""
 
-    def _differences(self, text: str, latest: Sequence[_Said]) -> Iterator[str]:
-        pieces = pieces_of(text)
-        least = ALIKE_SHARE * sum(pieces.values())
-        for base in _nearest([(_shared(pieces, pieces_of(one.text)), one) for one in latest], least):
-            told = difference(base.call, base.text, text)
-            if base.keyed or not _IN_TABLE.search(told):
-                yield told
 
-    def _by_keys(self, text: str, latest: Sequence[_Said]) -> Iterator[str]:
-        """*text* as its own values, by the keys of the result that shares most of them and has them in this way."""
-        names = names_in(text) if _is_record(text) else frozenset()
-        if OFTEN * sum(len(name) + len('"":') for name in names) < (1 - MOST_OF_KEYS) * len(text):
-            return
-        shared = [(len(names & names_in(one.text)), one) for one in latest if one.keyed and _is_record(one.text)]
-        told = ((base, following(base.text, text)) for base in _nearest(shared, max(1, ALIKE_SHARE * len(names))))
-        for base, values in islice(filter(lambda one: one[1], told), 1):
-            is_last = self._keyed.get(base.tool) == base.call
-            yield f"{_keys_head(_last(base.tool) if is_last else base.call)},{values}}}"
+def _differences(text: str, latest: Sequence[_Said]) -> Iterator[str]:
+    """*text* told by each of *latest* that shares most with it."""
+    pieces = pieces_of(text)
+    least = ALIKE_SHARE * sum(pieces.values())
+    for base in _nearest([(_shared(pieces, pieces_of(one.text)), one) for one in latest], least):
+        yield difference(base.call, base.text, text)
 
 
 def _nearest(shared: Sequence[tuple[float, _Said]], least: float) -> Iterator[_Said]:
@@ -201,10 +172,6 @@ def _pieces_in(text: str) -> Iterator[str]:
     return _leaves(text.strip()) if _is_record(text) else iter(text.split("\n"))
 
 
-def _has_keys(text: str) -> bool:
-    return '":' in text and text[:1] in ("{", "[")
-
-
 def _is_record(text: str) -> bool:
     """Whether it's JSON in one line; in several lines it's a text like others, whose layout may matter."""
     return "\n" not in text and _records.get_or(text, lambda: is_json(text))
@@ -250,21 +217,13 @@ def _of_records(call: str, base: str, text: str) -> str:
     return f"{_record_head(call)}{but if changes.now else ''}{without if changes.gone else ''}}}"
 
 
-def heads_of(tool: str, call: str) -> tuple[str, ...]:
+def heads_of(call: str) -> tuple[str, ...]:
     """What a result begins with that is told by a result of this call."""
-    return f"{SAME}{call}]", f"{SAME}{call}{BUT}]", _record_head(call), _keys_head(call), _keys_head(_last(tool))
+    return f"{SAME}{call}]", f"{SAME}{call}{BUT}]", _record_head(call)
 
 
 def _record_head(call: str) -> str:
     return f"{SAME_RECORD}{_quoted(call)[1:]}"
-
-
-def _keys_head(base: str) -> str:
-    return f"{KEYS_AS}{_quoted(base)[1:]}"
-
-
-def _last(tool: str) -> str:
-    return f"last {tool} with keys"
 
 
 def _quoted(text: str) -> str:

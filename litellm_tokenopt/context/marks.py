@@ -11,9 +11,8 @@ from ..request import Message, text_of
 DIGEST_HEAD = "[Earlier in this conversation, shortened; […] stands for what was left out]"
 RECALL_HEAD = "[From earlier in this conversation, for the next question]"
 
-SAME, SAME_RECORD, KEYS_AS = "[Same as the last full result of ", '{"same_as":"last full ', '{"keys_as":"'
-"""What a result begins with that is told by an earlier one: by the lines, or members, in which it differs, or by its
-own values in the order of the other's keys."""
+SAME, SAME_RECORD = "[Same as the last full result of ", '{"same_as":"last full '
+"""What a result begins with that is told by an earlier one: by the lines, or members, in which it differs."""
 
 _LEFT_OUT = re.compile(r"\[… (?:m(\d+): )?[\d,]+ tokens left out(?:: [\d,]+ \w+)?\]")
 
@@ -88,4 +87,4 @@ def is_own(message: Message) -> bool:
 
 def is_difference(message: Message) -> bool:
     """Whether it's a result that the stage told by an earlier one, or looks like one."""
-    return message.get("role") == "tool" and text_of(message.get("content")).startswith((SAME, SAME_RECORD, KEYS_AS))
+    return message.get("role") == "tool" and text_of(message.get("content")).startswith((SAME, SAME_RECORD))

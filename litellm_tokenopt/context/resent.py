@@ -33,5 +33,5 @@ def _is_told(messages: Sequence[Message], place: int) -> bool:
     before = messages[:place]
     full = {one.get("tool_call_id") for one in before if one.get("role") == "tool" and not is_difference(one)}
     made = (call for message in before for call in tool_calls(message))
-    heads = (heads_of(tool, named(tool, arguments)) for call_id, tool, arguments in made if call_id in full)
+    heads = (heads_of(named(tool, arguments)) for call_id, tool, arguments in made if call_id in full)
     return any(map(text.startswith, heads)) and (text.startswith(SAME) or ("\n" not in text and is_json(text)))

@@ -42,15 +42,6 @@ def parsed(text: str) -> Value:
     return _decoder.decode(text)
 
 
-def written(value: Value) -> str:
-    """*value* without white space between its parts."""
-    if isinstance(value, Number):
-        return value
-    if isinstance(value, Members):
-        return object_of((key, written(item)) for key, item in value)
-    return list_of(map(written, value)) if isinstance(value, list) else quoted(value)
-
-
 def sendable(text: str) -> str:
     """*text* with half characters as escapes: no text that is sent may hold them."""
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

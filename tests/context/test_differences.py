@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.differences import lines_undone, resolved, undone
+from support.differences import lines_undone, undone
 
 from litellm_tokenopt.context.condensing import condensed
 from litellm_tokenopt.context.differences import difference, differing, named
@@ -64,59 +64,11 @@ def test_a_file_that_is_read_again_is_said_by_its_changed_lines() -> None:
     assert sent[5]["content"] == "[Same as the last full result of cat()]"
 
 
-def another(**changes: Any) -> dict[str, Any]:
-    """An order with other values under the same keys."""
-    return {key: value if key == "payments" else f"no {key[-2:]}" for key, value in order().items()} | changes
-
-
-def test_another_record_is_told_by_its_values() -> None:
-    """Two orders of one form share their keys: the second one's values follow them, and name whose they are."""
-    other = another(payments=[{"card": "y_2", "amount": 3}])
+def test_another_record_keeps_its_keys() -> None:
+    """Two orders of one form share their keys alone: no reader is to count which value stands under which."""
+    other = {key: f"no {key[-2:]}" for key in order()}
     messages = [*called("get_order", {"id": "W1"}, order(), 1), *called("get_order", {"id": "W2"}, other, 2)]
-    sent = differing(condensed(messages))
-    assert sent[3]["content"].startswith('{"keys_as":"last get_order with keys","order..":["no er","no _0",')
-    assert '"payments":[["y_2",3]],"status":"no us"' in sent[3]["content"]
-    assert resolved(sent)[1] == other
-
-
-def test_keys_are_named_so_that_they_are_found() -> None:
-    """A newer result of the tool with keys of its own stands between: then the call is named."""
-    other, third = another(), another(status="gone")
-    refused = {"error": "no such order, and here is at length what you may do about that: " + "wait " * 40}
-    messages = [
-        *called("get_order", {"id": "W1"}, order(), 1), *called("get_order", {"id": "W9"}, refused, 2),
-        *called("get_order", {"id": "W2"}, other, 3), *called("get_order", {"id": "W3"}, third, 4),
-    ]  # fmt: skip
-    sent = differing(condensed(messages))
-    assert sent[3]["content"] == condensed(messages)[3]["content"]
-    assert sent[5]["content"].startswith('{"keys_as":"get_order(id=W1)",')
-    assert sent[7]["content"] == '{"same_as":"last full get_order(id=W2)","but":{"status":"gone"}}'
-    assert resolved(sent) == [order(), refused, other, third]
-
-
-def test_keys_are_not_looked_for_in_what_was_shortened() -> None:
-    """What was left out of a result between them may be a key: the whole one's call is named."""
-    cut = '{"order":"W9","status":"open","notes":[… 900 tokens left out]}'
-    messages = [
-        *called("get_order", {"id": "W1"}, order(), 1), *called("get_order", {"id": "W9"}, cut, 2),
-        *called("get_order", {"id": "W2"}, another(), 3),
-    ]  # fmt: skip
-    assert differing(condensed(messages))[5]["content"].startswith('{"keys_as":"get_order(id=W1)",')
-
-
-def test_a_path_leads_into_no_table_whose_columns_are_elsewhere() -> None:
-    """Of a record that was told by its values, nobody knows how its rows would be numbered."""
-    rows = [{"sku": f"SKU-{n}", "count": n, "shelf": f"shelf {n * n}"} for n in range(5)]
-    other = another(items=[{**row, "count": row["count"] + 40} for row in rows])
-    changed_row = {**other, "items": [{**other["items"][0], "count": 99}, *other["items"][1:]]}
-    messages = [
-        *called("get_order", {"id": "W1"}, order(items=rows), 1), *called("get_order", {"id": "W2"}, other, 2),
-        *called("count", {"id": "W2"}, changed_row, 3),
-    ]  # fmt: skip
-    sent = differing(condensed(messages))
-    assert sent[3]["content"].startswith('{"keys_as":')
-    assert "rows[0]" not in sent[5]["content"]
-    assert resolved(sent) == [order(items=rows), other, changed_row]
+    assert differing(messages)[3] is messages[3]
 
 
 def test_a_difference_is_against_the_newest_full_result_of_its_call() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from litellm_tokenopt.context.marks import DIGEST_HEAD, KEYS_AS, RECALL_HEAD, SAME, SAME_RECORD
+from litellm_tokenopt.context.marks import DIGEST_HEAD, RECALL_HEAD, SAME, SAME_RECORD
 from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.own import may_offer
 from litellm_tokenopt.request import ChatRequest, Controls, text_of
@@ -266,7 +266,6 @@ async def test_a_repeated_mark_of_the_model_is_not_taken_for_ours(stage: Context
         "A [… m3: 40 tokens left out] and [… m7: 9 tokens left out: 2 rows].",
         f"{SAME}get_stock(sku=TENT)]",
         f'{SAME_RECORD}get_stock(sku=TENT)"}}',
-        f'{KEYS_AS}get_stock(sku=TENT)","values":[1]}}',
     ],
 )
 async def test_a_file_that_holds_marks_is_not_taken_for_ours(stage: ContextStage, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from litellm_tokenopt.context.marks import KEYS_AS, SAME, SAME_RECORD
+from litellm_tokenopt.context.marks import SAME, SAME_RECORD
 
 Body = dict[str, Any]
 
@@ -135,7 +135,7 @@ def of_marks(chance: random.Random, number: int) -> list[Body]:
     ids = chance.sample(range(1, 90), 2)
     lines = [prose(chance, 1), *(f"[… m{n}: {n * 9} tokens left out]" for n in ids), "[… 3 tokens left out: 2 rows]"]
     chance.shuffle(lines)
-    head = chance.choice((SAME + "look_up(query=order)]", SAME_RECORD + 'W1"', KEYS_AS + 'last look_up with keys"', ""))
+    head = chance.choice((SAME + "look_up(query=order)]", SAME_RECORD + 'W1"', ""))
     said, *results = calls(chance, number)
     text = "\n".join((head, *lines, prose(chance, chance.randrange(20))))
     return [said, *({**one, "content": text} for one in results)]

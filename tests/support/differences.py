@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from support.tables import by_keys, spread_out
+from support.tables import spread_out
 
 from litellm_tokenopt.context.differences import named
-from litellm_tokenopt.context.marks import KEYS_AS, SAME, SAME_RECORD
+from litellm_tokenopt.context.marks import SAME, SAME_RECORD
 from litellm_tokenopt.request import tool_calls
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
@@ -58,37 +58,23 @@ def lines_undone(base: str, told: str) -> str:
 
 def resolved(sent: Sequence[Mapping[str, Any]]) -> list[object]:
     """What the results that are sent say, each that is told by another read with that one, tables as their rows."""
-    calls: dict[str, tuple[str, str]] = {}
+    calls: dict[str, str] = {}
     last: dict[str, str] = {}
-    keyed: dict[str, str] = {}
     said: list[object] = []
     for message in sent:
-        calls.update((id_, (name, named(name, arguments))) for id_, name, arguments in tool_calls(message))
+        calls.update((id_, named(name, arguments)) for id_, name, arguments in tool_calls(message))
         if message["role"] == "tool":
-            (tool, call), text = calls[message["tool_call_id"]], message["content"]
+            call, text = calls[message["tool_call_id"]], message["content"]
             if text.startswith(SAME):
                 head = re.search(r"last full result of (\w+\(.*?\))", text)
                 assert head
                 said.append(undone(last[head[1]], text))
             elif text.startswith(SAME_RECORD):
                 said.append(spread_out(undone(last[json.loads(text)["same_as"].removeprefix("last full ")], text)))
-            elif text.startswith(KEYS_AS):
-                said.append(valued(text, keyed, last))
-                last[call] = json.dumps(said[-1])
             else:
                 said.append(plain(text))
                 last[call] = text
-                if isinstance(said[-1], (dict, list)):
-                    keyed[tool] = text
     return said
-
-
-def valued(told: str, keyed: Mapping[str, str], last: Mapping[str, str]) -> object:
-    """A record told by its values, with the keys of the last result of a tool that has some, or of a call's last."""
-    found = json.loads(told)
-    name = found.pop("keys_as")
-    base = keyed[name[5:-10]] if name.startswith("last ") and name.endswith(" with keys") else last[name]
-    return spread_out(by_keys(json.loads(base), found["values"] if list(found) == ["values"] else found))
 
 
 def plain(text: str) -> object:
