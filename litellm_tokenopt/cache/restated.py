@@ -20,7 +20,7 @@ from .asides import alone, known_from, least_added, least_contested
 from .lexicon import EMPTY_WORDS, THIRD_PERSON
 from .normalise import normalise
 from .reading import read
-from .situation import Clause, Situation, figures, says_the_same
+from .situation import Clause, Situation, figures, says_the_same, wished_for
 from .telling import Teller
 from .veto import objections, rearranged, unmatched_words, worded_anew
 
@@ -141,7 +141,7 @@ class Restater:
         ours, theirs = left_over(one, other)
         if not (ours or theirs):
             return 1.0
-        if _denied(ours) != _denied(theirs):
+        if _denied(ours) != _denied(theirs) or wished_for(one.text, other.text):
             return 0.0
         texts = (_text(ours), _text(theirs)) if ours and theirs else (one.text, other.text)
         found = objections(*texts)

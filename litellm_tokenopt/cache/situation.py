@@ -45,6 +45,8 @@ _COURTESY = re.compile(
 _FIGURE = re.compile(r"\w*\d(?:[\w.,:/-]*\w)?|[^\W\d_]+")
 _PER = re.compile(r"(?<=\d)[/-][a-z]{3,}$")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+_HAS = re.compile(r"\b(?:have|has|had|owns?|got)\b(?! to\b)", re.IGNORECASE)
+_WANTS = re.compile(r"\b(?:want|wants|wanted|needs?|needed|would like)\b|\w'd like\b", re.IGNORECASE)
 _DENIALS = re.compile(r"\b(?:yes|no|not|never|none|without|cannot|can't|won't|don't|isn't|doesn't|only|cancel)\b", re.I)
 _NAME = re.compile(r"(?<=[^\s.!?:]\s)(?!I\b)[A-Z]\w*")
 
@@ -125,9 +127,18 @@ def says_the_same(one: Clause, other: Clause) -> bool:
         return True
     if _telling_words(first).isdisjoint(_telling_words(second)) or _figures(first) != _figures(second):
         return False
-    if veto(one.text, other.text) is not None or listed_otherwise(one.text, other.text):
+    if (
+        wished_for(one.text, other.text)
+        or veto(one.text, other.text) is not None
+        or listed_otherwise(one.text, other.text)
+    ):
         return False
     return one.by == "a" or not rearranged(one.text, other.text)
+
+
+def wished_for(one: str, other: str) -> bool:
+    """Whether one text has what the other wants: that's little in a question, but a fact in a statement."""
+    return all(bool(pattern.search(one)) != bool(pattern.search(other)) for pattern in (_HAS, _WANTS))
 
 
 def _telling_words(text: str) -> set[str]:

@@ -114,6 +114,8 @@ def test_a_place_in_a_list_needs_the_list_itself() -> None:
         ("I'm vegetarian", "I'm nearly vegetarian"),
         ("I forgot my pin", "I forgot to change my pin"),
         ("I left the tap on", "I left the tap off"),
+        ("my son has a dog", "my son wants a dog"),
+        ("we own a house in Kent", "we want a house in Kent"),
     ],
 )
 async def test_who_did_what_and_when_is_a_fact(real: MemoisedEmbedder, one: str, other: str) -> None:
