@@ -76,7 +76,8 @@ def _found_in(text: str) -> list[str]:
 
 @lru_cache(maxsize=50_000)
 def _terms_between_blanks(text: str) -> tuple[str, ...]:
-    return tuple(_found_in(text))
+    words = _WORD.findall(text)
+    return _terms_of(words[0]) if len(words) == 1 else tuple(chain.from_iterable(map(_terms_of, words)))
 
 
 @lru_cache(maxsize=50_000)

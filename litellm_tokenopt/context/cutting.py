@@ -293,9 +293,10 @@ def quote(
         for part in units[index].parts:
             numbers = [number for number in part.numbers if number in kept]
             if numbers:
+                tokens += 1 + count_text(part.speaker) + sum(map(costs.__getitem__, numbers)) - len(numbers)
+            if 0 < len(numbers) < len(part.numbers):
                 ends = pairwise((part.base - 1, *numbers, part.numbers.stop))
-                tokens += 1 + count_text(part.speaker) + within * sum(b - a > 1 for a, b in ends)
-                tokens += sum(costs[number] - 1 for number in numbers)
+                tokens += within * sum(b - a > 1 for a, b in ends)
     return Quote(head, units, kept, marks, summaries, tokens + between * (begin < len(units)), instead)
 
 

@@ -143,7 +143,7 @@ class Fold:
         self._heard_from = 0
         self._fresh, self._asked = range(0), ""
         self._index = Index()
-        self._costs: list[int] = []
+        self._costs = array("L")
         self._owners: list[int] = []
         self._places = array("L")
         self._weights = array("d")
@@ -192,7 +192,7 @@ class Fold:
         part = part_of(message, place, len(self._index))
         for passage in part.document.passages:
             self._index.add(passage)
-        self._costs += part.costs()
+        self._costs.extend(part.costs())
         self._places.extend([place] * len(part.numbers))
         self._weights.extend(part.document.weights)
         unit = self._units[-1] if self._units else None

@@ -38,8 +38,9 @@ _K1, _B = 1.2, 0.3
 _BYTES = 4
 """Of a passage's number."""
 
+_QUESTION_MARK = re.compile(r"[?\uff1f\u061f](?=\s|\Z|[\"')])")
 _ASKING = re.compile(
-    r"[?\uff1f\u061f](?=\s|\Z|[\"')])|\A\W*(?:please\s+|can you\s+|could you\s+)?(?:what|who|whom|whose|when|where"
+    r"\W*(?:please\s+|can you\s+|could you\s+)?(?:what|who|whom|whose|when|where"
     r"|which|why|how|summari[sz]e|list|explain|describe|compare|find|show|tell|remind|recap|recall|repeat|quote|give)\b",
     re.IGNORECASE,
 )
@@ -76,7 +77,7 @@ class Index:
 
     def query(self, text: str) -> Query:
         """The terms of *text* that the passages know, the rarest first."""
-        asks = _ASKING.search(text.strip()) is not None
+        asks = _QUESTION_MARK.search(text) is not None or _ASKING.match(text) is not None
         known = filter(self._postings.__contains__, set(terms(_ends(text))))
         rarest = sorted((len(self._postings[term]) // _BYTES, term) for term in known)[:QUERY_TERMS]
         weights = {term: _idf(hits, len(self._lengths)) for hits, term in rarest}
@@ -95,8 +96,8 @@ class Index:
         postings = [self._postings[term] for term in idf_of]
         numbers = np.frombuffer(b"".join(postings), np.uint32).astype(np.intp)
         weights = np.array([weight * (_K1 + 1) for weight in idf_of.values()])
-        worth = np.repeat(weights, [len(found) // _BYTES for found in postings]) / norms[numbers]
-        return np.asarray(np.bincount(numbers, worth, count), np.float64)
+        worth = np.repeat(weights, [len(found) // _BYTES for found in postings])
+        return np.asarray(np.bincount(numbers, worth, count) / norms, np.float64)
 
     def alike(self, query: Query, best: Sequence[tuple[float, str]]) -> Mapping[str, float]:
         """The terms that the passages which fit *query* *best*, given with their scores, have in common beyond it.
@@ -129,18 +130,24 @@ def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """*scores* with a share of each passed on to its neighbours, theirs, and so on."""
     import numpy as np
 
-    both = np.array((scores, scores[::-1]))
-    _decay(both)
-    total: NDArray[np.float64] = both[0] + both[1, ::-1] - scores
+    count = len(scores)
+    both = np.zeros((2, -(-count // REACH), REACH))
+    rows = both.reshape(2, -1)
+    rows[0, :count], rows[1, :count] = scores, scores[::-1]
+    _pass_on(both)
+    total: NDArray[np.float64] = rows[0, :count] + rows[1, count - 1 :: -1] - scores if count else scores
     return total
 
 
-def _decay(scores: NDArray[np.float64]) -> None:
-    """Add in each row to each score what comes to it from all before it, from 1, 2, 4, … places away at a time."""
-    step = 1
-    while step < min(scores.shape[1], REACH):
-        scores[:, step:] += NEIGHBOUR**step * scores[:, :-step]
-        step *= 2
+def _pass_on(scores: NDArray[np.float64]) -> None:
+    """Add to each score, shape (rows, blocks, `REACH`), what comes to it from those before it in its row: in its block
+    and, by way of that one's last, in the block before."""
+    import numpy as np
+
+    shares = NEIGHBOUR ** np.arange(REACH)
+    np.cumsum(scores / shares, axis=2, out=scores)
+    scores *= shares
+    scores[:, 1:] += scores[:, :-1, -1:] * (NEIGHBOUR * shares)
 
 
 def _ends(text: str) -> str:

@@ -147,12 +147,12 @@ def open_unit(part: Part) -> Unit:
 
 
 def _waiting(message: Message) -> Counter[str]:
-    return Counter(call_id for call_id, _, _ in tool_calls(message))
+    return Counter([call_id for call_id, _, _ in tool_calls(message)] if message.get("tool_calls") else ())
 
 
 def _is_odd(message: Message) -> bool:
     """Whether some of its calls are in a form that we don't know."""
-    return sum(_waiting(message).values()) != len(message.get("tool_calls") or ())
+    return sum(1 for _ in tool_calls(message)) != len(message.get("tool_calls") or ())
 
 
 def _is_thought(message: Message) -> bool:
