@@ -54,7 +54,8 @@ async def findings(
     from ..models.intents import IntentModel
 
     taxonomy = read_taxonomy(settings.tools.intents)
-    found = lint(modules, intents=frozenset(taxonomy.categories), tools=tools, prompt=prompt)
+    budget = settings.prompt.budget_tokens
+    found = lint(modules, intents=frozenset(taxonomy.categories), tools=tools, prompt=prompt, budget_tokens=budget)
     if any(one.severity == "error" for one in found):
         return found
     embedder = build_embedder(settings.embedder)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..lexical import bm25
+from .duties import ADVISORY, BINDING, NONE
 from .governing import Blocks, Standing
 from .outline import Block, Outline
 from .ranking import Relevance
-from .words import is_rule, is_strict
+from .words import is_rule
 
 Picked: TypeAlias = Blocks
 """What is sent, as (section, block)."""
@@ -23,22 +25,30 @@ GENERAL_TOKENS = 500
 HALF = 0.5
 LEAST_RULES = 3
 """So many rules make a list of rules."""
+FOREIGN_SHARE = 0.55
+"""A rule of whose words so many stand nowhere else in its section, nor above it, holds beyond that: no question about
+the section's subject would bring it."""
+FOREIGN_TOKENS = 4_000
+CORE_RULES_TOKENS, CORE_RULES_SHARE = 1_500, 0.3
+"""Such rules are sent whatever the budget, up to so many tokens; with them others up to so many, or this share of
+it."""
 RULES_BEYOND_TOKENS = 1_000
 RULES_SHARE = 0.25
-"""Of the budget beyond so many tokens, at most this goes to single rules out of sections about other things."""
+"""Of the budget beyond so many tokens, at most this goes to rules and to what only should be done, in sections about
+other things; rules go beyond it."""
 CLOSING_TOKENS = 60
-SECTION_SHARE = 0.4
-"""Of the budget, at most this goes to one section; of a larger one its most relevant blocks."""
+SECTION_SHARE = 0.5
+"""Of the room that always sent parts leave, at most this goes to one section; of a larger one its best blocks."""
 REFERRED_SHARE = 0.15
 """Of the budget, at most this goes to the sections that one section refers to."""
-FALLOFF = 1.0
+FALLOFF = 1.3
 """How fast the tokens that a section may take fall with its worth."""
 LEAST_SECTION_TOKENS = 150
 LEAST_TOKENS = 10
 """With less room than this nothing more is looked for."""
 LEAST_CUT_TOKENS = 60
 """Less room than this is not worth cutting a section for."""
-GAP_TOKENS = 5
+GAP_TOKENS = 3
 SPARE_TOKENS = 20
 """Room that the last filling leaves for what is counted too low: gaps, line breaks."""
 GENERAL_BONUS = 0.1
@@ -150,42 +160,54 @@ class Core:
     """What of a prompt doesn't depend on the question.
 
     `binding` is sent in any case; of `groups`, each goes in whole, first ones first, while there's room; `closing` are
-    the prompt's last words; `rules` stand in sections about something else, and `ranks` order them: first those that
-    say always, never or must, of these and of the others first those that hold beyond their sections; `tokens` are
-    those of the whole prompt, each instruction once.
+    the prompt's last words; `foreign` rules hold beyond the sections that they stand in, `rules` are the others, both
+    strictest first; `advice` says what should be done; `tokens` are those of the whole prompt, each instruction once.
     """
 
     outline: Outline
     binding: Blocks
     groups: tuple[Blocks, ...]
     closing: tuple[tuple[int, int], ...]
+    foreign: tuple[tuple[int, int], ...]
     rules: tuple[tuple[int, int], ...]
-    ranks: tuple[int, ...]
+    advice: tuple[tuple[int, int], ...]
     tokens: int
+
+    @property
+    def duties(self) -> tuple[tuple[int, int], ...]:
+        return self.foreign + self.rules + self.advice
 
 
 def core_of(outline: Outline) -> Core:
     """The core of a prompt."""
-    rules = tuple(
-        (i, b)
-        for i, found in enumerate(outline.profiles)
-        for b, block in enumerate(found.blocks)
-        if block.is_general_rule
-    )
+    duties = [(place, block) for place, block in _blocks_of(outline) if block.duty > NONE]
+    strictest = sorted((one for one in duties if one[1].duty >= BINDING), key=lambda one: (-one[1].duty, one[0]))
+    foreign = frozenset(_foreign(outline, strictest))
     return Core(
         outline=outline,
         binding=_binding(outline),
         groups=tuple(_core(outline)),
         closing=tuple(_closing(outline)),
-        rules=rules,
-        ranks=tuple(_rank(outline.profiles[i].blocks[b], outline.headings[i]) for i, b in rules),
+        foreign=tuple(place for place, _ in strictest if place in foreign),
+        rules=tuple(place for place, _ in strictest if place not in foreign),
+        advice=tuple(place for place, block in duties if block.duty == ADVISORY),
         tokens=_tokens(outline, _allowed(outline, NOTHING)),
     )
 
 
-def _rank(rule: Block, heading: frozenset[str]) -> int:
-    """0 for a strict rule that has no word in common with the headings above it, 3 for one that is neither."""
-    return 2 * (not is_strict(rule.text)) + (not heading.isdisjoint(rule.terms))
+def _blocks_of(outline: Outline) -> Iterator[tuple[tuple[int, int], Block]]:
+    for i, found in enumerate(outline.profiles):
+        yield from (((i, b), block) for b, block in enumerate(found.blocks))
+
+
+def _foreign(outline: Outline, rules: Sequence[tuple[tuple[int, int], Block]]) -> Iterator[tuple[int, int]]:
+    """Those of *rules* that are about something else than their section."""
+    said = {i: Counter(term for block in outline.profiles[i].blocks for term in block.terms) for (i, _), _ in rules}
+    for (i, b), block in rules:
+        around, above = said[i], outline.headings[i]
+        own = sum(around[term] == 1 and term not in above for term in block.terms)
+        if own >= FOREIGN_SHARE * len(block.terms):
+            yield i, b
 
 
 def choose(
@@ -209,11 +231,7 @@ def choose(
         allowed = _allowed(outline, standing)
         if _tokens(outline, allowed) <= budget_tokens:
             return allowed
-    basket.take(standing.always | outline.kept | (core.binding - standing.barred))
-    for i in _always(outline, always_include):
-        basket.add(i, basket.missing(i))
-    for i, block in core.closing:
-        basket.add(i, [block])
+    rules_tokens = _take_core(basket, core, budget_tokens, always_include)
     general_room = int(budget_tokens * GENERAL_SHARE)
     for blocks in core.groups:
         before = basket.room
@@ -221,11 +239,33 @@ def choose(
             general_room -= before - basket.room
     for group in standing.wanted:
         basket.take(group, basket.room)
-    _take_rules(basket, core, relevance, int((budget_tokens - RULES_BEYOND_TOKENS) * RULES_SHARE))
+    advice = sorted(core.advice, key=lambda rule: (-relevance[rule[0]].score, rule))
+    advice_tokens = int((budget_tokens - RULES_BEYOND_TOKENS) * RULES_SHARE) - rules_tokens
+    _take_rules(basket, advice, min(basket.room, advice_tokens))
     worth = _worth(outline, relevance, BROAD_BONUS if broad else GENERAL_BONUS, standing.liking)
-    order = _take_best(basket, worth, query, budget_tokens, 0.0)
+    order = _take_best(basket, worth, query, basket.room, 0.0)
     _fill_up(basket, order, query)
     return basket.places()
+
+
+def core_tokens(core: Core, *, budget_tokens: int, standing: Standing = NOTHING) -> int:
+    """What is sent whatever is asked, even beyond *budget_tokens*."""
+    basket = _Basket(core.outline, standing, budget_tokens)
+    _take_core(basket, core, budget_tokens, ())
+    return budget_tokens - basket.room
+
+
+def _take_core(basket: _Basket, core: Core, budget_tokens: int, always_include: Sequence[str]) -> int:
+    """Add what no budget leaves out; the tokens of the rules in sections about something else."""
+    outline, standing = basket.outline, basket.standing
+    basket.take(standing.always | outline.kept | (core.binding - standing.barred))
+    for i in _always(outline, always_include):
+        basket.add(i, basket.missing(i))
+    for i, block in core.closing:
+        basket.add(i, [block])
+    rules_tokens = _take_rules(basket, core.foreign, FOREIGN_TOKENS)
+    least = max(CORE_RULES_TOKENS, int(budget_tokens * CORE_RULES_SHARE))
+    return rules_tokens + _take_rules(basket, core.rules, least - rules_tokens)
 
 
 def choose_late(
@@ -305,24 +345,20 @@ def _core(outline: Outline) -> Iterator[Blocks]:
     yield from rest
 
 
-def _take_rules(basket: _Basket, core: Core, relevance: Sequence[Relevance], room: int) -> None:
-    """Add rules that stand in sections about something else, in at most *room* tokens.
+def _take_rules(basket: _Basket, rules: Iterable[tuple[int, int]], room: int) -> int:
+    """Add *rules* that stand in sections about something else, in at most *room* tokens; how many these take.
 
-    First strict ones, and of these those that have no word in common with the headings above them: they hold beyond
-    these. What is about a tool comes with its section.
+    What is about a tool comes with its section.
     """
-    about_tools, profiles = basket.standing.about_tools, core.outline.profiles
-    ranked = zip(core.ranks, core.rules, strict=True)
-    for _, _, (i, b) in sorted((rank, -relevance[rule[0]].score, rule) for rank, rule in ranked):
-        most = min(room, basket.room) - GAP_TOKENS
-        if room <= GAP_TOKENS:
-            return
-        if profiles[i].sizes[b] > most or (i, b) in about_tools or not basket.is_open(i, b):
-            continue
-        before = basket.room
-        if basket.add(i, (b,), most):
-            basket.room -= GAP_TOKENS
-            room -= before - basket.room
+    cut: set[int] = set()
+    before = basket.room
+    for i, b in rules:
+        if (i, b) not in basket.standing.about_tools and basket.is_open(i, b):
+            gap = 0 if i in cut else GAP_TOKENS
+            if basket.add(i, (b,), room - (before - basket.room) - gap):
+                basket.room -= gap
+                cut.add(i)
+    return before - basket.room
 
 
 def _closing(outline: Outline) -> list[tuple[int, int]]:

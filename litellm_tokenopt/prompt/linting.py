@@ -10,8 +10,9 @@ from typing import Literal
 from ..modules import PromptModule, closure, conflict, faults
 from ..request import ChatRequest, text_of
 from ..stage import Change
+from .choice import core_of, core_tokens
 from .contradictions import Kind, contradictions
-from .outline import clean
+from .outline import clean, outline
 from .pieces import pieces
 from .repeats import alike, repeats
 from .sections import blocks
@@ -53,8 +54,9 @@ def lint(
     intents: frozenset[str],
     tools: frozenset[str] | None = None,
     prompt: str | None = None,
+    budget_tokens: int | None = None,
 ) -> list[Finding]:
-    """What is found in *modules*; where *tools* or a *prompt* are given, also what fits none of them."""
+    """What is found in *modules*; where *tools*, a *prompt* or a budget are given, also what doesn't fit these."""
     by_id = {module.id: module for module in modules}
     found = [Finding("error", "dependency", fault.id, f"{fault.field}: {fault.text}") for fault in faults(modules)]
     found += _cycles(modules, by_id)
@@ -67,7 +69,7 @@ def lint(
     found += _contradictions(places, clashing)
     found += _repeats(modules)
     found += _alike(places, frozenset((earlier, later) for earlier, later, _ in clashing))
-    return found
+    return found + (list(_core(modules, prompt, budget_tokens)) if budget_tokens is not None else [])
 
 
 async def unreached(modules: Sequence[PromptModule], stage: PromptStage, questions: Sequence[str]) -> list[Finding]:
@@ -86,6 +88,17 @@ async def unreached(modules: Sequence[PromptModule], stage: PromptStage, questio
         for module in modules
         if not module.when.tools and not module.when.words and open_.get(module.id) and module.id not in said
     ]
+
+
+def _core(modules: Sequence[PromptModule], prompt: str | None, budget_tokens: int) -> Iterator[Finding]:
+    """Whether what is always sent, rules above all, leaves nothing of the budget to what a question needs."""
+    core = core_of(outline([prompt or "\n\n".join(module.text for module in modules)]))
+    tokens = core_tokens(core, budget_tokens=budget_tokens)
+    if modules and tokens > budget_tokens:
+        said = f"rules and what else is always sent come to {tokens:,} tokens, the budget is {budget_tokens:,}: raise"
+        yield Finding(
+            "warning", "core", modules[0].id, f"{said} prompt.budget_tokens, or say less strictly what may wait"
+        )
 
 
 def _own_pieces(module: PromptModule) -> list[str]:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ..lexical import Index, indexed, term_counts, terms
 from ..memo import Memo
 from ..settings import PromptLevel
 from ..tokens import count_text
-from .pieces import announces, pieces
+from .duties import BINDING, makes_duties, strength
+from .pieces import announces, is_item, pieces
 from .references import Pointers, pointers, references
 from .repeats import Saying, grouped, saying
 from .sections import Section, path, split
-from .words import RULE_CHARS, is_general_rule
+from .words import RULE_CHARS
 
 HEADING_WEIGHT = 3
 """How often a section's heading counts beside its text; the headings around it count once."""
@@ -90,9 +91,9 @@ _TRAILING = re.compile(r"[ \t]+(?=\n)")
 class Block:
     """A paragraph, list item or code fence, or a piece of a long one, as it would be sent.
 
-    `start` is its place in the section's body. `is_rule`: it says what must always or never be done, and little else,
-    and `is_general_rule` that it does so wherever in it. `head` is the block that it means nothing without; `runs_on`:
-    it goes on in the line of the block before it.
+    `start` is its place in the section's body. `is_rule`: it says what must always or never be done, and little else;
+    `duty` is how strictly it does so wherever in it. `head` is the block that it means nothing without; `runs_on`: it
+    goes on in the line of the block before it.
     """
 
     text: str
@@ -100,7 +101,7 @@ class Block:
     tokens: int
     terms: Mapping[str, int]
     is_rule: bool
-    is_general_rule: bool
+    duty: int
     head: int | None = None
     runs_on: bool = False
 
@@ -317,7 +318,7 @@ def _profile(section: Section, level: PromptLevel) -> Profile:
             head = None if piece.head is None else places[piece.head]
             found.append(
                 Block(
-                    text, start, count_text(text), term_counts(text), _is_rule(text), is_general_rule(text), head,
+                    text, start, count_text(text), term_counts(text), _is_rule(text), strength(text), head,
                     piece.runs_on,
                 )
             )  # fmt: skip
@@ -325,6 +326,7 @@ def _profile(section: Section, level: PromptLevel) -> Profile:
         if len(bare) >= REPEATED_CHARS:
             seen.add(bare)
     with_heads = tuple(_with_heads(found))
+    found = list(_bound(section.heading, found, with_heads))
     pointing = ((b, told) for b, block in enumerate(found) if (told := pointers(block.text)) is not None)
     return Profile(
         heading=heading,
@@ -339,6 +341,18 @@ def _profile(section: Section, level: PromptLevel) -> Profile:
         kept=tuple(b for b, block in enumerate(found) if is_kept(block.text)),
         examples=tuple(b for b, block in enumerate(found) if _EXAMPLE.match(block.text)),
     )
+
+
+def _bound(heading: str, blocks: Sequence[Block], with_heads: Sequence[frozenset[int]]) -> Iterator[Block]:
+    """*blocks* with the duties that what stands above them makes of them: "You may not:", "## What is never told"."""
+    above = makes_duties(heading.strip().lstrip("# "))
+    listed = any(is_item(block.text) for block in blocks)
+    for b, (block, steps) in enumerate(zip(blocks, with_heads, strict=True)):
+        told = above and (is_item(block.text) if listed else b == 0)
+        if block.duty < BINDING and (told or any(makes_duties(announces(blocks[head].text)) for head in steps - {b})):
+            yield replace(block, duty=BINDING)
+        else:
+            yield block
 
 
 def _with_heads(blocks: Sequence[Block]) -> Iterator[frozenset[int]]:

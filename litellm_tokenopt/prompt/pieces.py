@@ -11,14 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from .duties import binds, refers_back
 from .sections import blocks
-from .words import has_any, is_binding, sentences_of
+from .words import has_any, sentences_of
 
 LONG_CHARS = 420
 """A block from this length on (about 100 tokens) is cut into sentences, lines and rows."""
 LEAST_CHARS = 60
 """A shorter piece stays with the next one, but for a rule."""
-MIXED_CHARS = 160
+MIXED_CHARS = 80
 """A block from this length on is cut where it holds a rule and says more."""
 
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]")
@@ -47,15 +48,21 @@ def pieces(body: str) -> tuple[Piece, ...]:
     found: list[Piece] = []
     announced: int | None = None
     for block in blocks(body):
-        item = _ITEM.match(block) is not None
+        item = is_item(block)
         announced = announced if item else None
         first = len(found)
         parts = _parts(block)
-        heads = (announced if part.head is None else part.head + first for part in parts)
+        opens_with = first - 1 if first and refers_back(parts[0].text) else announced
+        heads = (opens_with if part.head is None else part.head + first for part in parts)
         found += (Piece(part.text, head, part.runs_on) for part, head in zip(parts, heads, strict=True))
         if not item and announces(block):
             announced = first + next((n for n, part in enumerate(parts) if announces(part.text)), 0)
     return tuple(found)
+
+
+def is_item(text: str) -> bool:
+    """Whether *text* is an item of a list."""
+    return _ITEM.match(text) is not None
 
 
 def announces(text: str) -> str:
@@ -71,7 +78,7 @@ def _parts(block: str) -> list[Piece]:
     """The parts of one block, with heads among them."""
     if any(mark in block for mark in _WHOLE) or _is_example(block[:80]):
         return [Piece(block)]
-    if len(block) < LONG_CHARS and not (len(block) >= MIXED_CHARS and is_binding(block)):
+    if len(block) < LONG_CHARS and not (len(block) >= MIXED_CHARS and binds(block)):
         return [Piece(block)]
     texts = list(_joined(_cut(block)))
     found: list[Piece] = []
@@ -112,12 +119,14 @@ def _belongs(held: str, text: str, following: str) -> bool:
     if _ROW.fullmatch(following.strip("\n")):
         return bool(_RULER_ROW.fullmatch(following.strip("\n"))) or not _ROW.match(text)
     return text.rstrip().rstrip("*_").endswith(":") or (
-        len(held.strip()) < LEAST_CHARS and not held.endswith("\n") and not is_binding(held)
+        len(held.strip()) < LEAST_CHARS and not held.endswith("\n") and not binds(held)
     )
 
 
 def _head(texts: Sequence[str], before: Sequence[Piece], begins: Sequence[int], n: int, *, runs_on: bool) -> int | None:
     """The place among *texts* of the one that the *n*-th can't do without; *begins* begin a line each."""
+    if n and refers_back(texts[n]):
+        return n - 1
     if runs_on:
         return begins[-1] if _ITEM.match(texts[begins[-1]]) else before[begins[-1]].head
     if _ROW.match(texts[n]):

@@ -8,6 +8,7 @@ request, by folding over the user's turns; memos only save the work.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from ..request import ChatRequest, digest, tool_name
 from ..settings import PromptSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import MESSAGE_OVERHEAD, count_text
-from .choice import Core, Picked, choose, choose_asked, choose_late, core_of
+from .choice import Core, Picked, choose, choose_asked, choose_late, core_of, core_tokens
 from .coupling import Coupling, couple, coupled
 from .governing import Governed, Standing, govern, standing
 from .leaning import Question, read_questions
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..models.intents import Intent
+
+logger = logging.getLogger(__name__)
 
 OUTLINES = 64
 CHOICES = 500
@@ -61,7 +64,7 @@ LATE_SHARE = 0.3
 ABOUT_TOKENS = 30
 """Set aside for what stands around an addition."""
 
-LEFT_OUT_TOKENS = 150
+LEFT_OUT_TOKENS = 138
 """Set aside for the line that names what is left out."""
 
 LEAST_SAVED_TOKENS = 200
@@ -70,11 +73,15 @@ LEAST_SAVED_TOKENS = 200
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """What the first question decided: blocks, the texts to send (one for each that came), and tokens saved."""
+    """What the first question decided: blocks, the texts to send (one for each that came), and tokens saved.
+
+    `over_tokens`: how far what is sent whatever is asked goes beyond the budget.
+    """
 
     picked: Picked
     texts: tuple[str, ...]
     saved_tokens: int
+    over_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +176,7 @@ class PromptStage:
         self._tidied: Memo[str, _Choice] = Memo(OUTLINES)
         self._choices: Memo[str, _Choice] = Memo(CHOICES)
         self._additions: Memo[str, _Addition] = Memo(ADDITIONS)
+        self._warned: Memo[str, bool] = Memo(OUTLINES)
 
     async def __call__(self, request: ChatRequest) -> Verdict:
         if request.server_state:  # the session's first question, which the choice is made for, is not here
@@ -201,7 +209,18 @@ class PromptStage:
         references = {turn.start: new.text for turn, new in zip(turns[1:], additions, strict=True) if new.text}
         messages = rewrite(request.messages, prompt, choice.texts, references)
         offers = (RecallSections(partial(self._recalled, read.outline)),) if may_keep_recall(request) else ()
-        return Change(request.with_(messages=messages), "selected", detail=detail, offers=offers)
+        self._warn(task, choice.over_tokens)
+        reason = "core_over_budget" if choice.over_tokens else "selected"
+        return Change(request.with_(messages=messages), reason, detail=detail, offers=offers)
+
+    def _warn(self, task: _Task, over_tokens: int) -> None:
+        """Say once of a prompt that what is always sent of it goes beyond the budget."""
+        if over_tokens and self._warned.get(task.prompt.key) is None:
+            self._warned.put(task.prompt.key, True)
+            logger.warning(
+                "prompt.budget_tokens is %d, and the rules of a system prompt take %d more: they are sent all the same"
+                " (tokenopt prompt lint)", task.budget_tokens, over_tokens,
+            )  # fmt: skip
 
     def _tidy(self, request: ChatRequest, prompt: Prompt, found: Outline) -> Verdict:
         """A prompt that fits, without what it says twice."""
@@ -213,7 +232,7 @@ class PromptStage:
     def _task(self, request: ChatRequest, prompt: Prompt, read: _Read) -> _Task:
         sent = frozenset(filter(None, map(tool_name, request.tools)))
         names = sent | request.left_out_tools
-        coupling = self._couplings.get_or((prompt.key, names), lambda: couple(read.outline, names, read.core.rules))
+        coupling = self._couplings.get_or((prompt.key, names), lambda: couple(read.outline, names, read.core.duties))
         patterns = read.governed.tools
         coupled = frozenset().union(*coupling.tools.values())
         telling = frozenset(n for n in sent if n in coupled or any(fnmatchcase(n, pattern) for pattern in patterns))
@@ -304,7 +323,9 @@ class PromptStage:
             standing=asked.standing,
         )
         texts = _texts(outline, picked, len(texts_before))
-        return _Choice(picked, texts, sum(map(count_text, texts_before)) - sum(map(count_text, texts)))
+        core = core_tokens(task.read.core, budget_tokens=task.budget_tokens, standing=asked.standing)
+        saved = sum(map(count_text, texts_before)) - sum(map(count_text, texts))
+        return _Choice(picked, texts, saved, max(0, core - task.budget_tokens))
 
 
 def _read(prompt: Prompt, settings: PromptSettings) -> _Read:

@@ -60,20 +60,6 @@ _STRICT_SIGNS = (
     "must", "never", "always", "no circumstances", "nunca", "siempre", "jamais", "toujours", "niemals", "immer",
     "sempre", "никогда", "всегда", "必须", "禁止", "切勿", "必ず", "do not", "don't", "don\u2019t",
 )  # fmt: skip
-_BINDS_TOO = re.compile(
-    r"\b(?:forbidden|prohibited|not (?:allowed|permitted)|at no time|on no account|in no case|shall|required to"
-    r"|ensure (?:that )?no)\b|(?:^|[.!?:]\s|[-*]\s)[\s*_]*(?:(?:refuse|refrain|avoid)\b|please do(?: not|n['\u2019]t)\b"
-    r"|(?:important|critical)\b[*_]*:)"
-    r"|\b(?:you|assistant|agent|model|answers?|repl(?:y|ies)|responses?) (?:may not|can ?not|can['\u2019]t|should not"
-    r"|shouldn['\u2019]t)\b",
-    re.IGNORECASE,
-)
-_BINDS_TOO_SIGNS = (
-    "forbidden", "prohibited", "not allowed", "not permitted", "no time", "no account", "no case", "shall", "required",
-    "ensure", "refuse", "refrain", "avoid", "please do", "important", "critical", "may not",
-    "cannot", "can not", "can't", "can\u2019t", "should not", "shouldn't", "shouldn\u2019t",
-)  # fmt: skip
-_A_TOOL = re.compile(r"^\s*<|\bthe `?[\w-]+`? tool\b", re.IGNORECASE)
 _WORD = re.compile(r"\S+")
 _END = re.compile(
     r"[ \t](?:(?<=[.!?…][ \t])|(?<=[.!?…][\"'\u201d)\]][ \t]))(?<!\b[A-Z]\.[ \t])"
@@ -140,19 +126,9 @@ def is_strict(text: str) -> bool:
     return has_any(text, _STRICT_SIGNS) and _STRICT.search(text) is not None
 
 
-def is_binding(text: str) -> bool:
-    """Whether *text* says what must or must not be done in whatever words: forbidden, not allowed, at no time …"""
-    return is_strict(text) or (has_any(text, _BINDS_TOO_SIGNS) and _BINDS_TOO.search(text) is not None)
-
-
 def has_any(text: str, signs: Iterable[str]) -> bool:
     """Whether one of *signs*, which are in small letters, stands in *text*: far quicker told than a pattern."""
     return any(map(text.casefold().__contains__, signs))
-
-
-def is_general_rule(text: str) -> bool:
-    """Whether *text* is little else than what must or must not be done, and not about "the … tool"."""
-    return len(text) <= RULE_CHARS and is_binding(text) and not _A_TOOL.search(text) and "```" not in text
 
 
 def cut(text: str, kept: Sequence[Span]) -> str:

@@ -53,6 +53,8 @@ async def test_what_is_referred_to_comes_along(make_stage: Callable[..., PromptS
     kayaks = "## Kayaks\n\nA kayak is hired out as Section 7.2 says; for deposits see **Petty cash box**.\n\n"
     rivers = section("7.2 Rivers", "The Aire is closed above weir nine.", 2)
     cash = section("Petty cash box", "Forty coins lie in the tin.", 2)
-    out = await text(make_stage(), ask(f"{long_prompt()}{kayaks}{rivers}{cash}", "How is a kayak hired out?"))
+    out = await text(
+        make_stage(budget_tokens=1_200), ask(f"{long_prompt()}{kayaks}{rivers}{cash}", "How is a kayak hired out?")
+    )
     assert "closed above weir nine" in out
     assert "Forty coins" in out

@@ -55,8 +55,8 @@ async def test_a_request_may_set_its_own_limits(make_stage: Callable[..., Prompt
     assert await sent(budget_tokens="many", always_include="Meetings", enabled=None, colour=3) == usual
     assert await sent(enabled=False) == long_prompt()
     assert count_text(usual) <= 600 < count_text(await sent(budget_tokens=1_200)) <= 1_200
-    assert "## Meetings" not in usual
-    assert "## Meetings" in await sent(always_include=["Meetings"])
+    assert "Step 3 of meetings" not in usual
+    assert "Step 3 of meetings" in await sent(always_include=["Meetings"])
 
 
 @pytest.mark.parametrize(

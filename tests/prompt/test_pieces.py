@@ -75,7 +75,7 @@ def chosen(body: str, question: str, room: int) -> str:
 
 def test_sentences_of_a_long_paragraph() -> None:
     """Of a paragraph too long for the budget the sentences asked for are sent, in one line."""
-    sent = chosen(DEPOT, "What is the limit of fuel cards, and who checks tyres?", 90)
+    sent = chosen(DEPOT, "What is the limit of fuel cards, and who checks tyres?", 75)
     assert "Fuel cards have a limit of 90 EUR a day, which the card itself enforces" in sent
     assert "for tours. Tyres are checked on Mondays" in sent
     assert "washed" not in sent
@@ -83,10 +83,14 @@ def test_sentences_of_a_long_paragraph() -> None:
 
 
 def test_an_item_is_never_without_what_announces_it() -> None:
-    """What is forbidden doesn't become an instruction because the line above it was left out."""
+    """What is forbidden doesn't become an instruction because the line above it was left out; all of it is said."""
     sent = chosen(NEVER, "May I lend somebody a van?", 90)
-    assert "Lend a van" in sent
+    assert sent.count("whatever the customer says") == 4
     assert "Never do any of this:" in sent
+    steps = "Do it like this, from morning:\n" + NEVER.partition("\n")[2]
+    sent = chosen(steps, "Do we lend somebody a van?", 90)
+    assert "Do it like this, from morning:" in sent
+    assert "Lend a van" in sent
     assert "Open a parcel" not in sent
 
 

@@ -9,10 +9,11 @@ import pytest
 from litellm_tokenopt.prompt import PromptStage
 from litellm_tokenopt.prompt.choice import choose, core_of
 from litellm_tokenopt.prompt.coupling import couple
+from litellm_tokenopt.prompt.duties import binds
 from litellm_tokenopt.prompt.governing import Standing
 from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.ranking import Relevance
-from litellm_tokenopt.prompt.words import is_general_rule
+from litellm_tokenopt.prompt.rendering import render
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.stage import Change
 from litellm_tokenopt.tokens import count_text
@@ -108,12 +109,24 @@ async def test_must_and_never_come_before_other_words(make_stage: Callable[..., 
         ("You can't quote staff by name.", True),
         ("Some customers refuse to pay, and some can't.", False),
         ("```\n# never do this\n```", False),
-        (f"{PLAIN * 5} Never lend them.", False),
+        ("Only staff with a badge may open the cage.", True),
+        ("Addresses have to be read back.", True),
+        ("No reply without the number of the order.", True),
+        ("Refunds above 200 EUR require a manager's approval.", True),
+        ("| cash | Paying out in cash is not allowed. |", True),
+        ("A case isn't closed until its owner has agreed.", True),
+        ("The file must have been written by the job before.", False),
+        ("Customers who have to travel book early.", False),
+        ("In 2016 drivers were not allowed in.", False),
+        ("If a parcel has to be split, it gets two numbers.", False),
+        ("Visitors do not have to register.", False),
+        ("Do I have to come in person?", False),
+        ('He wrote "you must pay at once" and left.', False),
     ],
 )
 def test_a_rule_that_can_stand_by_itself(text: str, is_one: bool) -> None:
     """It says what must always or never be done, little else, and nothing of one tool."""
-    assert is_general_rule(text) == is_one
+    assert binds(text) == is_one
 
 
 @pytest.mark.parametrize("name", ["lend_item", "lendItem", "`lend`"])
@@ -121,10 +134,61 @@ async def test_a_rule_that_names_a_tool_is_about_that(name: str) -> None:
     """Of the tools of the request, that is; it comes with its section. Other names are names like any."""
     section = f"## Handing over\n\n{STEPS}\n\nNever call {name} before the goods leave the shelf.\n\n"
     found = outline([f"{long_prompt()}{section}## Parting\n\n{PLAIN * 5}\n"])
-    (rule,) = [place for place in core_of(found).rules if name in found.profiles[place[0]].blocks[place[1]].text]
+    (rule,) = [place for place in core_of(found).duties if name in found.profiles[place[0]].blocks[place[1]].text]
     assert couple(found, frozenset({name.strip("`")}), [rule]).rules == {rule}
     assert couple(found, frozenset({"other_tool"}), [rule]).rules == frozenset()
     even = [Relevance(0.0, 0.0, 0)] * len(found.sections)
     for barred, is_sent in ((frozenset({rule}), False), (frozenset[tuple[int, int]](), True)):
         picked = choose(core_of(found), even, {}, budget_tokens=1_400, standing=Standing(about_tools=barred))
         assert (rule in picked) == is_sent
+
+
+MANY = tuple(f"Nobody may lend out the {colour} {thing}." for colour in ("red", "blue", "grey") for thing in GOODS)
+
+
+async def test_rules_are_sent_beyond_the_budget(
+    make_stage: Callable[..., PromptStage], caplog: pytest.LogCaptureFixture
+) -> None:
+    """All of them, which the reason tells, and the log once."""
+    prompt = OPENING + "".join(f"## Place {n}\n\n{PLAIN} {rule}\n\n{STEPS}\n\n" for n, rule in enumerate(MANY))
+    stage = make_stage(budget_tokens=300)
+    for question in ("How are skis waxed?", "Who is in the office?"):
+        messages = ({"role": "system", "content": prompt}, {"role": "user", "content": question})
+        verdict = await stage(ChatRequest(model="m", messages=messages))
+        assert isinstance(verdict, Change)
+        assert verdict.reason == "core_over_budget"
+        out = text_of(verdict.request.messages[0]["content"])
+        assert [rule for rule in MANY if rule not in out] == []
+    assert sum("prompt.budget_tokens is 300" in line for line in caplog.messages) == 1
+
+
+def test_so_many_rules_do_not_all_come() -> None:
+    """Of a prompt that is nothing else some thousand tokens are sent, and what must be before other words."""
+    rules = [
+        f"The {m} {n} of the hall {'must be' if n % 2 else 'is to be'} looked at by two of us."
+        for m in GOODS
+        for n in range(40)
+    ]
+    found = outline([OPENING + "".join(f"## Hall {n}\n\n{' '.join(rules[n::40])}\n\n" for n in range(40))])
+    picked = choose(core_of(found), [Relevance(0.0, 0.0, 0)] * len(found.sections), {}, budget_tokens=500)
+    sent = render(found, picked)
+    assert count_text(sent) <= 4_200
+    assert sent.count("must be") > 2 * sent.count("is to be")
+
+
+@pytest.mark.parametrize(
+    ("body", "needed"),
+    [
+        (f"{PLAIN}\n\nA slip of the {{}} desk is yellow. It must be signed. {PLAIN}", "is yellow. It must be signed."),
+        ("Staff may not:\n- sleep here.\n- sing to guests at the {} desk.", "may not:"),
+        ("### What is never told to guests\n\n- The code of the {} desk.\n", "never told to guests"),
+    ],
+)
+async def test_a_rule_comes_with_what_it_refers_to(
+    make_stage: Callable[..., PromptStage], body: str, needed: str
+) -> None:
+    """The sentence before it, the line that announces it, or its heading."""
+    desks = "".join(f"## {name}\n\n{STEPS}\n\n{body.format(name.lower())}\n\n{STEPS}\n\n" for name in GOODS[:9])
+    out = await sent(make_stage(budget_tokens=900), OPENING + desks, "How are skis waxed?")
+    assert out.count(needed) == 9
+    assert sum(f"{name.lower()} desk" in out for name in GOODS[:9]) == 9
