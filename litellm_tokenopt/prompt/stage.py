@@ -58,7 +58,7 @@ OFF_LOOP_SECTIONS = 300
 
 CHARS_A_TOKEN = 4
 
-LATE_SHARE = 0.3
+LATE_SHARE = 0.2
 """Of the budget, as much again may be added for each later question."""
 
 ABOUT_TOKENS = 30
