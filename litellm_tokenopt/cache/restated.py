@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import groupby, product
+from itertools import groupby, pairwise, product
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..memo import Memo
 from ..models.base import Embedder
 from .asides import alone, known_from, least_added, least_contested
-from .lexicon import EMPTY_WORDS, THIRD_PERSON
+from .lexicon import EMPTY_WORDS, THIRD_PERSON, stem
 from .normalise import normalise
 from .reading import read
+from .replies import replied_alike
 from .situation import Clause, Situation, figures, says_the_same, wished_for
 from .telling import Teller
 from .veto import objections, rearranged, unmatched_words, worded_anew
@@ -39,18 +40,24 @@ LEAST_RESTATED, LEAST_AMONG_OTHERS, OTHERS = 0.6, 0.25, 1
 LEAST_TELLING = 2
 """Content words from which on a reply says what it answers: "no light at all", but not "yes please"."""
 
+MOST_SHORT = 3
+"""Content words up to which a reply is a bare fact, of which no word can be another."""
 MOST_SHARED = 0.7
 """Share of their words in common from which on two turns aren't worded anew where their order or roles differ."""
 
+_NOUN = r"(?P<noun>(?!(?:ones?|and|or|is|are|please)\b)[a-z]{3,})"
 _COUNTS = re.compile(
-    r"\b(?:first|second|third|fourth|fifth|last|next|latter|former|other|option|number|\d+)\b", re.IGNORECASE
+    r"\b(?!(?:last|next) (?:day|date|week|month|year|time|night|weekend)\b)(?!\d+ [a-z]{3,}s\b)"
+    rf"(?:(?:first|second|third|fourth|fifth|last|next)\b(?: {_NOUN})?|(?:latter|former|other|option|number|\d+)\b)",
+    re.IGNORECASE,
 )
+_LIMITS = re.compile(r"\b(?:never|none|nothing|nobody|only|just|not|no)\b|n't\b", re.IGNORECASE)
 _WORD = re.compile(r"[\w']+")
 _SIGNS = (
     "name", "number", "negation", "antonym", "persons", "case", "order", "question_word",
     "preposition", "tense", "words",
 )  # fmt: skip
-_LIGHT = EMPTY_WORDS | frozenset(THIRD_PERSON.values())
+_LIGHT = EMPTY_WORDS | frozenset((*THIRD_PERSON.values(), *map(stem, ("want", "need", "like", "looking"))))
 _AGREED = Clause("a", "yes")
 _MOVED = frozenset({"roles", "exchange", "speaker"})
 Pairing: TypeAlias = list[tuple[int | None, int | None]]
@@ -93,7 +100,11 @@ class Restater:
         ours, theirs = differing(one, other)
         if not (ours or theirs):
             return True
-        if counts(question) or max(len(ours), len(theirs)) > MOST_TURNS or not _speak_of_the_same(ours, theirs):
+        if (
+            counts(question, (one, other))
+            or max(len(ours), len(theirs)) > MOST_TURNS
+            or not _speak_of_the_same(ours, theirs)
+        ):
             return False
         pairing = await self._beside(ours, theirs)
         if lone(pairing, ours, theirs):
@@ -101,8 +112,11 @@ class Restater:
         pairs = [(ours[i], theirs[j]) for i, j in pairing if i is not None and j is not None]
         if not all(same_figures(*pair) for pair in pairs):
             return False
+        alike = replies_alike(pairs)
         chances = list[float]()
         for pair in answered_questions_aside(pairs):
+            if pair in alike:
+                continue
             chances.append(await self._chance(*pair))
             if chances[-1] < (LEAST_AMONG_OTHERS if pair[0].assistants else LEAST_RESTATED):
                 return False
@@ -111,21 +125,23 @@ class Restater:
     async def _without_talk(self, one: Situation, other: Situation, question: str) -> tuple[Situation, Situation]:
         """Both without the small talk that the other lacks."""
         ours, theirs = alone(one, other)
-        contested = bool(ours and theirs)
-        return await self._kept(one, ours, question, contested), await self._kept(other, theirs, question, contested)
+        first, second = (_text([side[n] for n in places]) for side, places in ((one, ours), (other, theirs)))
+        return await self._kept(one, ours, question, second), await self._kept(other, theirs, question, first)
 
-    async def _kept(self, situation: Situation, places: Sequence[int], question: str, contested: bool) -> Situation:
+    async def _kept(self, situation: Situation, places: Sequence[int], question: str, others: str) -> Situation:
         """*situation* without those of its clauses at *places* that are small talk beside the others.
 
-        Where both sides have some (*contested*), one's may have taken the place of the other's, and must be surer.
+        Where the other side has *others* that this one lacks, one's may have taken the place of the other's: it must
+        be surer, and what both speak of in their own words is none.
         """
         if not places:
             return situation
-        known = known_from([clause for n, clause in enumerate(situation) if n not in places], question)
+        known = known_from([clause for n, clause in enumerate(situation) if n not in places], f"{question} {others}")
         lone = [situation[n] for n in places]
-        sure = [(least_contested if contested else least_added)(clause, known) for clause in lone]
+        sure = [(least_contested if others else least_added)(clause, known) for clause in lone]
         idle = await self._teller.small_talk(lone, sure)
         left = {n for n, talk in zip(places, idle, strict=True) if talk}
+        left -= _answered(situation, left)
         return tuple(clause for n, clause in enumerate(situation) if n not in left)
 
     async def _beside(self, ours: Sequence[Said], theirs: Sequence[Said]) -> Pairing:
@@ -141,13 +157,15 @@ class Restater:
         ours, theirs = left_over(one, other)
         if not (ours or theirs):
             return 1.0
-        if _denied(ours) != _denied(theirs) or wished_for(one.text, other.text):
+        if _denied(ours) != _denied(theirs) or (not one.assistants and wished_for(one.text, other.text)):
             return 0.0
         texts = (_text(ours), _text(theirs)) if ours and theirs else (one.text, other.text)
         found = objections(*texts)
         if not _MOVED.isdisjoint(found) and (_shared(*texts) >= MOST_SHARED or not one.assistants):
             return 0.0
-        if not one.assistants and found and _adds(*texts):
+        if not one.assistants and found and (_adds(*texts) or _denies(found, *texts)):
+            return 0.0
+        if any(clause.by == "r" for clause in (*ours, *theirs)) and _swaps(*texts):
             return 0.0
         if not (_content(ours) or _content(theirs)) and found in ((), ("words",)):
             return 1.0
@@ -164,9 +182,13 @@ class Restater:
         return self._teller.restated(restating_signs(one, other, logit, float(first @ second)))
 
 
-def counts(question: str) -> bool:
-    """Whether *question* points at a place in what was said before: the second one, option 2."""
-    return _COUNTS.search(question) is not None
+def counts(question: str, situations: Iterable[Situation] = ()) -> bool:
+    """Whether *question* points at a place in what *situations* say: the second one, option 2.
+
+    "The next step" doesn't where no steps were spoken of, nor "the last day", nor "for 60 guests".
+    """
+    told = frozenset[str]().union(*map(_content, situations))
+    return any(not match["noun"] or stem(match["noun"].lower()) in told for match in _COUNTS.finditer(question))
 
 
 def restated(chances: Sequence[float]) -> bool:
@@ -180,9 +202,11 @@ def restated(chances: Sequence[float]) -> bool:
 
 
 def differing(one: Situation, other: Situation) -> tuple[list[Said], list[Said]]:
-    """The turns of both, without those that both begin and end with."""
+    """The turns of both, without those that both begin and end with, but for the question that a reply is to."""
     ours, theirs = _turns(one), _turns(other)
     start = _common(ours, theirs)
+    if 0 < start < min(len(ours), len(theirs)) and ours[start - 1].assistants:
+        start -= 1
     ours, theirs = ours[start:], theirs[start:]
     end = _common(ours[::-1], theirs[::-1])
     return ours[: len(ours) - end], theirs[: len(theirs) - end]
@@ -235,6 +259,17 @@ def answered_questions_aside(pairs: Sequence[tuple[Said, Said]]) -> list[tuple[S
     return kept
 
 
+def replies_alike(pairs: Sequence[tuple[Said, Said]]) -> list[tuple[Said, Said]]:
+    """The pairs of users' turns that differ in no more than the assistant's questions before them account for."""
+    return [
+        replies
+        for asked, replies in pairwise(pairs)
+        if asked[0].assistants
+        and not replies[0].assistants
+        and replied_alike(left_over(*replies), (asked[0].text, asked[1].text))
+    ]
+
+
 def left_over(one: Said, other: Said) -> tuple[list[Clause], list[Clause]]:
     """The clauses of two turns without a counterpart in the other."""
     ours, theirs = (_without(x.clauses, y.clauses) for x, y in ((one, other), (other, one)))
@@ -275,15 +310,42 @@ def restating_signs(one: str, other: str, logit: float, cosine: float) -> list[f
 
 
 def _without(clauses: Sequence[Clause], others: Sequence[Clause]) -> list[Clause]:
-    """*clauses* that none of *others* says; the assistant may say yes before what it says, or not."""
+    """*clauses* that none of *others* says.
+
+    The assistant may say yes before what it says, or not, and both may say no before what denies by itself.
+    """
     kept = clauses if len(clauses) == 1 else [clause for clause in clauses if clause != _AGREED]
+    limited = any(_LIMITS.search(clause.text) for clause in kept if clause.text != "no")
+    if limited and not any(clause.text == "yes" for clause in others):
+        kept = [clause for clause in kept if clause.text != "no"]
     return [clause for clause in kept if not any(says_the_same(clause, other) for other in others)]
+
+
+def _answered(situation: Situation, left: Container[int]) -> set[int]:
+    """The places of the assistant's questions in *situation* whose answers aren't *left* out."""
+    found = set[int]()
+    for n, (clause, then) in enumerate(pairwise(situation)):
+        if clause.by == "a" and clause.text.endswith("?") and then.by != "a" and n + 1 not in left:
+            found.add(n)
+    return found
 
 
 def _adds(one: str, other: str) -> bool:
     """Whether one text says all that the other does, and a word more: vegetarian, nearly vegetarian."""
     ours, theirs = (words - _LIGHT for words in unmatched_words(one, other))
     return bool(ours) != bool(theirs)
+
+
+def _denies(found: Container[str], one: str, other: str) -> bool:
+    """Whether two texts of the same words differ by a denial: only black, not only black."""
+    return "negation" in found and not all(unmatched_words(one, other))
+
+
+def _swaps(one: str, other: str) -> bool:
+    """Whether two short replies have a word in common, and each another one: dark brown, light brown."""
+    ours, theirs = (words - _LIGHT for words in unmatched_words(one, other))
+    first, second = (frozenset(read(text).words) - _LIGHT for text in (one, other))
+    return bool(ours and theirs and first & second) and max(len(first), len(second)) <= MOST_SHORT
 
 
 def _put_otherwise(one: Said, other: Said) -> bool:

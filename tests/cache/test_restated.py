@@ -14,6 +14,7 @@ from support.models import need_models
 from litellm_tokenopt.cache.build import build_verifier
 from litellm_tokenopt.cache.manager import SemanticCacheManager
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
+from litellm_tokenopt.cache.replies import replied_alike
 from litellm_tokenopt.cache.restated import (
     LEAST_AMONG_OTHERS,
     LEAST_RESTATED,
@@ -56,10 +57,11 @@ def real() -> MemoisedEmbedder:
 
 
 def test_what_both_begin_and_end_with_is_not_compared() -> None:
-    """Turns that say the same at both ends are cut off."""
+    """Turns that say the same at both ends are cut off, but not what a reply answers."""
     one = of("I need a van", "For when?", "Friday", "It's 40 euros")
     other = of("I need a van", "For when?", "Sunday", "It's 40 euros")
-    assert [[turn.text for turn in side] for side in differing(one, other)] == [["Friday"], ["Sunday"]]
+    found = [[turn.text for turn in side] for side in differing(one, other)]
+    assert found == [["For when?", "Friday"], ["For when?", "Sunday"]]
     assert differing(one, one) == ([], [])
 
 
@@ -101,6 +103,56 @@ def test_a_place_in_a_list_needs_the_list_itself() -> None:
     assert counts("the second one please")
     assert counts("option 2")
     assert not counts("how much is it?")
+    assert not counts("how much is it for 60 guests?")
+
+
+def test_what_was_not_spoken_of_is_no_place_in_a_list() -> None:
+    """ "The next step" points at none where no steps were told."""
+    told = of("I need a room", "The first room has a bath, the second room a shower.")
+    assert counts("is the second room free?", [told])
+    assert not counts("what's the next step?", [told])
+    assert not counts("what's the last day to book?", [told])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "asked", "alike"),
+    [
+        ("36 months", "36", "How many months?", True),
+        ("I'll take Thursday", "Thursday", "Which day?", True),
+        ("he's four", "four", "How old is he?", True),
+        ("the pool", "the pool and the gym", "The pool or the gym?", False),
+        ("the pool", "the gym", "The pool or the gym?", False),
+        ("vegetarian", "nearly vegetarian", "Are you vegetarian?", False),
+        ("4 kilos", "under 4 kilos", "How many kilos?", False),
+        ("in May", "before May", "When in May?", False),
+        ("Monday", "Monday with Anna", "When do you meet with Anna?", False),
+        ("from Leeds", "to Leeds", "From or to Leeds?", False),
+        ("my car", "our car", "My or our car?", False),
+        ("I have a car", "I want a car", "Do you have a car, or want one?", False),
+        ("it was 35", "it will be 35", "How much was it, or will it be?", False),
+    ],
+)
+def test_a_reply_may_repeat_its_question(one: str, other: str, asked: str, alike: bool) -> None:
+    """What the question says already is no word more, but for what joins, limits or denies, and names."""
+    replies = ([Clause("r", one)], [Clause("r", other)])
+    assert replied_alike(replies, (asked, asked)) is alike
+    assert replied_alike(replies[::-1], (asked, asked)) is alike
+
+
+async def test_an_answered_question_is_no_small_talk(real: MemoisedEmbedder) -> None:
+    """A bare reply is compared as one: with another word in it, it's another fact."""
+
+    async def surely(one: str, other: str) -> float | None:
+        return 9.0
+
+    restater = Restater(real, Teller(real), surely)
+
+    def told(colour: str) -> Situation:
+        return of("I want to paint a fence", "What colour do you want?", colour, "Alright, noted.")
+
+    assert await restater.same(told("dark brown"), told("a dark brown"), "which paint do I use?")
+    assert not await restater.same(told("dark brown"), told("light brown"), "which paint do I use?")
+    assert not await restater.same(told("only black"), told("not only black"), "which paint do I use?")
 
 
 @pytest.mark.parametrize(
