@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
+from .additions import ENDLESS, reach_in
 from .convert import Border, border_of
 from .errors import SettingsError, UnavailableError
 from .modules import joined, read_modules
@@ -497,7 +497,7 @@ def _stages(
         patience = settings.time_budget_seconds * RANKING_SHARE
         stages.append(ToolsStage(settings.tools, embedder, learning, intents=intents, patience_seconds=patience))
     if settings.prompt.enabled:
-        reach = settings.context.budget_tokens if settings.context.enabled else math.inf
+        reach = reach_in(settings.context.budget_tokens) if settings.context.enabled else ENDLESS
         choosing = PromptStage(settings.prompt, embedder, intents, reach)
         stages.append(Squeezing(choosing, compressor, settings.prompt.ratios.model_dump()))
     if settings.context.enabled:

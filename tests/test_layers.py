@@ -16,7 +16,7 @@ LAYERS = [
     {"addresses", "asking", "background", "errors", "memo", "saying"},
     {"modules", "taxonomy"},
     {"settings", "request"},
-    {"caller", "own"},
+    {"additions", "caller", "own"},
     {"stage", "tokens", "lexical", "convert", "placeholder", "recall", "replies", "rounds"},
     {"models", "redis", "savings"},
     {"cache", "tools", "prompt", "context"},

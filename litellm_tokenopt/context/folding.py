@@ -7,12 +7,13 @@ turn, which brings the whole conversation again, comes to the same decisions and
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ..additions import reach_in
 from ..request import Message, text_of
 from ..savings import USUAL_RATES, CacheRates
 from ..settings import ContextSettings
@@ -72,6 +73,7 @@ LEAST_GAIN = 0.1
 
 
 NOTHING_TOLD: Mapping[int, Mapping[str, str]] = {}
+NOTHING_ADDED: Mapping[int, Message] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,15 @@ class Terms:
     front_tokens: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What of the instructions was added before the message at `place`, after `chars` of all that was said."""
+
+    message: Message
+    place: int
+    chars: int
+
+
 @dataclass(slots=True)
 class Tally:
     """What the fold has done so far."""
@@ -132,6 +143,10 @@ class Fold:
         self._marks = terms.marks
         self._terms = terms
         self.spans = Spans()
+        self._reach = reach_in(settings.budget_tokens)
+        self._additions: list[Addition] = []
+        self._chars = self._turn_chars = 0
+        self._turn_open = False
         self.epoch_at = self.digested_at = self._place = -1
         self._told: Mapping[str, str] = {}
         self._pinned: set[int] = set()
@@ -175,20 +190,26 @@ class Fold:
         body: Sequence[Message],
         pinned: Collection[int] = (),
         summaries: Mapping[int, Mapping[str, str]] = NOTHING_TOLD,
+        additions: Mapping[int, Message] = NOTHING_ADDED,
     ) -> None:
         """Take the messages of *body* that come after those already taken; those at *pinned* stay as they are.
 
-        *summaries* has, by a message's place, what an epoch there uses: texts by the keys of spans.
+        *summaries* has, by a message's place, what an epoch there uses: texts by the keys of spans. *additions* are
+        sent before the messages at their places, as long as they stand.
         """
         self._pinned.update(place for place in pinned if self.taken <= place < len(body))
         for place in range(self.taken, len(body)):
             self._place, self._told = place, summaries.get(place, {})
-            self._take(body[place], place)
+            self._take(body[place], place, additions.get(place))
         self.taken = max(self.taken, len(body))
 
-    def _take(self, message: Message, place: int) -> None:
+    def _take(self, message: Message, place: int, addition: Message | None) -> None:
+        self._say(message)
         if message.get("role") == "user":
             self._before_question(text_of(message.get("content")))
+        if addition is not None:
+            self._additions.append(Addition(addition, place, self._turn_chars))
+            self._left.append(addition)
         part = part_of(message, place, len(self._index))
         for passage in part.document.passages:
             self._index.add(passage)
@@ -211,6 +232,14 @@ class Fold:
             self._question_tokens = part.tokens
         elif unit.calls and not unit.open:
             self._after_round()
+
+    def _say(self, message: Message) -> None:
+        """Tell where the user's turn began; messages of theirs that no reply divides are one."""
+        role = message.get("role")
+        if role == "user" and not self._turn_open:
+            self._turn_chars = self._chars
+        self._turn_open = role == "user" or (self._turn_open and role != "assistant")
+        self._chars += len(text_of(message.get("content")))
 
     def _count(self, tokens: int) -> None:
         self._tokens += tokens
@@ -383,7 +412,9 @@ class Fold:
         return self._weighed
 
     def _begin_anew(self, found: Cut) -> None:
-        self._left = list(found.items)
+        since = self._reach.since(self._turn_chars)
+        self._additions = [addition for addition in self._additions if addition.chars >= since]
+        self._left = list(_with(found.items, self._additions))
         self._tokens = found.tokens
         self._hidden = found.hidden
         self.tally.messages_cut = found.messages_cut
@@ -459,8 +490,19 @@ class Fold:
         """Whether with it no more is sent than came in: what was reckoned is counted where that's near."""
         tokens = self._tokens + said.tokens
         if SURELY * tokens > self._tokens_in:
-            tokens = sum(map(self._item_tokens, (*self.items, *said.items())))
+            added = sum(count_message(addition.message) for addition in self._additions)
+            tokens = sum(map(self._item_tokens, (*self.items, *said.items()))) - added
         return tokens + MESSAGE_OVERHEAD <= self._tokens_in
+
+
+def _with(items: Sequence[Item | Quote], additions: Sequence[Addition]) -> Iterator[Item | Quote]:
+    """*items*, each of *additions* before the first message as it came that isn't older than its own."""
+    waiting = deque(additions)
+    for item in items:
+        while waiting and isinstance(item, int) and item >= waiting[0].place:
+            yield waiting.popleft().message
+        yield item
+    yield from (addition.message for addition in waiting)
 
 
 def _best(related: NDArray[np.float64], most: int) -> Iterator[int]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from ..additions import apart, together
 from ..memo import Memo
 from ..models.base import Embedder
 from ..recall import may_recall
@@ -19,7 +20,7 @@ from ..tokens import OFF_LOOP_CHARS, count_messages, message_text
 from . import differences
 from .condensing import condensed, new_chars
 from .cutting import Item
-from .folding import Fold, Terms
+from .folding import NOTHING_ADDED, NOTHING_TOLD, Fold, Terms
 from .marks import MarksWithIds, PlainMarks
 from .recall import RecallMessages
 from .resent import came_before
@@ -33,17 +34,25 @@ FOLD_BYTES = 60
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A conversation to decide on: its messages, a digest up to each, and where those stand that are pinned."""
+    """A conversation to decide on: its messages, a digest up to each, and where those stand that are pinned.
+
+    `additions` are of the instructions, by the place of the message before which they came.
+    """
 
     body: Sequence[Message]
     keys: Sequence[str]
     terms: Terms
     pinned: frozenset[int]
+    additions: Mapping[int, Message]
 
     @property
     def last(self) -> int:
         """The place of the newest message that makes a request."""
         return max((n for n, message in enumerate(self.body) if message.get("role") in ("user", "tool")), default=0)
+
+    def go_on(self, fold: Fold, told: Mapping[int, Mapping[str, str]] = NOTHING_TOLD, stop: int | None = None) -> None:
+        """Let *fold* take what comes before *stop*, or all; of summaries it's *told*."""
+        fold.advance(self.body[:stop], self.pinned, told, self.additions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +97,21 @@ class ContextStage:
         if request.server_state:  # these are the last turns alone
             return Keep("skip:server_state")
         front = len(tuple(takewhile(is_system, request.messages)))
-        came = request.messages[front:]
+        came, additions = apart(request.messages[front:])
         if came_before(came):
             return Keep("kept")
         pinned = places_of(came, request.controls.pinned)
         body = await self._condensed(came, pinned)
         texts = [message_text(message) for message in body]
         terms = self._terms(request, request.messages[:front])
-        keys = prefix_digests(body, texts, repr(terms), pinned)
-        decision = await self._decide(_Taken(body, keys, terms, pinned))
+        keys = prefix_digests(body, texts, repr(terms), pinned, additions)
+        decision = await self._decide(_Taken(body, keys, terms, pinned, additions))
         cut = bool(decision.detail.get("epochs"))
-        left = [body[item] if isinstance(item, int) else item for item in decision.items] if cut else body
+        left = (
+            [body[item] if isinstance(item, int) else item for item in decision.items]
+            if cut
+            else tuple(together(body, additions))
+        )
         sent = await self._differing(left, {id(came[place]) for place in pinned})
         counts = {"condensed": _changed(came, body), "differences": _changed(left, sent)}
         detail = {**decision.detail, **{name: count for name, count in counts.items() if count}}
@@ -154,7 +167,7 @@ class ContextStage:
         if self._summaries is not None:
             fold = await self._summarised(fold, taken, self._summaries)
         else:
-            await asyncio.to_thread(fold.advance, taken.body, taken.pinned)
+            await asyncio.to_thread(taken.go_on, fold)
         decision = await asyncio.to_thread(_decision, fold, taken.last)
         self._folds.put(taken.keys[-1], fold)
         return decision
@@ -163,16 +176,16 @@ class ContextStage:
         """The same with summaries: those that were written down for the epochs before, for a new one what is there."""
         begun, last = fold.taken, taken.last
         told = {begun + n: texts for n, texts in (await summaries.recorded(taken.keys[begun:])).items()}
-        await asyncio.to_thread(fold.advance, taken.body[:last], taken.pinned, told)
+        await asyncio.to_thread(taken.go_on, fold, told, last)
         if last not in told:
             told[last] = await summaries.ready(fold.spans.all)
-        await asyncio.to_thread(fold.advance, taken.body, taken.pinned, told)
+        await asyncio.to_thread(taken.go_on, fold, told)
         if begun <= last == fold.digested_at:
             agreed = await summaries.agree(taken.keys[last], told[last])
             if agreed != told[last]:  # another worker was first
                 told = {**await summaries.recorded(taken.keys), last: agreed}
                 fold = Fold(self._settings, taken.terms)
-                await asyncio.to_thread(fold.advance, taken.body, taken.pinned, told)
+                await asyncio.to_thread(taken.go_on, fold, told)
         summaries.want(fold.spans.all)
         return fold
 
@@ -203,18 +216,26 @@ def places_of(messages: Sequence[Message], some: Sequence[Message]) -> frozenset
 
 
 def prefix_digests(
-    messages: Sequence[Message], texts: Sequence[str], seed: str = "", pinned: Collection[int] = ()
+    messages: Sequence[Message],
+    texts: Sequence[str],
+    seed: str = "",
+    pinned: Collection[int] = (),
+    additions: Mapping[int, Message] = NOTHING_ADDED,
 ) -> tuple[str, ...]:
     """A digest of the conversation up to each of its messages, given with their `message_text`.
 
-    Another *seed*, other digests; and others from the first place on where another message is *pinned*.
+    Another *seed*, other digests; and others from the first place on where another message is *pinned*, or another of
+    the *additions* stands.
     """
     hasher = hashlib.blake2b(seed.encode(), digest_size=16)
     digests = []
     for place, (message, written) in enumerate(zip(messages, texts, strict=True)):
         mark = "pinned " if place in pinned else ""
-        text = f"{mark}{message.get('role')}\0{written}".encode("utf-8", "surrogatepass")
-        hasher.update(len(text).to_bytes(8, "little"))
-        hasher.update(text)
+        said = [f"{mark}{message.get('role')}\0{written}"]
+        if place in additions:
+            said.insert(0, f"added\0{message_text(additions[place])}")
+        for text in (one.encode("utf-8", "surrogatepass") for one in said):
+            hasher.update(len(text).to_bytes(8, "little"))
+            hasher.update(text)
         digests.append(hasher.hexdigest())
     return tuple(digests)

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..additions import Reach
 from ..lexical import term_counts
 from .messages import Turn
 from .ranking import readable, says_little
@@ -32,8 +33,8 @@ class Question:
     standing: int = 0
 
 
-def read_questions(turns: Sequence[Turn], reach_chars: float) -> tuple[Question, ...]:
-    """The questions of *turns*; an addition stands for *reach_chars* of what is said after it."""
+def read_questions(turns: Sequence[Turn], reach: Reach) -> tuple[Question, ...]:
+    """The questions of *turns*, whose additions stand as far as *reach*."""
     places = [turn.chars_before for turn in turns]
     found: list[Question] = []
     before = ""
@@ -41,7 +42,7 @@ def read_questions(turns: Sequence[Turn], reach_chars: float) -> tuple[Question,
         own = readable(turn.question)
         text = f"{before}\n{own}" if before and _leans(own) else own
         before = own if text is own and not says_little(own) else before
-        found.append(Question(own, text, bisect_left(places, turn.chars_before - reach_chars)))
+        found.append(Question(own, text, bisect_left(places, reach.since(turn.chars_before))))
     return tuple(found)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, TypeAlias
 
+from ..additions import added
 from ..memo import Memo
 from ..request import Message, digest, has_cache_control, is_system, is_text_part, text_of
 
@@ -80,7 +81,7 @@ def rewrite(
     out: list[Message] = []
     for i, message in enumerate(messages):
         if i in references:
-            out.append({"role": "user", "content": references[i]})
+            out.append(added(references[i]))
         if i not in new:
             out.append(message)
         elif content := _with_texts(message.get("content"), new[i]):

@@ -10,7 +10,6 @@ from .choice import Picked
 from .outline import IN_PART, Outline, Profile, by_section
 
 LEFT_OUT = "[Sections left out here: "
-REFERENCE = "[Reference from the instructions, for the next question]\n"
 GAP = "[…]\n"
 LIST_TOKENS = 125
 NONE: Set[int] = frozenset()

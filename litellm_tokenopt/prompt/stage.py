@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,6 +16,7 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
+from ..additions import ENDLESS, HEAD, Reach
 from ..errors import ModelUnavailable
 from ..lexical import term_counts
 from ..memo import Memo
@@ -35,7 +35,7 @@ from .messages import Prompt, read_prompt, read_turns, rewrite
 from .outline import Outline, outline
 from .ranking import Relevance, rank, readable, says_little, tells
 from .recall import RecallSections
-from .rendering import REFERENCE, has_left_out, left_out, render
+from .rendering import has_left_out, left_out, render
 from .tags import without_tags
 
 if TYPE_CHECKING:
@@ -55,8 +55,6 @@ OFF_LOOP_CHARS = 8_000
 
 OFF_LOOP_SECTIONS = 300
 """From more sections of a known prompt, times the new questions, is chosen in a thread: more than about 3 ms."""
-
-CHARS_A_TOKEN = 4
 
 LATE_SHARE = 0.2
 """Of the budget, as much again may be added for each later question."""
@@ -152,8 +150,8 @@ class PromptStage:
 
     System messages that carry the caller's ``cache_control`` mark are left alone, with all that stands before; so is
     every prompt when there is no embedding model. *intents* makes what tells kinds of tasks, for users' modules. Of a
-    conversation a later stage may shorten what lies more than *reach_tokens* back: what was added there is added again
-    when it's asked for.
+    conversation a later stage may shorten what lies further back than *reach*: what was added there is added again when
+    it's asked for.
     """
 
     name = "prompt"
@@ -163,10 +161,10 @@ class PromptStage:
         settings: PromptSettings,
         embedder: Embedder,
         intents: Callable[[], Intents] | None = None,
-        reach_tokens: float = math.inf,
+        reach: Reach = ENDLESS,
     ) -> None:
         self._settings = settings
-        self._reach_chars = reach_tokens * CHARS_A_TOKEN
+        self._reach = reach
         self._embedder = embedder
         self._make_intents = intents
         self._intents: Intents | None = None
@@ -200,7 +198,7 @@ class PromptStage:
             return Keep("small") if tokens < self._settings.min_tokens else self._tidy(request, prompt, read.outline)
         task = self._task(request, prompt, read)
         try:
-            choice, additions = await self._fold(task, read_questions(turns, self._reach_chars))
+            choice, additions = await self._fold(task, read_questions(turns, self._reach))
         except ModelUnavailable:
             return Keep("no_model")
         detail = _detail(read.outline, choice, additions)
@@ -366,7 +364,7 @@ def _add(found: Outline, asked: _Asked, stands: Picked, most_tokens: int) -> _Ad
     if says_little(asked.question.own) and not tells(found, asked.question.own):
         return _Addition()
     picked = choose_late(found, asked.relevance, asked.query, stands, most_tokens - ABOUT_TOKENS, asked.standing)
-    text = f"{REFERENCE}{render(found, picked).rstrip()}" if picked else ""
+    text = f"{HEAD}{render(found, picked).rstrip()}" if picked else ""
     tokens = MESSAGE_OVERHEAD + count_text(text) if text else 0
     return _Addition(picked, text, tokens) if tokens <= most_tokens else _Addition()
 

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from support.conversations import build, ordinary, pieces, reading, repeating
 from support.differences import plain, resolved
 
+from litellm_tokenopt.additions import HEAD, added, reach_in
 from litellm_tokenopt.context.condensing import condensed
 from litellm_tokenopt.context.folding import Fold, Terms
 from litellm_tokenopt.context.importance_training import examples
 from litellm_tokenopt.context.marks import SAME, PlainMarks, is_difference, is_own
 from litellm_tokenopt.context.stage import ContextStage
-from litellm_tokenopt.request import ChatRequest, has_cache_control, has_media
+from litellm_tokenopt.prompt.leaning import read_questions
+from litellm_tokenopt.prompt.messages import Turn, read_turns
+from litellm_tokenopt.request import ChatRequest, has_cache_control, has_media, text_of
 from litellm_tokenopt.savings import CacheRates
 from litellm_tokenopt.settings import ContextSettings
 from litellm_tokenopt.stage import Change, Verdict
@@ -275,3 +278,41 @@ async def test_repeats_and_results_that_look_shortened_keep_the_laws(
     assert count_messages(sent) <= count_messages(messages)
     assert faults(sent) <= faults(messages)
     assert (await send(stage(), sent))[1] == sent
+
+
+def with_additions(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """*messages* with a section of the instructions before each turn of the user's but the first."""
+    sections = {turn.start: added(section(turn)) for turn in read_turns(messages)[1:]}
+    return [one for n, message in enumerate(messages) for one in (sections.get(n), message) if one is not None]
+
+
+def section(turn: Turn) -> str:
+    return f"{HEAD}## Rules of {turn.start}\n\nNever tell anybody but the owner what stands in parcel {turn.start}."
+
+
+def additions_in(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [text for message in messages if (text := text_of(message.get("content"))).startswith(HEAD)]
+
+
+@given(ordinary)
+@laws
+async def test_additions_change_nothing_else(made_of: list[tuple[int, int]]) -> None:
+    """What is sent of a conversation is the same with sections of the instructions in it, which are sent whole."""
+    messages = build(made_of)
+    _, sent = await send(stage(), with_additions(messages))
+    own = [message for message in sent if not text_of(message.get("content")).startswith(HEAD)]
+    assert own == list((await send(stage(), messages))[1])
+    assert set(additions_in(sent)) <= set(map(section, read_turns(messages)))
+    assert not any(HEAD.strip() in text_of(message.get("content")) for message in own)
+
+
+@given(ordinary)
+@laws
+async def test_what_the_instructions_count_as_there_is_there(made_of: list[tuple[int, int]]) -> None:
+    """An addition that stands for a turn, as the stage that adds it reads it, is sent in that turn."""
+    messages, on = build(made_of), stage()
+    for end in range(1, len(messages) + 1):
+        turns = read_turns(messages[:end])
+        _, sent = await send(on, with_additions(messages[:end]))
+        standing = read_questions(turns, reach_in(SMALL.budget_tokens))[-1].standing if turns else 0
+        assert {*map(section, turns[max(1, standing) :])} <= {*additions_in(sent)}

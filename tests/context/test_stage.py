@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from litellm_tokenopt.additions import HEAD, added
 from litellm_tokenopt.context.marks import DIGEST_HEAD, RECALL_HEAD, SAME, SAME_RECORD
 from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.own import may_offer
@@ -428,3 +429,14 @@ async def test_results_of_a_thinking_model_are_shortened(stage: ContextStage) ->
     calls = [call["id"] for message in sent for call in message.get("tool_calls") or ()]
     assert [message["tool_call_id"] for message in sent if message["role"] == "tool"] == calls
     assert count_messages(sent) - PICTURE_TOKENS < 0.6 * (count_messages(messages) - PICTURE_TOKENS)
+
+
+async def test_additions_go_whole_when_they_are_far_back(stage: ContextStage) -> None:
+    """Of sections of the instructions that came before questions the last ones stay to the letter, the others go."""
+    sections = [added(f"{HEAD}## Stock of {topic}\n\nCounted on Mondays.") for topic in TOPICS]
+    messages = [one for number in range(15) for one in (sections[number], *turn(TOPICS[number], number))][1:]
+    verdict = await stage(ChatRequest(model="gpt-4o", messages=(*messages, {"role": "user", "content": "And now?"})))
+    assert isinstance(verdict, Change)
+    left = [message for message in verdict.request.messages if HEAD.strip() in text_of(message.get("content"))]
+    assert 1 <= len(left) < len(sections) - 1
+    assert left == sections[-len(left) :]

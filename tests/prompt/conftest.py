@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from litellm_tokenopt.additions import ENDLESS, Reach
 from litellm_tokenopt.lexical import term_counts
 from litellm_tokenopt.prompt import PromptStage
 from litellm_tokenopt.settings import PromptSettings
@@ -69,8 +69,8 @@ def prompt() -> str:
 def make_stage() -> Callable[..., PromptStage]:
     """A stage with a budget of 600 tokens, unless told otherwise."""
 
-    def make(*, reach_tokens: float = math.inf, **settings: object) -> PromptStage:
+    def make(*, reach: Reach = ENDLESS, **settings: object) -> PromptStage:
         values = {"budget_tokens": 600, "min_tokens": 500, **settings}
-        return PromptStage(PromptSettings.model_validate(values), HashedWords(), reach_tokens=reach_tokens)
+        return PromptStage(PromptSettings.model_validate(values), HashedWords(), reach=reach)
 
     return make

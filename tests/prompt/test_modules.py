@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.counting import count_request
 
+from litellm_tokenopt.additions import HEAD
 from litellm_tokenopt.models.intents import Intent
 from litellm_tokenopt.prompt import PromptStage
-from litellm_tokenopt.prompt.rendering import REFERENCE
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.settings import PromptSettings
 from litellm_tokenopt.stage import Change
@@ -135,7 +135,7 @@ async def test_a_later_question_brings_its_module_at_the_tail(make_stage: Make) 
     one = await sent(stage, ask("How many bars may a chart have?"))
     two = await sent(stage, ask("How many bars may a chart have?", "Are gift cards valid for two years?"))
     assert two.messages[: len(one.messages)] == one.messages
-    assert text_of(two.messages[-2]["content"]) == f"{REFERENCE}{TEXTS['Gift cards']}".rstrip()
+    assert text_of(two.messages[-2]["content"]) == f"{HEAD}{TEXTS['Gift cards']}".rstrip()
 
 
 @pytest.mark.parametrize("conflicts", [["refunds"], []])

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.counting import count_request
 
+from litellm_tokenopt.additions import HEAD, Reach
 from litellm_tokenopt.errors import ModelUnavailable
 from litellm_tokenopt.prompt import PromptStage
 from litellm_tokenopt.prompt.choice import choose_late
 from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.ranking import Relevance
-from litellm_tokenopt.prompt.rendering import LEFT_OUT, LIST_TOKENS, REFERENCE
+from litellm_tokenopt.prompt.rendering import LEFT_OUT, LIST_TOKENS
 from litellm_tokenopt.request import ChatRequest, is_system, text_of
 from litellm_tokenopt.settings import PromptSettings
 from litellm_tokenopt.stage import Change, Keep, Verdict
@@ -56,7 +57,7 @@ def changed(verdict: Verdict) -> ChatRequest:
 
 
 def references(request: ChatRequest) -> list[str]:
-    return [text for m in request.messages if (text := text_of(m.get("content"))).startswith(REFERENCE)]
+    return [text for m in request.messages if (text := text_of(m.get("content"))).startswith(HEAD)]
 
 
 async def sent(stage: PromptStage, request: ChatRequest) -> ChatRequest:
@@ -184,7 +185,7 @@ async def test_a_later_need_goes_in_before_its_question(make_stage: Make, prompt
     assert two.messages[:2] == one.messages
     assert two.messages[-1] is later.messages[-1]
     assert two.messages[-2]["role"] == "user"
-    assert two.messages[-2]["content"].startswith(REFERENCE + "## Charts\n\nBar charts are horizontal")
+    assert two.messages[-2]["content"].startswith(HEAD + "## Charts\n\nBar charts are horizontal")
 
 
 async def test_a_section_is_added_once(make_stage: Make, prompt: str) -> None:
@@ -249,7 +250,7 @@ async def test_a_tool_loop_adds_nothing(make_stage: Make, prompt: str) -> None:
 @pytest.mark.parametrize(("reach_tokens", "times"), [(100, 2), (10_000, 1)])
 async def test_what_lies_far_back_is_added_again(make_stage: Make, prompt: str, reach_tokens: int, times: int) -> None:
     """What was added so far back that a later stage may have cut it comes again when it's asked for."""
-    stage = make_stage(reach_tokens=reach_tokens)
+    stage = make_stage(reach=Reach(reach_tokens))
     messages = [system(prompt), user(REFUND), reply(), user(CHART), reply("word " * 400), user(CHART + " Again.")]
     first, both = [references(changed(await stage(chat(*messages[:n])))) for n in (4, 6)]
     assert both == first * times
@@ -400,7 +401,7 @@ def test_laws_of_a_session(make_stage: Make, prompt: str, turns: list[tuple[list
             assert await stage(out) == Keep("kept")
             assert changed(await make_stage()(request)) == out
             assert [m for m in request.messages if not is_system(m)] == [
-                m for m in out.messages if not is_system(m) and not text_of(m.get("content")).startswith(REFERENCE)
+                m for m in out.messages if not is_system(m) and not text_of(m.get("content")).startswith(HEAD)
             ]
             before = out.messages
 
