@@ -70,6 +70,7 @@ def _source(
     needed = [*_required(parameters), *((BODY,) if has_body and body.get("required") else ())]
     texts = [str(operation.get(key) or "").strip() for key in ("summary", "description")]
     description = "\n".join(dict.fromkeys(filter(None, texts)))
+    known = (*parameters, *((BODY,) if has_body else ()))
 
     def build() -> Tool:
         return function_tool(name, description, _arguments(document, parameters, body))
@@ -78,12 +79,14 @@ def _source(
         assert send is not None
         if missing := [argument for argument in needed if argument not in arguments]:
             raise InputError(f"invalid arguments of {name}: missing: {', '.join(missing)}")
+        if unknown := [argument for argument in arguments if argument not in known]:
+            raise InputError(f"invalid arguments of {name}: unknown: {', '.join(unknown)}; known: {', '.join(known)}")
         return await outcome_of(send, _call(method, path, parameters, arguments, content_type))
 
     return Source(
         name=name,
         description=description,
-        arguments=(*parameters, *((BODY,) if has_body else ())),
+        arguments=known,
         build=build,
         run=run if send is not None else None,
     )

@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
 
 from ..errors import InputError
@@ -57,6 +58,18 @@ def function_tool(name: str, description: str, parameters: Mapping[str, Any]) ->
     return {"type": "function", "function": {"name": name, **told, "parameters": parameters}}
 
 
+def of_object(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """*schema* with type and properties in sight, as providers want them, also where it refers to a definition."""
+    group, _, name = str(schema.get("$ref", "")).removeprefix("#/").partition("/")
+    definitions = schema.get(group)
+    target = definitions.get(name) if isinstance(definitions, Mapping) else None
+    beside = {key: schema[key] for key in schema if key != "$ref"}
+    # Where keywords stand beside the reference, both count, and the reference has to stay.
+    if isinstance(target, Mapping) and beside.keys() <= {group, "type", "title", "description", "$schema"}:
+        return {"type": "object", "properties": {}, **target, **beside}
+    return {"type": "object", "properties": {}, **schema}
+
+
 def legal_name(name: str) -> str:
     """*name* as providers take it."""
     return _OTHER_CHARS.sub("_", name).strip("_")[:NAME_CHARS] or "tool"
@@ -91,14 +104,15 @@ def from_callable(function: Callable[..., Any]) -> Source:
 
     Raises `InputError` where the signature can't be called by name.
     """
-    name = legal_name(getattr(function, "__name__", type(function).__name__))
+    inner = function.func if isinstance(function, partial) else function
+    name = legal_name(getattr(inner, "__name__", type(inner).__name__))
     parameters = _parameters(function, name)
-    description, arguments = read_docstring(inspect.getdoc(function) or "")
+    description, arguments = read_docstring(inspect.getdoc(inner) or "")
     model: list[type[BaseModel]] = []  # built once, at the first need
 
     def built() -> type[BaseModel]:
         if not model:
-            model.append(_model(function, name, parameters, arguments))
+            model.append(_model(inner, name, parameters, arguments))
         return model[0]
 
     async def run(given: Mapping[str, Any]) -> Any:
@@ -124,9 +138,8 @@ def from_description(tool: Any, handler: Handler | None) -> Source:
     if not isinstance(own_name, str) or not own_name:
         raise InputError(f"a tool needs a name; got {tool!r}"[:200])
     schema = field_of(inner, "inputSchema") or field_of(inner, "input_schema") or field_of(inner, "parameters") or {}
-    properties = schema.get("properties") if isinstance(schema, Mapping) else None
+    parameters = of_object(schema)
     description = str(field_of(inner, "description") or "")
-    parameters = schema if properties is not None else {"type": "object", "properties": {}, **schema}
 
     async def run(arguments: Mapping[str, Any]) -> Any:
         assert handler is not None
@@ -135,7 +148,7 @@ def from_description(tool: Any, handler: Handler | None) -> Source:
     return Source(
         name=legal_name(own_name),
         description=description,
-        arguments=tuple(properties or ()),
+        arguments=tuple(parameters["properties"] or ()),
         build=lambda: function_tool(legal_name(own_name), description, parameters),
         run=run if handler is not None else None,
     )
@@ -209,11 +222,12 @@ def _model(
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    target = function if inspect.isroutine(function) else type(function).__call__
+    of_class = function.__init__ if isinstance(function, type) else type(function).__call__  # type: ignore[misc]
+    target = function if inspect.isroutine(function) else of_class
     return get_type_hints(target, include_extras=True)
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema()
+    schema = of_object(model.model_json_schema())
     schema.pop("description", None)
-    return {**schema, "properties": schema.get("properties", {})}
+    return schema

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import mcp.types as mcp
@@ -98,6 +99,11 @@ SHOP: dict[str, Any] = {
 }
 
 
+def convert(amount: float, rate: float) -> float:
+    """Convert an amount."""
+    return amount * rate
+
+
 @pytest.fixture
 def registry(embedder: Any) -> ToolRegistry:
     return ToolRegistry({"tools": {"max_tools": 3, "min_tokens": 0}}, embedder=embedder)
@@ -146,6 +152,45 @@ async def test_a_model_is_a_tool_whose_call_gives_the_instance(registry: ToolReg
     assert not accepts(parameters(registry, "Complaint"), {"order": "7", "severity": 4})
 
 
+class Branch(BaseModel):
+    """A branch of a tree."""
+
+    leaves: int
+    branches: list[Branch] = []
+
+
+async def test_schemas_that_refer_to_a_definition_show_an_object(registry: ToolRegistry) -> None:
+    """Providers refuse a tool whose schema has no type; what refers to itself has none of its own."""
+    registry.add(Branch)
+    whole = Branch.model_json_schema()
+    registry.add_mcp([{"name": "grow", "inputSchema": whole}, {"name": "prune", "inputSchema": {"$ref": "#/$defs/x"}}])
+    for name in ("Branch", "grow"):
+        schema = parameters(registry, name)
+        assert schema["type"] == "object"
+        assert set(schema["properties"]) == {"leaves", "branches"}
+        for value in ({"leaves": 1, "branches": [{"leaves": 2}]}, {"leaves": 1, "branches": [{}]}, {}):
+            assert accepts(schema, value) == accepts(whole, value)
+    assert parameters(registry, "prune")["$ref"] == "#/$defs/x"
+
+
+async def test_a_part_of_a_function_or_a_class_is_typed_as_well(registry: ToolRegistry) -> None:
+    """What is already given is no argument; name and description are the function's."""
+
+    @dataclass
+    class Spot:
+        """Mark a spot."""
+
+        x: int
+
+    registry.add(partial(convert, rate=2.0), Spot)
+    assert registry.tool("convert")["function"]["description"] == "Convert an amount."
+    assert parameters(registry, "convert")["properties"]["amount"] == {"title": "Amount", "type": "number"}
+    assert await registry.call("convert", {"amount": 3}) == 6.0
+    assert parameters(registry, "Spot")["properties"]["x"]["type"] == "integer"
+    with pytest.raises(InputError, match="x: Input should be a valid integer"):
+        await registry.call("Spot", {"x": "near"})
+
+
 async def test_mcp_tools_come_as_mappings_or_objects(registry: ToolRegistry) -> None:
     """Their calls go to the handler under their own names."""
     registry.add_mcp(
@@ -179,6 +224,8 @@ async def test_a_body_is_what_it_must_be_and_nothing_else(registry: ToolRegistry
     registry.add_openapi(SHOP, send=lambda call: call)
     with pytest.raises(InputError, match="missing: body"):
         await registry.call("put_orders_id", {"id_path": "7"})
+    with pytest.raises(InputError, match=r"unknown: lines; known: id_path, .*body"):
+        await registry.call("put_orders_id", {"id_path": "7", "body": {}, "lines": []})
     named = [{"name": "body", "in": "query", "schema": {"type": "string"}}]
     document = {"openapi": "3.1.0", "paths": {"/cars": {"get": {"operationId": "cars", "parameters": named}}}}
     registry.add_openapi(document, send=lambda call: call)
