@@ -14,7 +14,7 @@ from ..memo import Memo
 from ..models.base import Embedder
 from ..models.intents import Intent
 from ..models.matching import WEIGHTS, Matching, load_matching
-from ..request import ChatRequest, Tool, choice_kind, digest, is_system, text_of, user_turns
+from ..request import ChatRequest, Tool, choice_kind, digest, has_media, is_system, text_of, user_turns
 from ..settings import SchemaLevel, ToolsSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import count_messages, count_tools
@@ -280,7 +280,8 @@ class ToolsStage:
         calls = calls_after(request.messages, turns)
         fits = [favoured(fit, block.names, lessons.priors) for fit in fits]
         may_send_none = self._may_send_none(block, request)
-        talk = await self._talk(questions, fits, by_words=by_words) if may_send_none else 0
+        said = sum(1 for _ in takewhile(lambda turn: not has_media(request.messages[turn]), turns))
+        talk = await self._talk(questions[:said], fits[:said], by_words=by_words) if may_send_none else 0
         heard = [
             Turn(fit=fit, calls=tuple(map(block.named, called)), talk=place < talk)
             for place, (fit, called) in enumerate(zip(fits, calls, strict=True))

@@ -436,6 +436,14 @@ async def test_plain_conversation_gets_no_tools_but_may_ask(talking: Any, catalo
     assert "get_weather" in found.text
 
 
+@pytest.mark.parametrize("text", ["", "Hello there!"])
+async def test_a_picture_is_no_conversation(talking: Any, catalogue: Any, text: str) -> None:
+    """Nobody has read what it shows: it may well be what a tool is for."""
+    blocks = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]
+    verdict = await talking()(ask(catalogue, {"role": "user", "content": blocks}, own_tools=True))
+    assert len(verdict.request.tools) == 6
+
+
 async def test_thanks_get_none_and_what_the_models_cannot_read_gets_some(talking: Any, catalogue: Any) -> None:
     """Whatever a classifier makes of them: it knows neither all thanks nor all scripts."""
     thanks = await talking()(ask(catalogue, "Thanks, that was great!", own_tools=True))
