@@ -68,6 +68,7 @@ _FORM_WORDS = (
     r"|limits?|range|between|one of|zero-based|one-based|decimal\w*|radians|grams|kilograms|kg|km"
     r"|(?:start|end)(?:s|ing)? with|prefix\w*|suffix\w*|separated by|(?:lower|upper).?case|null|empty|missing|digits"
     r"|(?:short|long|great|larg|few|small|low|high)er than|(?:less|more) than"
+    r"|yyyy(?:[-/.]?mm\w*)?|(?:mm|dd)[-/.](?:mm|dd)|hh:?mm"
     r"|fraction|ratio|true|false|two|three|four|five|six|ten)\b|(?<![\w.])-?\d(?!\d?\)\s)"
 )
 _QUOTED = r"(?<!\w)['\"`][^'\"`]+['\"`](?!\w)"

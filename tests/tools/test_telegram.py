@@ -30,6 +30,7 @@ def test_what_an_argument_does_at_a_value_stays() -> None:
          "day of visit in YYYY-MM-DD format"),
         ("The date for the visit in the format 'YYYY-MM-DD', such as '2031-02-03'", "date book_visit",
          "in format 'YYYY-MM-DD'"),
+        ("Day in YYYY-MM-DD; must not be in the past", "day book_visit", "Day in YYYY-MM-DD; must not be in past"),
         ("An array of objects containing details about each visit", "visits book", ""),
         ("Colour to paint with, for example red, green or blue", "colour paint", ""),
         ("The wait until the next attempt. In seconds.", "wait poll", "wait until next attempt; In seconds"),
