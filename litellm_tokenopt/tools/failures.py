@@ -21,6 +21,7 @@ _FAILED = re.compile(
     r"|^[^\w{\"]*(?:error|exception|traceback|failed|failure|fatal(?= error|:))\b"
     r"(?!:? 0\b| \w+: ?\d| (?:handling|rates?|reporting|reports?|logs?|logging|tracking|budgets?|messages?|types?"
     r"|classes|bugs?|(?:\w+ )?(?:of|in))\b)"
+    r"|^\s*<\w+_error>"
     r"|\"(?:is_?error|isError)\"\s*:\s*true"
     r"|^\s*\{\s*\"errors?\"\s*:(?!\s*(?:null|false|\"\"|\[\s*\]|\{\s*\}))"
     r"|\b(?:validation errors?|invalid (?:arguments?|parameters?|params|input|request)|is a required property"
@@ -36,6 +37,8 @@ _FAILED = re.compile(
 )
 _RAISED = re.compile(
     r"^\W*(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b\s*[:(\n]|^(?:\w+\.)*(?:errors?|exceptions?)(?:\.\w+)+:"
+    r"|^\W*E(?:NOENT|ACCES|PERM|EXIST|ISDIR|NOTDIR|CONN[A-Z]+|TIMEDOUT|PIPE|INVAL|NOTFOUND)\b"
+    r"|^[\w.-]+: (?:ERROR|FATAL|error|fatal):"
 )
 _WHO = r"^\W*(?:sorry\b,? (?:but )?)?(?:(?!says?\b|that\b|who\b|which\b)[\w./#()'\u2026-]+:? ){0,%d}?"
 _IS = r"(?:(?:is|are|was|were|has been) )?"
@@ -53,8 +56,12 @@ _SAYS = re.compile(
     r"|^\W*(?:no such|no (?:\w+ )?(?:handler|route|method|permission|access) (?:for|to)|unknown|unrecogni[sz]ed"
     r"|unsupported|illegal|malformed|invalid|missing|unauthori[sz]ed|forbidden)\b[^.,]{0,40}(?::|[.!]?$)"
     r"|^\W*(?:time-?out|conflict|too many requests|internal (?:server )?error|unprocessable \w+|segmentation fault"
-    r"|bad (?:request|gateway|credentials)|service unavailable)(?=\W*$|[.:(]| \()"
+    r"|bad (?:request|gateway|credentials|parameters?|arguments?|input|value)|service unavailable)(?=\W*$|[.:(]| \()"
     r"|^no (?:[\w-]+ ){1,6}exists?\b|^nothing was \w+ed\b|^(?:argument|parameter|value|field)\b.*\bmust\b"
+    r"|^(?:\u2026|\w+) must (?:match|be (?:between|one of|before|after|an? (?:valid|number|string|integer|boolean|list"
+    r"|array|object|date|positive)))\b|\b(?:is not|isn['\u2019]t) in (?:the )?(?:\w+ )?format\b"
+    r"|^expected (?:an? )?(?:string|int(?:eger)?|number|float|boolean|array|list|object|date|type)\b"
+    r"|^no (?:such )?(?:parameter|argument|field|property|tool|function) (?:named|called)\b"
     r"|\b(?:responded|returned|replied) with (?:an? )?(?:http |status |code ){1,3}[45]\d\d\b"
     r"|^(?:\w+: )?error (?:response )?from [\w ()]+:|^npm err!|\*\*\* .*\berror \d"
     r"|^panic: |^uncaught |^[\u274c\u2717\u2718\u26d4]",
@@ -69,8 +76,9 @@ _FAILURES = frozenset({"error", "fail", "failed", "failure", "fatal"})
 _DONE, _STATUS, _CODES = (
     ("success", "ok", "successful"),
     ("status", "type", "level", "state", "outcome", "result"),
-    ("status", "statusCode", "status_code", "code"),
+    ("status", "statusCode", "status_code"),
 )
+_EXITS = ("exit_code", "exitCode", "returncode", "return_code")
 _ERROR_KEY = re.compile(r"^(?:err|error|fault|exception)(?:s|$|[_A-Z]|m(?:sg|essage))", re.IGNORECASE)
 _TEXTS = ("message", "detail", "reason", "title", "msg", "text")
 _BESIDE = frozenset(
@@ -125,16 +133,22 @@ def _is_failure(value: Any) -> bool:
     if not isinstance(value, Mapping):
         return False
     states = (str(value.get(key)).casefold() for key in _STATUS)
-    codes = [value.get(key) for key in _CODES]
+    codes, code = [value.get(key) for key in _CODES], value.get("code")
     told = [inner for key, inner in value.items() if _ERROR_KEY.match(str(key))]
     others = [key for key, inner in value.items() if inner and not _ERROR_KEY.match(str(key))]
+    is_alone = not set(others) - _BESIDE
     return (
         any(value.get(key) is False or value.get(key) == "false" for key in _DONE)
         or not _FAILURES.isdisjoint(states)
-        or any(isinstance(code, int) and 400 <= code < 600 for code in codes)
-        or (any(told) and not set(others) - _BESIDE)
-        or (value.keys() <= _BESIDE and _is_error_alone(value, codes))
+        or any(map(_is_http_error, [*codes, code] if is_alone else codes))
+        or any(isinstance(value.get(key), int) and value[key] != 0 for key in _EXITS)
+        or (any(told) and is_alone)
+        or (value.keys() <= _BESIDE and _is_error_alone(value, [*codes, code]))
     )
+
+
+def _is_http_error(code: Any) -> bool:
+    return isinstance(code, int) and 400 <= code < 600
 
 
 def _is_error_alone(value: Mapping[str, Any], codes: list[Any]) -> bool:

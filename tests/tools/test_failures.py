@@ -7,6 +7,15 @@ import pytest
 from litellm_tokenopt.tools.failures import RESULT_CHARS, has_failed
 
 FAILED = [
+    "<tool_use_error>InputValidationError: limit</tool_use_error>",
+    "ENOENT: no such file or directory",
+    'psql: ERROR:  relation "orders" does not exist',
+    '{"exit_code": 2, "stderr": "boom"}',
+    "'start' must be before 'end'",
+    "limit must be between 1 and 100.",
+    "The argument day is not in the format YYYY-MM-DD.",
+    "Expected integer for 'limit', got string",
+    "No parameter named colour",
     "Error: not found",
     '{"error": "bad date"}',
     '{"isError": true, "content": []}',
@@ -138,6 +147,11 @@ FAILED = [
 ]
 
 DONE = [
+    '{"code": 450, "city": "Longueuil"}',
+    '{"exit_code": 0, "stdout": "all well"}',
+    "Employees must be paid by the end of the month.",
+    "Expected delivery: Tuesday",
+    "Email: ann@example.org",
     '{"error": null, "rows": []}',
     '{"status": "ok", "errors": [], "rows": 3}',
     '{"rows": [1], "errors": [{"line": 3}]}',
