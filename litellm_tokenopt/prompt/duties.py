@@ -63,8 +63,8 @@ _ALLOWED = (
     r"|tolerated|for (?:customers|disclosure|distribution|publication|sharing|public)|up for (?:debate|discussion))"
 )
 _BOUND = (
-    r"(?:barred|disallowed|unacceptable|impermissible|inadmissible|off[- ]limits|taboo|out of bounds|out of the"
-    r" question"
+    r"(?:illegal|unlawful|barred|disallowed|unacceptable|impermissible|inadmissible|off[- ]limits|taboo|out of bounds"
+    r"|out of the question"
     r"|off the table|confidential|obligatory|imperative|essential|indispensable|reserved (?:for|to)|restricted to"
     r"|limited to|confined to|capped at|closed to|subject to|conditional (?:up)?on|contingent (?:up)?on|required"
     r"|obliged"
@@ -124,13 +124,19 @@ _LEAD = re.compile(
     r"(?:(?:please|kindly|note(?: that)?[:,]?|nota bene:?)\s+)*",
     re.IGNORECASE,
 )
+_VALUE = re.compile(r"\A[\s*-]*(?:\"[^\"\n]{1,60}\"\s*:\s*\"([^\"\n]+)\",?|\"([^\"\n]+)\",)\s*\Z")
+"""A string of JSON, with its key or in a list."""
 _EXAMPLE = re.compile(
     r"(?:(?:good |bad )?examples?\b.{0,20}:|for (?:example|instance)\b|e\.g\.|(?:user|customer|caller|input|output"
     r"|q)\s*:)"
 )
 _CRY = re.compile(r"\b(?:MUST|NEVER|ALWAYS|DO NOT|DON['\u2019]T|FORBIDDEN|PROHIBITED|MANDATORY|CRITICAL|UNDER NO)\b")
 _ELSEWHERE = re.compile(
-    r"\b(?:nunca|siempre|jamais|toujours|niemals|immer|sempre|никогда|всегда)\b|必须|禁止|切勿|必ず"
+    r"\b(?:nunca|siempre|jamais|toujours|niemals|immer|sempre|никогда|всегда|verboten|untersagt|keinesfalls"
+    r"|auf keinen fall|d(?:arf|ürfen) (?:nicht|nie|kein)|strengstens|interdit|en aucun cas|prohibido|en ningún caso"
+    r"|proibido|vietato|in nessun caso|запрещено|запрещается|нельзя|nie wolno|zabronion[eya])\b"
+    r"|必须|禁止|切勿|必ず|严禁|不得|绝不|绝对不|不准|务必"
+    r"|てはいけません|てはならない|しないでください|하지 마|금지|반드시"
 )
 _WORD = re.compile(r"[a-z]+")
 _BELOW = re.compile(
@@ -190,6 +196,8 @@ def _strength(sentence: str) -> int:
     """Of one sentence; of others' words, examples and questions `NONE`."""
     if len(sentence) > SENTENCE_CHARS:
         return NONE
+    if value := _VALUE.match(sentence):
+        sentence = value[1] or value[2]
     plain = _QUOTED.sub("\u2026", _LEAD.sub("", sentence).replace("*", "").replace("__", ""))
     text = plain.casefold().replace("\u2019", "'")
     if _EXAMPLE.match(text) or text.rstrip(" )_").endswith("?"):
@@ -262,7 +270,7 @@ def _form(duty: int, signs: str, pattern: str, stands: _Stands = _stands) -> _Fo
 
 
 _FORMS = (
-    _form(ABSOLUTE, "must mustn", r"\bmust(?:n't)?\b", _must),
+    _form(ABSOLUTE, "must mustn", r"\bmust(?:n't)?\b(?!-)", _must),
     _form(ABSOLUTE, "never always", r"\bnever\b(?! mind\b)|(?<!not )(?<!almost )(?<!nearly )\balways\b", _ever),
     _form(ABSOLUTE, "don do", r"\b(?:do not|don't)\b(?! (?:have|need) to\b)", _do_not),
     _form(
@@ -275,7 +283,8 @@ _FORMS = (
     _form(
         ABSOLUTE,
         "forbidden prohibited banned mandatory compulsory negotiable",
-        rf"{_BE} (?:[a-z]+ly )?{_STRICTLY}\b|^(?:strictly |absolutely )?(?:forbidden|prohibited|banned)\b",
+        rf"{_BE} (?:[a-z]+ly )?{_STRICTLY}\b"
+        r"|(?:^|[:;\u2013\u2014] ?)(?:strictly |absolutely )?(?:forbidden|prohibited|banned)\b",
     ),
     _form(
         BINDING,
@@ -294,8 +303,8 @@ _FORMS = (
     ),
     _form(
         BINDING,
-        "barred disallowed unacceptable impermissible inadmissible off taboo out confidential obligatory"
-        " imperative essential"
+        "illegal unlawful barred disallowed unacceptable impermissible inadmissible off taboo out confidential"
+        " obligatory imperative essential"
         " indispensable reserved restricted limited confined capped closed subject conditional contingent required"
         " obliged"
         " obligated bound expected must business",
@@ -414,9 +423,9 @@ _FORMS = (
     ),
     _form(
         BINDING,
-        "stay stays remain remains",
+        "stay stays remain remains confidential failure",
         r"\bstays? (?:inside|within|in-house|internal|between|confidential|secret|private)\b|\bremains? (?:inside"
-        r"|within|confidential)\b",
+        r"|within|confidential)\b|\bas (?:strictly )?confidential\b|^failure to\b",
     ),
     _form(
         BINDING,

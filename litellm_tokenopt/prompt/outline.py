@@ -309,22 +309,26 @@ def _profile(section: Section, level: PromptLevel) -> Profile:
     found: list[Block] = []
     seen: set[str] = set()
     places: list[int | None] = []
+    heads: list[int | None] = []
     start = 0
     for piece in pieces(section.body):
         text = clean(piece.text, level)
         bare = text.strip()
         places.append(len(found) if bare and bare not in seen else None)
         if bare and bare not in seen:
-            head = None if piece.head is None else places[piece.head]
+            heads.append(piece.head)
             found.append(
                 Block(
-                    text, start, count_text(text), term_counts(text), _is_rule(text), strength(text), head,
-                    piece.runs_on,
+                    text, start, count_text(text), term_counts(text), _is_rule(text), strength(text),
+                    runs_on=piece.runs_on,
                 )
             )  # fmt: skip
         start += len(piece.text)
         if len(bare) >= REPEATED_CHARS:
             seen.add(bare)
+    found = [
+        block if head is None else replace(block, head=places[head]) for block, head in zip(found, heads, strict=True)
+    ]
     with_heads = tuple(_with_heads(found))
     found = list(_bound(section.heading, found, with_heads))
     pointing = ((b, told) for b, block in enumerate(found) if (told := pointers(block.text)) is not None)
@@ -358,7 +362,7 @@ def _bound(heading: str, blocks: Sequence[Block], with_heads: Sequence[frozenset
 def _with_heads(blocks: Sequence[Block]) -> Iterator[frozenset[int]]:
     for b in range(len(blocks)):
         steps = [b]
-        while (head := blocks[steps[-1]].head) is not None:
+        while (head := blocks[steps[-1]].head) is not None and head not in steps:
             steps.append(head)
         yield frozenset(steps)
 

@@ -1,7 +1,8 @@
 """What a section can be cut into: its blocks, and of long ones their sentences, lines and rows.
 
 A piece that means something else without another one names that as its head: a table's row its header, an item of a
-list the line that announces the list ("Never do this:"), a sentence within an item the item's beginning.
+list the line that announces the list ("Never do this:"), a sentence within an item the item's beginning, a part of a
+long code fence the fence's first line, and that one the last.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from .duties import binds, refers_back
-from .sections import blocks
+from .sections import LONG_TEXT_CHARS, blocks, chopped, fences_of
 from .words import has_any, sentences_of
 
 LONG_CHARS = 420
@@ -31,7 +32,7 @@ _EXAMPLE = re.compile(
 _EXAMPLE_SIGNS = (
     "example", "beispiel", "ejemplo", "exemple", "for instance", "e.g.", "input", "output",
 )  # fmt: skip
-_WHOLE = ("```", "~~~", "<keep>")
+_FENCES = ("```", "~~~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,11 @@ def announces(text: str) -> str:
 
 def _parts(block: str) -> list[Piece]:
     """The parts of one block, with heads among them."""
-    if any(mark in block for mark in _WHOLE) or _is_example(block[:80]):
+    if "<keep>" in block:
+        return [Piece(block)]
+    if any(mark in block for mark in _FENCES) and (fences := fences_of(block)):
+        return list(_around_fence(block, *fences[0]))
+    if _is_example(block[:80]):
         return [Piece(block)]
     if len(block) < LONG_CHARS and not (len(block) >= MIXED_CHARS and binds(block)):
         return [Piece(block)]
@@ -91,6 +96,28 @@ def _parts(block: str) -> list[Piece]:
     return found
 
 
+def _around_fence(block: str, start: int, end: int) -> Iterator[Piece]:
+    """A code fence with what stands before it, cut where it's long, and the parts of what follows it.
+
+    Of a long one the first line and the last one come with each other, and with whatever stands in it.
+    """
+    after = block.find("\n", end) + 1 or len(block)
+    if end - start <= LONG_TEXT_CHARS:
+        yield Piece(block[:after])
+        first = 1
+    else:
+        opens, closes = block.index("\n", start) + 1, block.rindex("\n", start, end) + 1
+        inside = pieces(block[opens:closes])
+        yield Piece(block[:opens], len(inside) + 1)
+        yield from (Piece(part.text, 0 if part.head is None else part.head + 1, part.runs_on) for part in inside)
+        yield Piece(block[closes:after], 0)
+        first = len(inside) + 2
+    if after < len(block):
+        rest = _parts(block[after:])
+        leans = first - 1 if refers_back(rest[0].text) else None
+        yield from (Piece(part.text, leans if part.head is None else part.head + first, part.runs_on) for part in rest)
+
+
 def _is_example(opening: str) -> bool:
     return has_any(opening, _EXAMPLE_SIGNS) and _EXAMPLE.search(opening) is not None
 
@@ -101,7 +128,7 @@ def _cut(block: str) -> list[str]:
     starts[1:-1] = [
         line if not block[line:start].strip() else start for line, start in zip(lines, starts[1:-1], strict=True)
     ]
-    return [block[a:b] for a, b in pairwise(starts)]
+    return [text for a, b in pairwise(starts) for text in chopped(block[a:b])]
 
 
 def _joined(texts: Sequence[str]) -> Iterator[str]:

@@ -31,6 +31,8 @@ INNER_TAG_CHARS = 600
 WRAPPER_SHARE = 0.6
 """A tag round more than this share of a text is looked into."""
 TITLE_CHARS = 60
+DATA_CHARS = 1_500
+"""A longer sentence is none, but data in one line, or a list without end: it's cut where its entries end."""
 
 Spans: TypeAlias = Sequence[tuple[int, int]]
 
@@ -96,12 +98,15 @@ _WEAK = re.compile(
 )
 _KEEP = re.compile(r"<keep>.*?</keep>", re.DOTALL)
 _WHOLE = re.compile(r"\A\s*[\[{]|```|~~~|<keep>|^[ \t]*(?:\||</?[A-Za-z])", re.MULTILINE)
+_DATA = re.compile(r"\A\s*[\[{]")
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)])[ \t]")
+_STOPS = tuple(map(re.compile, (r"[}\]],?\s*|>(?=<)", r"[;\uff1b]\s*", r"[,\uff0c\u3001]\s*", r"\s+")))
+"""Where entries end: the strongest sign first."""
 
 
 def split(text: str) -> tuple[Section, ...]:
     """The sections of *text*, in order; their texts joined are *text*."""
-    fences = _fences(text)
+    fences = fences_of(text)
     marks = _strong_marks(text, fences)
     marks = _with_weak_marks(text, marks, fences) if marks else _weak_marks(text, fences)
     return tuple(_sections(text, marks))
@@ -113,7 +118,7 @@ def blocks(text: str) -> tuple[str, ...]:
     Blank lines go with the block before them; indented lines with the item or paragraph that they continue; a
     line that announces what follows (it ends with a colon) with the block after it.
     """
-    fences = _fences(text)
+    fences = fences_of(text)
     whole = [*fences, *((a.start, b.end) for a, b in _tag_pairs(text, fences))]
     cuts = [0, *(cut for cut in _block_starts(text) if not _inside(cut, whole)), len(text)]
     return tuple(text[a:b] for a, b in itertools.pairwise(cuts) if a < b)
@@ -144,7 +149,7 @@ def path(sections: Sequence[Section], index: int) -> tuple[int, ...]:
     return tuple(reversed(found))
 
 
-def _fences(text: str) -> list[tuple[int, int]]:
+def fences_of(text: str) -> list[tuple[int, int]]:
     """Spans of code fences, and of what users marked to be kept; one that is never closed is none."""
     spans = []
     opened: re.Match[str] | None = None
@@ -343,14 +348,53 @@ def _announced(parts: Iterable[str]) -> Iterator[str]:
 
 
 def _cut_long(parts: Iterable[str]) -> Iterator[str]:
-    """*parts*, long ones cut into their lines, and long lines into their sentences; code, tables, data stay whole."""
+    """*parts*, long ones cut into their lines, and long lines into their sentences; code, tables, data stay whole.
+
+    Data longer than a long section is cut into its records.
+    """
     for part in parts:
-        if len(part) <= LONG_TEXT_CHARS or _WHOLE.search(part):
+        if len(part) > LONG_SECTION_CHARS and _DATA.match(part):
+            for record in _records(part):
+                yield from chopped(record) if len(record) > LONG_TEXT_CHARS else (record,)
+        elif len(part) <= LONG_TEXT_CHARS or (_WHOLE.search(part) and not _is_one_line(part)):
             yield part
-            continue
-        for line in part.splitlines(keepends=True):
-            starts = [start for start, _ in sentences_of(line)[1:]] if len(line) > PIECE_CHARS else []
-            yield from (line[a:b] for a, b in itertools.pairwise([0, *starts, len(line)]))
+        else:
+            for line in part.splitlines(keepends=True):
+                starts = [start for start, _ in sentences_of(line)[1:]] if len(line) > PIECE_CHARS else []
+                for a, b in itertools.pairwise([0, *starts, len(line)]):
+                    yield from chopped(line[a:b])
+
+
+def _is_one_line(part: str) -> bool:
+    """Whether *part* is as good as one line, so that lines are nothing to keep together."""
+    longest = max(map(len, part.splitlines()))
+    return longest > LONG_SECTION_CHARS and not any(mark in part for mark in ("```", "~~~", "<keep>"))
+
+
+def _records(data: str) -> Iterator[str]:
+    """*data* cut before each line that is indented least, the first one and closing brackets aside."""
+    lines = data.splitlines(keepends=True)
+    indents = [len(line) - len(line.lstrip()) for line in lines]
+    least = min((indent for indent in indents if indent), default=0)
+    record = ""
+    for line, indent in zip(lines, indents, strict=True):
+        if record and indent == least and line.strip()[:1] not in ("}", "]", ""):
+            yield record
+            record = ""
+        record += line
+    yield record
+
+
+def chopped(text: str) -> Iterator[str]:
+    """*text*; longer than `DATA_CHARS` in pieces of at most `PIECE_CHARS`, each cut where an entry ends."""
+    start = 0
+    while len(text) - start > DATA_CHARS:
+        end = start + PIECE_CHARS
+        found = (list(stop.finditer(text, start + PIECE_CHARS // 2, end)) for stop in _STOPS)
+        cut = next((matches[-1].end() for matches in found if matches), end)
+        yield text[start:cut]
+        start = cut
+    yield text[start:]
 
 
 def _pieces(parts: Iterable[str], limit: int) -> Iterator[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +14,7 @@ from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.pieces import pieces
 from litellm_tokenopt.prompt.ranking import Relevance
 from litellm_tokenopt.prompt.rendering import render
+from litellm_tokenopt.tokens import count_text
 
 ANY_LINE = (
     *(
@@ -45,11 +49,12 @@ FEES = "| Zone | Fee of the courier |\n|---|---|\n" + "".join(
 
 @given(LINES)
 def test_nothing_is_lost(lines: list[str]) -> None:
-    """The pieces joined are the text, and a head stands before what needs it."""
+    """The pieces joined are the text, and a head stands before what needs it, but for the end of a code fence."""
     body = "\n".join(lines)
     found = pieces(body)
     assert "".join(piece.text for piece in found) == body
-    assert all(piece.head is None or piece.head < n for n, piece in enumerate(found))
+    heads = [(piece, n, piece.head) for n, piece in enumerate(found) if piece.head is not None]
+    assert all(head < n or (piece.text.rstrip().endswith("```") and found[head].head == n) for piece, n, head in heads)
 
 
 @given(LINES)
@@ -111,3 +116,37 @@ def test_the_same_words_under_other_headings_are_no_repeats() -> None:
     assert not found.repeated
     found = outline([f"# Sending\n\n- Be brief to them.\n{item}\n# Post\n\n- Be kind to them.\n{item}"])
     assert len(found.repeated) == 2
+
+
+GATES = range(5, 60)
+RECORDS = {f"gate{n}": {"opens": f"{n}:15", "keys": [f"{n}-{k}" for k in range(30)]} for n in GATES}
+LONG_DATA = {
+    "one line": json.dumps(RECORDS),
+    "one line with a start": "You are Odo.\n" + json.dumps(RECORDS),
+    "many lines": json.dumps(RECORDS, indent=2),
+    "in a fence": f"You are Odo.\n\n```json\n{json.dumps(RECORDS, indent=2)}\n```\nBe brief.",
+    "in a fence, one line": f"You are Odo.\n\n```json\n{json.dumps(RECORDS)}\n```\nBe brief.",
+    "an endless sentence": "You are Odo, "
+    + ", ".join(f"gate{n} opens at {n}:15 on tour {k}" for n in range(5, 60) for k in "abcd"),
+}
+
+
+@pytest.mark.parametrize("text", LONG_DATA.values(), ids=LONG_DATA)
+def test_data_is_cut_where_its_entries_end(text: str) -> None:
+    """Data too long to be sent whole isn't left out whole: of what the question needs comes the part that says it."""
+    found = outline([text])
+    query = term_counts("When does gate41 open?")
+    relevance = [Relevance(float("gate41" in section.text), 0.0, 0) for section in found.sections]
+    sent = render(found, choose(core_of(found), relevance, query, budget_tokens=2_000))
+    assert "gate41" in sent
+    assert "41:15" in sent
+    assert count_text(sent) < 2_100
+    assert sent.count("```") == text.count("```")
+
+
+def test_a_rule_after_a_fence_is_a_piece() -> None:
+    """What follows a code fence on the next line stands for itself."""
+    assert [piece.text for piece in pieces("```py\nrun()\n```\nNever run it twice.")] == [
+        "```py\nrun()\n```\n",
+        "Never run it twice.",
+    ]
