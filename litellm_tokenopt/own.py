@@ -30,9 +30,10 @@ class Asked:
     arguments: Mapping[str, Any]
 
     def text(self, name: str) -> str:
-        """The text argument *name*; empty where the model gave none."""
+        """The text argument *name*, be it that the model gave a number or a list; empty where it gave none."""
         value = self.arguments.get(name)
-        return value.strip() if isinstance(value, str) else ""
+        given = value if isinstance(value, list) else [value]
+        return ", ".join(str(one).strip() for one in given if isinstance(one, (str, int)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ CONSTRAINT_SHARE = 0.05
 TASK_SHARE = 0.2
 ROUNDS_SHARE = 0.4
 SUMMARIES_SHARE = 0.5
+LEAST_SHARE = 0.1
+"""So much of the budget is for what fits best even where what stands fills it, as thoughts and pins may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def cut(
     summaries = summarise(plan.digested, SUMMARIES_SHARE * (plan.left - quotas.room))
     plan.left -= sum(summary.tokens for summary in summaries)
     plan.meet(quotas, scores)
-    plan.left -= quotas.room
+    plan.left = max(plan.left - quotas.room, int(LEAST_SHARE * budget_tokens))
     plan.fill(scores)
     left = list(_left(plan, marks, summaries))
     items = tuple(_sent(one) for one in left)

@@ -278,7 +278,9 @@ class Fold:
         threshold = self._threshold
         need = self._need(self._index.query(self._question))
         if not self._epoch(need, self._settings.keep_last_turns, REST_SHARE, QUOTA_SHARE):
-            self._threshold, self._round_threshold = threshold, self._threshold
+            newest = self._units[-1].tokens  # stayed for being the newest: in the next round it may be cut
+            self._round_threshold = self._threshold - (newest if newest > self._tail_tokens else 0)
+            self._threshold = threshold
 
     @property
     def _ripe(self) -> int:

@@ -16,7 +16,7 @@ from .marks import MarksWithIds
 from .ranking import Index, spread
 from .units import Part, Unit, open_unit, part_of
 
-_ID = re.compile(r"\bm(\d{1,6})(?:\s*[-\u2013]\s*m?(\d{1,6}))?", re.IGNORECASE)
+_ID = re.compile(r"(?<![\w-])m?(\d{1,6})(?:\s*[-\u2013]\s*m?(\d{1,6}))?", re.IGNORECASE)
 _FROM = re.compile(r"\s*@\s*(\d{1,6})")
 """Behind an id: so many passages were said before."""
 
@@ -78,7 +78,7 @@ def _units(body: Sequence[Message]) -> Iterator[Unit]:
 def _wanted(units: Sequence[Unit], name: str) -> list[Part]:
     """The messages of an id; none where it is none."""
     parts = [unit.parts[0] for unit in units]
-    spans = [(int(match[1]), int(match[2] or match[1])) for match in _ID.finditer(name)]
+    spans = [(int(match[1]), int(match[2] or match[1])) for match in _ID.finditer(_FROM.sub("", name))]
     return [part for part in parts if any(first <= part.place + 1 <= last for first, last in spans)]
 
 

@@ -79,6 +79,16 @@ def test_an_id_with_a_query_looks_there_alone() -> None:
     assert "4471-B" not in recalled(request(), "m1-m20", "access code")
 
 
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [("24", "m24"), (24, "m24"), (["m23", "m24"], "m23, m24"), ("23-24", "m23-m24"), ("24@1", "m24@1")],
+)
+async def test_an_id_may_be_written_otherwise(name: object, same: str) -> None:
+    """A model that gives a number, or a list, means the messages with those ids."""
+    found = await RecallMessages().answer(Asked(original=request(), sent=request(), arguments={"id": name}))
+    assert (found.text if found else "") == recalled(request(), same, "")
+
+
 NEXT = re.compile(r"\[There is more: ask for id (\S+), or with a query\.\]\Z")
 
 

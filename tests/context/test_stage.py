@@ -246,6 +246,18 @@ async def test_a_long_tool_loop_in_one_turn_is_cut_too(stage: ContextStage) -> N
     assert count_messages(sent) <= 1.5 * 1_500 + 200
 
 
+async def test_a_long_result_is_cut_in_the_next_round(stage: ContextStage) -> None:
+    """It stays whole while it is the newest, however long; a round later it's an old one like others."""
+    task, rows = (
+        {"role": "user", "content": "Which orders are late?"},
+        "\n".join(f"order {n}: in time" for n in range(2_000)),
+    )
+    first, second = turn(TOPICS[0], 0)[1:3], turn(TOPICS[1], 1)[1:3]
+    messages = [task, first[0], {**first[1], "content": rows}]
+    assert (await send(stage, messages))[1] == tuple(messages)
+    assert count_messages((await send(stage, [*messages, *second]))[1]) < 0.3 * count_messages(messages)
+
+
 async def test_constraints_of_the_user_survive(stage: ContextStage) -> None:
     """What the user has laid down is not left out for being old."""
     rule = {"role": "user", "content": "From now on you must never quote prices without VAT."}
@@ -429,6 +441,20 @@ async def test_results_of_a_thinking_model_are_shortened(stage: ContextStage) ->
     calls = [call["id"] for message in sent for call in message.get("tool_calls") or ()]
     assert [message["tool_call_id"] for message in sent if message["role"] == "tool"] == calls
     assert count_messages(sent) - PICTURE_TOKENS < 0.6 * (count_messages(messages) - PICTURE_TOKENS)
+
+
+@pytest.mark.parametrize("turns", [9, 10, 11])
+async def test_what_is_asked_is_there_though_thoughts_fill_the_budget(stage: ContextStage, turns: int) -> None:
+    """Thoughts that stay as they came leave no room; the user's own short message is quoted all the same."""
+    messages = session(turns)
+    for number in range(turns):
+        thought = {"type": "thinking", "thinking": "Where to look? " * 60, "signature": f"signed-{number}"}
+        messages[4 * number + 1]["thinking_blocks"] = [thought]
+    messages[8]["content"] = "The badge number of the storekeeper is FH-7731. How many gas stoves do we have?"
+    question = {"role": "user", "content": "What was the badge number of the storekeeper?"}
+    verdict = await stage(ChatRequest(model="claude-sonnet-4-5", messages=(*messages, question)))
+    assert isinstance(verdict, Change)
+    assert "FH-7731" in written(verdict.request.messages)
 
 
 async def test_additions_go_whole_when_they_are_far_back(stage: ContextStage) -> None:
