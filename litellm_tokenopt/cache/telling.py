@@ -31,8 +31,8 @@ VECTOR_SCALE = 5.0
 LEAST_STANDING = 0.5
 LEAST_STANDING_FIXED, MOST_FIXED = 0.1, 0.05
 """Less will do for a question that hinges on nothing, up to the second: "what is a tort?"."""
-LEAST_AHEAD = 0.1
-"""How much likelier a clause must be small talk than to tell a fact."""
+LEAST_AHEAD, LEAST_TOLD = 0.1, 0.35
+"""How much likelier a clause must be small talk than to tell a fact, and how likely a fact never is small talk."""
 LEAST_HINGING, LEAST_FACT, LEAST_BOTH = 0.35, 0.2, 1.0
 """How likely a question must hinge on facts, a statement be one, and what both must come to, for it to count."""
 LEAST_HINGING_SURELY = 0.15
@@ -100,7 +100,7 @@ class Teller:
             vectors, facts = await self._embedder.embed(texts), await self._chances(texts)
             for clause, vector, fact in zip(new, vectors, facts, strict=True):
                 chance = head.probability(_joined(talk_signs(clause), vector))
-                told = clause.by != "a" and chance < fact + LEAST_AHEAD
+                told = clause.by != "a" and (fact >= LEAST_TOLD or chance < fact + LEAST_AHEAD)
                 self._talk.put(clause, 0.0 if told else chance)
         return [self._talk.get(clause) or 0.0 for clause in clauses]
 

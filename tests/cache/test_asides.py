@@ -104,3 +104,25 @@ async def test_small_talk_costs_no_hit_and_a_fact_does(aside: tuple[str, str], s
         assert await restater.same(of(*TURNS), chatty, ASKED) is same
         assert await restater.same(chatty, of(*TURNS), ASKED) is same
     verifier.close()
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "I just found out I'm expecting, such lovely news!",
+        "We had a great party and I'm still on blood thinners, haha.",
+        "The huge oak next door is so beautiful in autumn.",
+        "I've had this funny heart murmur since I was a kid.",
+        "Twins are on the way, we're so excited!",
+        "The neighbours are so nosy about the fence line.",
+        "He's been sober for a year, I'm so proud of him!",
+        "I lug it up a mountain every day, crazy me.",
+    ],
+)
+async def test_a_fact_in_a_chatty_tone_is_none(fact: str) -> None:
+    """How it's said makes a fact no small talk."""
+    need_models()
+    teller = Teller(build_embedder(EmbedderSettings()))
+    clauses = list(situation_of([("user", fact)]))
+    idle = await teller.small_talk(clauses, [least_sure(clause, known_from((), "Which one?")) for clause in clauses])
+    assert not all(idle)
