@@ -47,12 +47,14 @@ SendCall: TypeAlias = Callable[[HttpCall], Any]
 def from_openapi(document: Document, send: SendCall | None) -> Iterator[Source]:
     """A source for each operation.
 
-    Raises `InputError` where this is no OpenAPI 3 document; a reference that leads nowhere, once its tool is built.
+    Raises `InputError` where this is no OpenAPI 3 document, or a path or parameter is a reference that leads nowhere;
+    one in a schema, once its tool is built.
     """
     is_one = isinstance(document, Mapping) and str(document.get("openapi", "")).startswith("3.")
     if not is_one or not isinstance(document.get("paths"), Mapping):
         raise InputError("not an OpenAPI 3 document: it needs `openapi: 3.…` and `paths`")
-    for path, item in document["paths"].items():
+    for path, given in document["paths"].items():
+        item = _resolved(document, given)
         shared = item.get("parameters", ())
         for method in METHODS:
             if isinstance(item.get(method), Mapping):

@@ -200,7 +200,10 @@ def _read_arguments(lines: list[str]) -> dict[str, str]:
 
 
 def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
-    parameters = list(inspect.signature(function).parameters.values())
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:
+        raise InputError(f"{name} has no signature that can be read: wrap it in a function that has one") from None
     for one in parameters:
         if one.kind not in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY):
             raise InputError(f"{name}: argument {one} can't be given by name, as models give arguments")

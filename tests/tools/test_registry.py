@@ -234,6 +234,23 @@ async def test_a_body_is_what_it_must_be_and_nothing_else(registry: ToolRegistry
     )
 
 
+def test_what_cannot_be_read_is_said_at_once(registry: ToolRegistry) -> None:
+    """A path that lies elsewhere (a path within the document is followed), a function without a signature."""
+    item = {"get": {"operationId": "look"}}
+    registry.add_openapi(
+        {
+            "openapi": "3.1.0",
+            "paths": {"/a": {"$ref": "#/components/pathItems/A"}},
+            "components": {"pathItems": {"A": item}},
+        }
+    )
+    assert registry.names == ("look",)
+    with pytest.raises(InputError, match="can't follow"):
+        registry.add_openapi({"openapi": "3.1.0", "paths": {"/a": {"$ref": "other.yaml"}}})
+    with pytest.raises(InputError, match="max has no signature"):
+        registry.add(max)
+
+
 PICTURE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
 LOGIN = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
 
