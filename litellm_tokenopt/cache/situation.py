@@ -60,7 +60,7 @@ PHATIC = frozenset(
     loving enjoy joke joking kidding moan moaning rambling typo typos very so really much lot bit ever best always
     understandable congratulations congrats luck sounds sound understandably np thx you're you i i'm am are is was it
     it's that that's there to be for the a an my me your of with and in on what how could were hear not_at_all day
-    hope youre ur can do anything everything glad done
+    hope youre ur can do anything everything glad done sadly luckily unfortunately fortunately thankfully alas
     """.split()
 )
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from litellm_tokenopt.cache.situation import Situation, figures, pack, says_the_same, situation_of, unpack
+from litellm_tokenopt.cache.situation import Clause, Situation, figures, pack, says_the_same, situation_of, unpack
 
 Turns = list[tuple[str, str]]
 BOOKING: Turns = [
@@ -84,3 +84,10 @@ def test_figures() -> None:
     assert figures([("user", "two of the A4 ones, at £1,200.50 each, by 3/4; one more")]) == (
         "2", "a4", "1200.50", "3/4",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("feeling", ["sadly", "luckily", "thanks", "unfortunately"])
+def test_how_one_feels_about_a_reply_is_no_part_of_it(feeling: str) -> None:
+    """What's left is all of the reply, and read with its question."""
+    turns = [("user", "I have a rash"), ("assistant", "Does it itch?"), ("user", f"It doesn't, {feeling}.")]
+    assert situation_of(turns)[-1] == Clause("r", "It doesn't")
