@@ -16,6 +16,8 @@ from .request import Message
 
 HEAD = "[Reference from the instructions, for the next question]\n"
 CHARS_A_TOKEN = 4
+REACH_SHARE = 0.25
+"""Of what a conversation is to be sent in, so much may be said after an addition until it's gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ ENDLESS = Reach()
 
 def reach_in(budget_tokens: int) -> Reach:
     """How far additions stand in a conversation that is to be sent in about *budget_tokens*."""
-    return Reach(budget_tokens)
+    return Reach(budget_tokens * REACH_SHARE)
 
 
 def added(text: str) -> Message:

@@ -56,7 +56,7 @@ OFF_LOOP_CHARS = 8_000
 OFF_LOOP_SECTIONS = 300
 """From more sections of a known prompt, times the new questions, is chosen in a thread: more than about 3 ms."""
 
-LATE_SHARE = 0.2
+LATE_SHARE = 0.17
 """Of the budget, as much again may be added for each later question."""
 
 ABOUT_TOKENS = 30

@@ -190,14 +190,14 @@ WISHES = {"tokenopt": {"prompt": {"budget_tokens": 2_000, "always_include": ["Gi
 @pytest.mark.parametrize("wishes", [{}, WISHES], ids=["settings", "wishes"])
 @pytest.mark.parametrize("surface", ["chat", "messages", "responses"])
 def test_tags_and_a_requests_own_wishes(surface, wishes, server, loop, on):
-    """What is marked to be kept arrives, no tag does; a request's own budget and headings hold in every API."""
+    """What is marked to be kept arrives, no tag does; its own budget, rules aside, and headings hold in every API."""
     asked, seen = question(), len(server.bodies)
     loop.run(_ask_marked(surface, MARKED, asked, wishes, server))
     (body,) = new_bodies(server, seen)
     said = json.dumps(body, ensure_ascii=False)
     assert "Odo's motto: slow is smooth." in said
     assert not _tags_in(said)
-    assert count_text(said) - count_text(json.dumps(body["tools"])) < (2_600 if wishes else 5_600)
+    assert count_text(said) - count_text(json.dumps(body["tools"])) < (4_300 if wishes else 5_600)
     assert not wishes or "## Gift cards\\n" in said
 
 
