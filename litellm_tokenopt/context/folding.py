@@ -275,12 +275,12 @@ class Fold:
             self._step(self._question, self._settings.keep_last_turns)
         if self._tokens - self._question_tokens <= max(self._threshold, self._round_threshold):
             return
-        threshold = self._threshold
+        threshold, newest = self._threshold, self._units[-1].tokens
         need = self._need(self._index.query(self._question))
-        if not self._epoch(need, self._settings.keep_last_turns, REST_SHARE, QUOTA_SHARE):
-            newest = self._units[-1].tokens  # stayed for being the newest: in the next round it may be cut
-            self._round_threshold = self._threshold - (newest if newest > self._tail_tokens else 0)
-            self._threshold = threshold
+        begun = self._epoch(need, self._settings.keep_last_turns, REST_SHARE, QUOTA_SHARE)
+        again = self._threshold - (newest if newest > self._tail_tokens else 0)  # it may be cut in the next round
+        again = max(again, self._settings.high_water * self._settings.budget_tokens)
+        self._threshold, self._round_threshold = (again, 0.0) if begun else (threshold, again)
 
     @property
     def _ripe(self) -> int:

@@ -250,12 +250,15 @@ async def test_a_long_result_is_cut_in_the_next_round(stage: ContextStage) -> No
     """It stays whole while it is the newest, however long; a round later it's an old one like others."""
     task, rows = (
         {"role": "user", "content": "Which orders are late?"},
-        "\n".join(f"order {n}: in time" for n in range(2_000)),
+        "\n".join(f"order {n}: in time" for n in range(900)),
     )
     first, second = turn(TOPICS[0], 0)[1:3], turn(TOPICS[1], 1)[1:3]
     messages = [task, first[0], {**first[1], "content": rows}]
     assert (await send(stage, messages))[1] == tuple(messages)
     assert count_messages((await send(stage, [*messages, *second]))[1]) < 0.3 * count_messages(messages)
+    before = [one for number in range(2, 8) for one in turn(TOPICS[number], number)[1:3]]
+    longer = [task, *before, *messages[1:], *second]  # that one is an epoch's newest
+    assert count_messages((await send(stage, longer))[1]) < 0.4 * count_messages(messages)
 
 
 async def test_constraints_of_the_user_survive(stage: ContextStage) -> None:
