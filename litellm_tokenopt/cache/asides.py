@@ -17,7 +17,7 @@ from .facts import statement_signs
 from .situation import PHATIC, Clause, Situation, figures, holds_facts, may_be_small_talk, says_the_same
 from .standing import content_of
 
-LEAST_SMALL_TALK, LEAST_SURELY, LEAST_RELATED = 0.6, 0.85, 0.95
+LEAST_SMALL_TALK, LEAST_SURELY, LEAST_RELATED = 0.75, 0.92, 0.97
 """How likely a clause must be small talk; one with a name, a figure, a denial or a pronoun, or a question; and one
 with a word of what else was said."""
 MOST_WORDS = 24
