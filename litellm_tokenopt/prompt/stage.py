@@ -56,8 +56,8 @@ OFF_LOOP_CHARS = 8_000
 OFF_LOOP_SECTIONS = 300
 """From more sections of a known prompt, times the new questions, is chosen in a thread: more than about 3 ms."""
 
-LATE_SHARE = 0.17
-"""Of the budget, as much again may be added for each later question."""
+LATE_SHARE, LATE_LEAST_TOKENS = 0.17, 150
+"""Of the budget, as much again may be added for each later question; in a small one, so much."""
 
 ABOUT_TOKENS = 30
 """Set aside for what stands around an addition."""
@@ -301,7 +301,7 @@ class PromptStage:
         additions: list[_Addition] = []
         for turn, key in enumerate(keys[1:], start=1):
             there = additions[max(0, questions[turn].standing - 1) :]
-            most = min(room, int(LATE_SHARE * task.budget_tokens))
+            most = min(room, max(LATE_LEAST_TOKENS, int(LATE_SHARE * task.budget_tokens)))
             stands = choice.picked.union(*(one.picked for one in there))
             addition = self._additions.get(key) or _add(task.read.outline, asked(turn, sent), stands, most)
             self._additions.put(key, addition)
