@@ -134,12 +134,14 @@ def _is_near(index: int, fit: Fit) -> bool:
 
 def _lacks(kept: Selection, fit: Fit, order: Sequence[int]) -> bool:
     """Whether a tool is missing from *kept* although the turn, which has *order*, clearly asks for it."""
+    missing = [index for index in order[:TOP] if index not in kept.tools]
+    if not missing:
+        return False
     there, best = list(kept.tools), order[0]
-    ahead = fit.score[best] - fit.score[there].max() >= AHEAD_SCORE
-    if best not in there and (ahead or _is_near(best, fit)):
+    if best in missing and (_is_near(best, fit) or fit.score[best] - fit.score[there].max() >= AHEAD_SCORE):
         return True
-    least = max(LIKE_COSINE, float(fit.cosine[there].max()) + AHEAD_COSINE)
-    return any(fit.cosine[index] >= least and fit.score[index] >= LIKE_SCORE for index in order[:TOP])
+    like = [index for index in missing if fit.cosine[index] >= LIKE_COSINE and fit.score[index] >= LIKE_SCORE]
+    return bool(like) and any(fit.cosine[index] >= float(fit.cosine[there].max()) + AHEAD_COSINE for index in like)
 
 
 def _with(selection: Selection, wanted: Sequence[int]) -> Selection:
