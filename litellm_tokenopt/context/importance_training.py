@@ -20,7 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models.logistic import Logistic, save_logistic
-from ..models.training.trajectories import coding, data, operations, research, support, trajectories
+from ..models.training.trades.coding import coding
+from ..models.training.trades.data import data
+from ..models.training.trades.operations import operations
+from ..models.training.trades.research import research
+from ..models.training.trades.support import support
+from ..models.training.trajectories import trajectories
 from ..models.training.wanderings import as_text, wanderings
 from ..request import Message, canonical, digest, last_question
 from .importance import (

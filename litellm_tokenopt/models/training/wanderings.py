@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .trajectories import FILLER, THANKS, Body, Talk
+from .trades.talk import FILLER, THANKS, Body, Talk
 
 SYLLABLES = (
     "ba be bo da de dri fa fe flo ga gra ha hel in ka ke kor la len lo ma mer mi na nel no or pa per pol qua ra ren ri "
