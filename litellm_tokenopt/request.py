@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeAlias
 
+import orjson
+
 Message: TypeAlias = Mapping[str, Any]
 Tool: TypeAlias = Mapping[str, Any]
 Surface: TypeAlias = Literal["chat", "messages", "responses"]
 
 OWN_TOOL_PREFIX = "tokenopt_"
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=repr)
+_SLOWLY = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=repr)
 SYSTEM_ROLES = ("system", "developer")
 
 DEFERRED = "defer_loading"
@@ -214,7 +216,10 @@ def choice_kind(tool_choice: Any) -> str:
 
 def canonical(value: Any) -> str:
     """*value* as compact JSON with sorted keys: equal values give equal text, whatever their key order."""
-    return _CANONICAL.encode(value)
+    try:
+        return orjson.dumps(value, repr, orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # lone surrogates, numbers beyond 64 bits, keys that aren't text
+        return _SLOWLY.encode(value)
 
 
 def digest(*parts: str) -> str:

@@ -24,7 +24,7 @@ def without_tags(text: str) -> str:
 def is_tagged(message: Message) -> bool:
     """Whether *message* is a system message with one of these tags."""
     text = text_of(message.get("content")) if is_system(message) else ""
-    return without_tags(text) != text
+    return ("<keep>" in text or "<squeeze" in text) and without_tags(text) != text
 
 
 def untagged(request: ChatRequest) -> ChatRequest:

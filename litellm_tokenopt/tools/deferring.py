@@ -12,7 +12,7 @@ from typing import Any
 
 from ..request import DEFERRED, ChatRequest, Message, Tool, is_deferred
 from .reading import called_names, chosen_names
-from .select import Turn, says_something
+from .select import Turn
 
 _SEARCH = "tool_search"
 """What the types of providers' search tools begin with."""
@@ -30,7 +30,7 @@ def is_arranged(tools: Iterable[Tool]) -> bool:
 
 def opening(turns: Sequence[Turn]) -> list[Turn]:
     """The *turns* up to the first that says something, without what was called after them."""
-    telling = next((at for at, turn in enumerate(turns) if says_something(turn.fit)), len(turns))
+    telling = next((at for at, turn in enumerate(turns) if turn.fit.says_something), len(turns))
     return [replace(turn, calls=()) for turn in turns[: telling + 1]]
 
 

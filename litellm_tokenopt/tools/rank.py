@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..request import Tool
@@ -48,6 +49,9 @@ PART_WEIGHT = 0.5
 
 HINT_WEIGHT = 0.3
 """Weight of what a question's form asks for, see `HINTS`."""
+
+TELLING_COSINE = 0.30
+"""A question that shares no word with any tool, and is less similar than this to all of them, says nothing."""
 
 SEEDS = 6
 """So many best tools are taken for themselves; the others also for belonging to them."""
@@ -128,7 +132,7 @@ HINTS = (
 HINT_TEXTS = tuple(text for _, text in HINTS)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Fit:
     """How a question fits the tools of a block; each vector has an entry for each tool.
 
@@ -146,29 +150,29 @@ class Fit:
     requisites: tuple[tuple[int, ...], ...] = ()
     closest: float = 0.0
 
-    def order(self) -> list[int]:
+    @cached_property
+    def order(self) -> tuple[int, ...]:
         """Indices of the tools, best first; the earlier one where two are equal."""
-        order: list[int] = (-self.score).argsort(kind="stable").tolist()
-        return order
+        return tuple((-self.score).argsort(kind="stable").tolist())
 
-    def broad_order(self) -> list[int]:
+    @cached_property
+    def broad_order(self) -> tuple[int, ...]:
         """The same, but behind the best few those come forward that are general, or belong to the best.
 
         Those that are far behind are left out.
         """
         import numpy as np
 
-        order = self.order()
-        seeds, rest = order[:SEEDS], order[SEEDS:]
+        seeds = list(self.order[:SEEDS])
         weights = np.maximum(self.score[seeds], 0.0)
         kin = weights @ self.kinship[seeds] / max(float(weights.sum()), 1e-9)
         blended = (self.score + KIN_WEIGHT * kin).round(6)
         blended[list(self.general)] += GENERAL_BONUS
         first = self._completed(seeds)
-        rest = [index for index in rest if index not in first]
+        rest = [index for index in self.order[SEEDS:] if index not in first]
         order = [*first, *sorted(rest, key=lambda index: (-blended[index], index))]
         least = LEAST_SHARE * float(self.score.max())
-        return [index for place, index in enumerate(order) if place < SURE or blended[index] >= least]
+        return tuple(index for place, index in enumerate(order) if place < SURE or blended[index] >= least)
 
     def _completed(self, seeds: Sequence[int]) -> list[int]:
         """*seeds*, behind each of the first of them what it needs."""
@@ -179,11 +183,10 @@ class Fit:
                 found.update(dict.fromkeys(self.requisites[seed]))
         return list(found)
 
-    def joined(self, later: Fit) -> Fit:
-        """*later*, where a tool is as good as it was for this question or for that one, whichever is better."""
-        import numpy as np
-
-        return replace(later, score=np.maximum(self.score, later.score))
+    @cached_property
+    def says_something(self) -> bool:
+        """Whether the question tells what the user wants, unlike a greeting."""
+        return bool(self.words.any()) or float(self.cosine.max()) >= TELLING_COSINE
 
     def near(self, called: Iterable[int], sent: Iterable[int]) -> list[int]:
         """Indices of the tools: those that fit what was asked, and belong to the *called* ones, first.
@@ -194,15 +197,23 @@ class Fit:
 
         here, weights = list(sent), np.zeros(len(self.score))
         weights[list(called)] = 1.0
-        weights[self.order()[:ASKED]] += ASKED_WEIGHT
+        asked = list(self.order[:ASKED])
+        weights[asked] += ASKED_WEIGHT
         wanted = OWN_WEIGHT * _standard(self.score.clip(min=0.0)) + _standard(weights @ self.kinship)
         wanted[here] += SENT_BONUS
         if self.requisites:
-            for index in {*self.order()[:ASKED], *called}:
+            for index in {*asked, *called}:
                 wanted[list(self.requisites[index])] += NEED_BONUS
         rounded = wanted.round(6)
         places = {index: place for place, index in enumerate(here)}
         return sorted(range(len(rounded)), key=lambda index: (-rounded[index], places.get(index, len(here)), index))
+
+
+def joined(fits: Sequence[Fit]) -> Fit:
+    """The last of *fits* (one at least), where a tool is as good as it was for the question that it fits best."""
+    import numpy as np
+
+    return replace(fits[-1], score=np.max([fit.score for fit in fits], axis=0)) if len(fits) > 1 else fits[-1]
 
 
 class Lexicon:

@@ -7,10 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar, cast
 
+import orjson
+
 from ..request import OWN_TOOL_PREFIX, Tool, forced_tool, tool_calls
 from .words import split_identifier
 
 T = TypeVar("T")
+
+_CALLS = frozenset({"tool_calls", "function_call"})
 
 DESCRIPTION_WORDS = 20
 ARGUMENT_NAMES = 4
@@ -79,16 +83,16 @@ def chosen_names(tool_choice: Any) -> frozenset[str]:
 
 def called_names(messages: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Names of the tools that these messages call, in the current or the older form."""
-    names = {name for message in messages for _, name, _ in tool_calls(message)}
-    names.update(filter(None, (_old_call(message) for message in messages)))
+    calling = [message for message in messages if message.keys() & _CALLS]
+    names = {name for message in calling for _, name, _ in tool_calls(message)}
+    names.update(filter(None, map(_old_call, calling)))
     return frozenset(names)
 
 
 def calls_after(messages: Sequence[Mapping[str, Any]], turns: Sequence[int]) -> Iterator[tuple[frozenset[str], ...]]:
     """For each of *turns* (indices of messages, ascending), the names of the tools that each message after it calls."""
     for start, end in zip(turns, (*turns[1:], len(messages)), strict=True):
-        calls = (called_names(messages[at : at + 1]) for at in range(start, end))
-        yield tuple(filter(None, calls))
+        yield tuple(filter(None, (called_names((message,)) for message in messages[start:end])))
 
 
 def _old_call(message: Mapping[str, Any]) -> str | None:
@@ -98,6 +102,13 @@ def _old_call(message: Mapping[str, Any]) -> str | None:
 
 def as_json(value: Any) -> str:
     """*value* as compact JSON in its own key order; what JSON has no form for is written by its type's name."""
+    try:
+        return orjson.dumps(value, _plain).decode()
+    except TypeError:
+        return _slowly(value)
+
+
+def _slowly(value: Any) -> str:
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_plain)
     except (TypeError, ValueError):

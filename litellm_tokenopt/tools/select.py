@@ -11,10 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .rank import Fit
-
-TELLING_COSINE = 0.30
-"""A turn that shares no word with any tool, and is less similar than this to all of them, says nothing."""
+from .rank import Fit, joined
 
 NEEDED_COSINE = 0.35
 """Similarity from which on a tool that isn't there may be needed, where the question shares a word with it."""
@@ -71,51 +68,46 @@ def select(turns: Sequence[Turn], fixed: frozenset[int], protected: frozenset[in
     turn) in this one.
     """
     selection, seated = Selection(), fixed
-    heard: Fit | None = None
+    heard: tuple[Fit, ...] = ()
     for turn in turns:
         before, selection = selection, _after(selection, turn, heard, seated, max_tools)
-        heard = turn.fit if heard is None or selection.epoch > before.epoch else heard.joined(turn.fit)
+        heard = (*heard, turn.fit) if selection.epoch == before.epoch else (turn.fit,)
         for called in turn.calls:
             seated |= called
             selection = _called(selection, heard, seated, max_tools)
     return _seat(selection, seated | protected, max_tools)
 
 
-def _called(before: Selection, fit: Fit, protected: frozenset[int], max_tools: int) -> Selection:
+def _called(before: Selection, heard: Sequence[Fit], protected: frozenset[int], max_tools: int) -> Selection:
     """The selection once *protected* tools were called: where that changes it, at once for all that belongs to them."""
     if protected <= set(before.tools):
         return before
-    near = replace(before, tools=tuple(fit.near(protected, before.tools)), talk=False)
+    near = replace(before, tools=tuple(joined(heard).near(protected, before.tools)), talk=False)
     return _seat(near, protected, max_tools)
 
 
-def _after(before: Selection, turn: Turn, heard: Fit | None, protected: frozenset[int], max_tools: int) -> Selection:
+def _after(before: Selection, turn: Turn, heard: Sequence[Fit], protected: frozenset[int], max_tools: int) -> Selection:
     """The selection once a turn has been heard."""
     unchosen = before.talk or not before.tools
     if turn.talk and unchosen:
         return _seat(Selection(talk=True), protected, max_tools)
-    fit, telling, order = turn.fit, says_something(turn.fit), turn.fit.order()
+    fit, telling, order = turn.fit, turn.fit.says_something, turn.fit.order
     if unchosen:
-        return _seat(Selection(tools=tuple(fit.broad_order()), told=telling), protected, max_tools)
+        return _seat(Selection(tools=fit.broad_order, told=telling), protected, max_tools)
     kept = _seat(before, protected, max_tools)
     if not telling or (before.told and not _lacks(kept, fit, order)):
         return kept
     if not before.told or set(order[:TOP]).isdisjoint(kept.tools):
-        anew = Selection(tools=tuple(fit.broad_order()), epoch=kept.epoch + 1, told=True)
+        anew = Selection(tools=fit.broad_order, epoch=kept.epoch + 1, told=True)
         return _seat(anew, protected, max_tools)
     wanted = order[: (max_tools + 1) // 2]
-    near = (heard or fit).joined(fit).near(wanted, kept.tools)
+    near = joined((*heard, fit)).near(wanted, kept.tools)
     return _seat(_with(replace(kept, tools=tuple(near)), wanted), protected, max_tools)
-
-
-def says_something(fit: Fit) -> bool:
-    """Whether a turn tells what the user wants, unlike a greeting."""
-    return bool(fit.words.any()) or float(fit.cosine.max()) >= TELLING_COSINE
 
 
 def asks_for_a_tool(fit: Fit) -> bool:
     """Whether the best tool is close to what a turn says."""
-    return _is_near(fit.order()[0], fit)
+    return _is_near(fit.order[0], fit)
 
 
 def _seat(selection: Selection, protected: frozenset[int], max_tools: int) -> Selection:

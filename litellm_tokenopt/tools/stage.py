@@ -127,9 +127,16 @@ class Block:
             self._said[place] = compress_tool(self.tools[place], self.levels[place])
         return self._said[place]
 
+    @cached_property
+    def _places(self) -> Mapping[str, frozenset[int]]:
+        places: dict[str, list[int]] = {}
+        for index, name in enumerate(self.names):
+            places.setdefault(name or "", []).append(index)
+        return {name: frozenset(found) for name, found in places.items()}
+
     def named(self, names: frozenset[str]) -> frozenset[int]:
         """Indices of the tools with one of *names*."""
-        return frozenset(index for index, name in enumerate(self.names) if name in names)
+        return frozenset().union(*(self._places.get(name, ()) for name in names))
 
 
 class Intents(Protocol):
@@ -226,7 +233,7 @@ class ToolsStage:
     async def _best(self, block: Block, query: str) -> list[int]:
         """Indices of the block's tools, the best for *query* first."""
         (fit,), _ = await self._heard(block, [query])
-        return fit.order()
+        return list(fit.order)
 
     async def _block(self, tools: tuple[Tool, ...], full: frozenset[str]) -> Block:
         """What is known of *tools*, of which those named in *full* keep their schemas."""
@@ -415,7 +422,7 @@ def _by_words(block: Block, questions: Sequence[str]) -> list[Fit]:
 
 def favoured(fit: Fit, names: Sequence[str | None], priors: Mapping[str, float]) -> Fit:
     """*fit* where the tools called *names* gain in score what *priors* say."""
-    gains = [priors.get(name or "", 0.0) for name in names]
+    gains = [priors.get(name or "", 0.0) for name in names] if priors else []
     return replace(fit, score=(fit.score + gains).round(6)) if any(gains) else fit
 
 

@@ -18,7 +18,7 @@ async def ranked(question: str, tools: Any, embedder: Any) -> list[str]:
     hints = await embedder.embed(HINT_TEXTS) @ vectors.T
     return [
         name_of(tools[index]) or ""
-        for index in fit(question, Lexicon(tools), cosines, cosines, hints, kinship(tools)).order()
+        for index in fit(question, Lexicon(tools), cosines, cosines, hints, kinship(tools)).order
     ]
 
 
@@ -67,14 +67,14 @@ def test_tools_that_fit_alike_keep_their_order() -> None:
     tools = [{"type": "function", "function": {"name": "same"}}] * 5
     flat = np.ones((1, 5), np.float32)
     hints = np.ones((len(HINT_TEXTS), 5), np.float32)
-    assert fit("anything else", Lexicon(tools), flat, flat, hints, kinship(tools)).order() == [0, 1, 2, 3, 4]
+    assert fit("anything else", Lexicon(tools), flat, flat, hints, kinship(tools)).order == (0, 1, 2, 3, 4)
 
 
 def test_general_tools_come_right_behind_the_best() -> None:
     """Where a question's form asks for a shell, say, it is there though eight tools share more words with it."""
     score = 5 - np.arange(12.0) / 10
-    found = Fit(score, score, score, np.zeros((12, 12)), general=(11, 2)).broad_order()
-    assert found[: SEEDS + 2] == [*range(SEEDS), 11, SEEDS]
+    found = Fit(score, score, score, np.zeros((12, 12)), general=(11, 2)).broad_order
+    assert found[: SEEDS + 2] == (*range(SEEDS), 11, SEEDS)
     assert sorted(found) == list(range(12))
 
 
@@ -82,11 +82,11 @@ def test_what_is_far_behind_is_left_out() -> None:
     """Beyond the few that always come, a tool needs its share of the best one's score."""
     best = 8.0
     score = np.array([best, *[0.0] * 8, 1.01 * LEAST_SHARE * best])
-    found = Fit(score, score, score, np.zeros((10, 10))).broad_order()
-    assert found[:2] == [0, 9]
+    found = Fit(score, score, score, np.zeros((10, 10))).broad_order
+    assert found[:2] == (0, 9)
     assert len(found) == SURE
     even = np.full(10, best)
-    assert len(Fit(even, even, even, np.zeros((10, 10))).broad_order()) == 10
+    assert len(Fit(even, even, even, np.zeros((10, 10))).broad_order) == 10
 
 
 async def test_without_what_it_quotes_a_request_is_another(catalogue: Any, minilm: Any) -> None:

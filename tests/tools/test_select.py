@@ -126,7 +126,7 @@ def test_the_selection_changes_only_for_a_missing_best_tool(turns: list[Turn], l
     """Turn by turn: the same tools as before, unless one of the turn's best wasn't there; then the best is."""
     for count in range(2, len(turns) + 1):
         before, after = select(turns[: count - 1], NONE, NONE, limit), select(turns[:count], NONE, NONE, limit)
-        best, *others = turns[count - 1].fit.order()[:TOP]
+        best, *others = turns[count - 1].fit.order[:TOP]
         assert set(after.tools) == set(before.tools) or not before.told or not {best, *others} <= set(before.tools)
         assert set(after.tools) == set(before.tools) or best in after.tools
 
