@@ -10,11 +10,13 @@ from urllib.parse import quote
 
 from ..errors import InputError
 from ..request import Tool
+from .fitting import check_schema
 from .sources import Source, function_tool, legal_name, outcome_of
 
 Document: TypeAlias = Mapping[str, Any]
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
+PLACES = ("path", "query", "header", "cookie")
 BODY = "body"
 """The argument that holds an operation's body."""
 
@@ -44,43 +46,61 @@ SendCall: TypeAlias = Callable[[HttpCall], Any]
 """Sends a call; may return an awaitable."""
 
 
-def from_openapi(document: Document, send: SendCall | None) -> Iterator[Source]:
+def from_openapi(document: Document, send: SendCall | None) -> list[Source]:
     """A source for each operation.
 
-    Raises `InputError` where this is no OpenAPI 3 document, or a path or parameter is a reference that leads nowhere;
-    one in a schema, once its tool is built.
+    Raises `InputError`, which names the operation, where this is no OpenAPI 3 document, a reference leads nowhere, or
+    the schema of an argument is none.
     """
     is_one = isinstance(document, Mapping) and str(document.get("openapi", "")).startswith("3.")
     if not is_one or not isinstance(document.get("paths"), Mapping):
         raise InputError("not an OpenAPI 3 document: it needs `openapi: 3.…` and `paths`")
+    sources: list[Source] = []
+    definitions: dict[str, Any] = {}
     for path, given in document["paths"].items():
-        item = _resolved(document, given)
-        shared = item.get("parameters", ())
+        if str(path).startswith("x-"):
+            continue
         for method in METHODS:
-            if isinstance(item.get(method), Mapping):
-                yield _source(document, str(path), method, item[method], shared, send)
+            try:
+                item = _resolved(document, given)
+                if item.get(method) is not None:
+                    sources.append(_source(document, str(path), method, item, send, definitions))
+            except InputError as error:
+                raise InputError(f"OpenAPI: {method} {path}: {error}") from None
+    for name, schema in definitions.items():
+        check_schema(schema, f"OpenAPI: #/components/schemas/{name}")
+    return sources
 
 
 def _source(
-    document: Document, path: str, method: str, operation: Document, shared: Any, send: SendCall | None
+    document: Document,
+    path: str,
+    method: str,
+    item: Document,
+    send: SendCall | None,
+    definitions: dict[str, Any],
 ) -> Source:
-    name = legal_name(operation.get("operationId") or f"{method}_{path.strip('/')}")
-    parameters = _parameters(document, [*shared, *operation.get("parameters", ())])
+    """The operation *method* of a path's *item*; what it refers to is put into *definitions*."""
+    operation = _object(item[method])
+    name = legal_name(str(operation.get("operationId") or f"{method}_{path.strip('/')}"))
+    parameters = _parameters(document, [*_list(item, "parameters"), *_list(operation, "parameters")])
     body = _resolved(document, operation.get("requestBody") or {})
     content_type, _ = _media(body)
     has_body = content_type is not None
-    needed = [*_required(parameters), *((BODY,) if has_body and body.get("required") else ())]
+    schema = _arguments(parameters, body)
+    check_schema(schema, "its arguments")
+    _define(document, schema, definitions)
     texts = [str(operation.get(key) or "").strip() for key in ("summary", "description")]
     description = "\n".join(dict.fromkeys(filter(None, texts)))
     known = (*parameters, *((BODY,) if has_body else ()))
 
     def build() -> Tool:
-        return function_tool(name, description, _arguments(document, parameters, body))
+        schema, referred = _arguments(parameters, body), dict[str, Any]()
+        _define(document, schema, referred)
+        return function_tool(name, description, {**schema, "$defs": referred} if referred else schema)
 
     async def run(arguments: Mapping[str, Any]) -> Any:
         assert send is not None
-        if missing := [argument for argument in needed if argument not in arguments]:
-            raise InputError(f"invalid arguments of {name}: missing: {', '.join(missing)}")
         if unknown := [argument for argument in arguments if argument not in known]:
             raise InputError(f"invalid arguments of {name}: unknown: {', '.join(unknown)}; known: {', '.join(known)}")
         return await outcome_of(send, _call(method, path, parameters, arguments, content_type))
@@ -96,15 +116,20 @@ def _source(
 
 def _parameters(document: Document, listed: list[Any]) -> dict[str, Document]:
     """Argument → parameter; an operation's own stand in place of its path's."""
-    by_place = {(one["name"], one["in"]): one for one in (_resolved(document, given) for given in listed)}
+    resolved = [_resolved(document, given) for given in listed]
+    for one in resolved:
+        if not isinstance(one.get("name"), str) or one.get("in") not in PLACES:
+            raise InputError(f"a parameter needs a `name`, and `in`: {', '.join(PLACES)}; got {one!r}"[:200])
+    by_place = {(one["name"], one["in"]): one for one in resolved}
     names = [BODY, *(name for name, _ in by_place)]
     return {(name if names.count(name) == 1 else f"{name}_{place}"): one for (name, place), one in by_place.items()}
 
 
-def _arguments(document: Document, parameters: Mapping[str, Document], body: Document) -> dict[str, Any]:
+def _arguments(parameters: Mapping[str, Document], body: Document) -> dict[str, Any]:
+    """The schema of the arguments, without the definitions that it refers to."""
     properties: dict[str, Any] = {}
     for argument, one in parameters.items():
-        schema = one.get("schema") or _media(one)[1]
+        schema = _object(one.get("schema") or _media(one)[1])
         told = {"description": one["description"]} if one.get("description") else {}
         properties[argument] = {**schema, **told}
     required = _required(parameters)
@@ -112,14 +137,12 @@ def _arguments(document: Document, parameters: Mapping[str, Document], body: Doc
     if content_type is not None:
         properties[BODY] = schema
         required += [BODY] if body.get("required") else []
-    whole = {"type": "object", "properties": _plain(properties), "required": required}
-    return _with_definitions(document, whole)
+    return {"type": "object", "properties": _plain(properties), "required": required}
 
 
 def _media(holder: Document) -> tuple[str | None, Document]:
     """(media type, schema) of what *holder* holds: JSON where it may be, else a form, else what comes first."""
-    content = holder.get("content")
-    kinds = {str(kind): media for kind, media in content.items()} if isinstance(content, Mapping) else {}
+    kinds = {str(kind): media for kind, media in _object(holder.get("content") or {}).items()}
     for kind in sorted(kinds, key=_awkwardness):
         media = kinds[kind]
         schema = media.get("schema") if isinstance(media, Mapping) else None
@@ -137,16 +160,29 @@ def _awkwardness(kind: str) -> int:
 def _resolved(document: Document, node: Document) -> Document:
     """*node*, or what its reference points to."""
     seen: set[str] = set()
-    while isinstance(reference := node.get("$ref"), str):
+    while isinstance(reference := _object(node).get("$ref"), str):
         if reference in seen or not reference.startswith("#/"):
-            raise InputError(f"OpenAPI: can't follow the reference {reference}")
+            raise InputError(f"can't follow the reference {reference}")
         seen.add(reference)
         node = document
         for part in reference.removeprefix("#/").split("/"):
             node = node.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(node, Mapping) else None  # type: ignore[assignment]
         if not isinstance(node, Mapping):
-            raise InputError(f"OpenAPI: the reference {reference} leads nowhere")
+            raise InputError(f"the reference {reference} leads nowhere")
     return node
+
+
+def _object(node: Any) -> Document:
+    if not isinstance(node, Mapping):
+        raise InputError(f"an object is needed; got {node!r}"[:200])
+    return node
+
+
+def _list(node: Document, key: str) -> list[Any]:
+    found = node.get(key) or []
+    if not isinstance(found, list):
+        raise InputError(f"`{key}` has to be a list; got {found!r}"[:200])
+    return found
 
 
 def _plain(node: Any) -> Any:
@@ -175,20 +211,18 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _with_definitions(document: Document, schema: dict[str, Any]) -> dict[str, Any]:
-    """*schema* with the definitions that it refers to, and those that they refer to."""
-    components = (document.get("components") or {}).get("schemas") or {}
-    definitions: dict[str, Any] = {}
+def _define(document: Document, schema: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """Put into *definitions* what *schema* refers to, and what that refers to, where it isn't there yet."""
+    components = _object(_object(document.get("components") or {}).get("schemas") or {})
     waiting = list(_references(schema))
     while waiting:
         name = waiting.pop()
         if name in definitions:
             continue
         if name not in components:
-            raise InputError(f"OpenAPI: the reference #/components/schemas/{name} leads nowhere")
+            raise InputError(f"the reference #/components/schemas/{name} leads nowhere")
         definitions[name] = _plain(components[name])
         waiting += _references(definitions[name])
-    return {**schema, "$defs": definitions} if definitions else schema
 
 
 def _references(node: Any) -> Iterator[str]:
@@ -197,8 +231,10 @@ def _references(node: Any) -> Iterator[str]:
             yield from _references(item)
     elif isinstance(node, Mapping):
         reference = node.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#/$defs/"):
-            yield reference.removeprefix("#/$defs/")
+        if isinstance(reference, str):
+            if not reference.startswith("#/$defs/"):
+                raise InputError(f"can't follow the reference {reference}")
+            yield reference.removeprefix("#/$defs/").partition("/")[0]
         for value in node.values():
             yield from _references(value)
 
@@ -215,7 +251,7 @@ def _call(
     arguments: Mapping[str, Any],
     content_type: str | None,
 ) -> HttpCall:
-    places: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
+    places: dict[str, dict[str, Any]] = {place: {} for place in PLACES}
     for argument, one in parameters.items():
         if argument in arguments:
             places[one["in"]][one["name"]] = arguments[argument]

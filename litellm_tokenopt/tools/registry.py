@@ -12,6 +12,7 @@ from ..settings import Settings, load_settings
 from ..taxonomy import read_taxonomy
 from ..tokens import count_tools
 from .compress import compress_tool
+from .fitting import check_arguments
 from .openapi import SendCall, from_openapi
 from .reading import copied, name_of
 from .sources import Handler, Source, from_callable, from_description, from_model
@@ -28,7 +29,8 @@ class ToolRegistry:
 
     The choice is that of the tools stage (``tools.max_tools``, ``tools.always_include``, …; a function of the messages
     alone, stable through a session). Works with or without `litellm_tokenopt.enable`: what comes out is a plain
-    ``tools=[…]`` list. Every method that adds raises `InputError` for a name that is taken.
+    ``tools=[…]`` list. Every method that adds raises `InputError` for a name that is taken, and for what isn't well
+    formed; the registry is then what it was.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class ToolRegistry:
         for tool in tools:
             if not callable(tool):
                 raise InputError(f"a function or a pydantic model is needed; got {tool!r}"[:200])
-            is_model = isinstance(tool, type) and issubclass(tool, BaseModel)
-            self._put(from_model(tool) if is_model else from_callable(tool))  # type: ignore[arg-type]
+        self._put(
+            from_model(tool) if isinstance(tool, type) and issubclass(tool, BaseModel) else from_callable(tool)
+            for tool in tools
+        )
 
     def add_mcp(self, tools: Iterable[Any], handler: Handler | None = None) -> None:
         """Add MCP tools (what ``list_tools()`` gives; mappings or objects with name, description, inputSchema).
@@ -72,13 +76,14 @@ class ToolRegistry:
 
         *handler* (an MCP session's ``call_tool``, say) carries out their calls.
         """
-        for tool in getattr(tools, "tools", tools):
-            self._put(from_description(tool, handler))
+        listed = tools.get("tools") if isinstance(tools, Mapping) else getattr(tools, "tools", tools)
+        if isinstance(listed, str) or not isinstance(listed, Iterable):
+            raise InputError(f"a list of tools is needed; got {tools!r}"[:200])
+        self._put(from_description(tool, handler) for tool in listed)
 
     def add_openapi(self, document: Mapping[str, Any], send: SendCall | None = None) -> None:
         """Add every operation of an OpenAPI 3 document; *send* carries out calls, given as `HttpCall`."""
-        for source in from_openapi(document, send):
-            self._put(source)
+        self._put(from_openapi(document, send))
 
     def tool(self, name: str) -> Tool:
         """One tool with its whole schema, built at the first need. Raises `InputError` for an unknown name."""
@@ -112,12 +117,19 @@ class ToolRegistry:
         source = self._source(name)
         if source.run is None:
             raise InputError(f"{name} was added without what carries out its calls")
-        return await source.run(_parsed(name, arguments))
+        given = _parsed(name, arguments)
+        if not source.checks:
+            check_arguments(self.tool(name)["function"]["parameters"], given, name)
+        return await source.run(given)
 
-    def _put(self, source: Source) -> None:
-        if source.name in self._sources:
-            raise InputError(f"there is a tool {source.name} already")
-        self._sources[source.name] = source
+    def _put(self, sources: Iterable[Source]) -> None:
+        """Add all of *sources*, or, where one can't be, none."""
+        together = dict(self._sources)
+        for source in sources:
+            if source.name in together:
+                raise InputError(f"there is a tool {source.name} already")
+            together[source.name] = source
+        self._sources = together
 
     def _source(self, name: str) -> Source:
         if name not in self._sources:

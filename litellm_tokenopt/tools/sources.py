@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
 
 from ..errors import InputError
-from ..request import Tool, field_of
+from ..request import Tool, digest, field_of
+from .fitting import check_schema
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -38,13 +39,17 @@ _RULE = re.compile(r"^\s*-{3,}\s*$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One tool before its schema is built; `run` carries out a call with arguments as the model gave them."""
+    """One tool before its schema is built; `run` carries out a call with arguments as the model gave them.
+
+    `checks`: it checks them itself; else they're to fit the schema.
+    """
 
     name: str
     description: str
     arguments: tuple[str, ...]
     build: Callable[[], Tool]
     run: Run | None = None
+    checks: bool = False
 
     def outline(self) -> Tool:
         """The tool as far as ranking reads it."""
@@ -60,6 +65,7 @@ def function_tool(name: str, description: str, parameters: Mapping[str, Any]) ->
 
 def of_object(schema: Mapping[str, Any]) -> dict[str, Any]:
     """*schema* with type and properties in sight, as providers want them, also where it refers to a definition."""
+    schema = {key: value for key, value in schema.items() if value is not None}
     group, _, name = str(schema.get("$ref", "")).removeprefix("#/").partition("/")
     definitions = schema.get(group)
     target = definitions.get(name) if isinstance(definitions, Mapping) else None
@@ -71,8 +77,9 @@ def of_object(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def legal_name(name: str) -> str:
-    """*name* as providers take it."""
-    return _OTHER_CHARS.sub("_", name).strip("_")[:NAME_CHARS] or "tool"
+    """*name* as providers take it; names that differ only behind what they take stay apart."""
+    legal = _OTHER_CHARS.sub("_", name).strip("_") or "tool"
+    return legal if len(legal) <= NAME_CHARS else f"{legal[: NAME_CHARS - 7]}_{digest(legal)[:6]}"
 
 
 async def outcome_of(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -96,6 +103,7 @@ def from_model(model: type[BaseModel]) -> Source:
         arguments=tuple(field.alias or name for name, field in model.model_fields.items()),
         build=lambda: function_tool(legal_name(model.__name__), description, _schema(model)),
         run=run,
+        checks=True,
     )
 
 
@@ -125,20 +133,21 @@ def from_callable(function: Callable[..., Any]) -> Source:
         arguments=tuple(one.name for one in parameters),
         build=lambda: function_tool(name, description, _schema(built())),
         run=run,
+        checks=True,
     )
 
 
 def from_description(tool: Any, handler: Handler | None) -> Source:
     """A tool from MCP's form (a mapping or object with name, description, inputSchema), or OpenAI's own.
 
-    Raises `InputError` where it has no name.
+    Raises `InputError` where it has no name, or its schema is none of an object.
     """
     inner = tool.get("function", tool) if isinstance(tool, Mapping) else tool
     own_name = field_of(inner, "name")
     if not isinstance(own_name, str) or not own_name:
         raise InputError(f"a tool needs a name; got {tool!r}"[:200])
     schema = field_of(inner, "inputSchema") or field_of(inner, "input_schema") or field_of(inner, "parameters") or {}
-    parameters = of_object(schema)
+    parameters = _object_schema(schema, own_name)
     description = str(field_of(inner, "description") or "")
 
     async def run(arguments: Mapping[str, Any]) -> Any:
@@ -148,10 +157,20 @@ def from_description(tool: Any, handler: Handler | None) -> Source:
     return Source(
         name=legal_name(own_name),
         description=description,
-        arguments=tuple(parameters["properties"] or ()),
+        arguments=tuple(parameters["properties"]),
         build=lambda: function_tool(legal_name(own_name), description, parameters),
         run=run if handler is not None else None,
     )
+
+
+def _object_schema(schema: Any, name: str) -> dict[str, Any]:
+    if not isinstance(schema, Mapping):
+        raise InputError(f"{name}: no JSON schema: {schema!r}"[:200])
+    parameters = of_object(schema)
+    check_schema(parameters, name)
+    if parameters["type"] != "object":
+        raise InputError(f"{name}: arguments are an object; its schema has the type {parameters['type']!r}")
+    return parameters
 
 
 def validated(model: type[BaseModel], arguments: Mapping[str, Any], name: str) -> BaseModel:
