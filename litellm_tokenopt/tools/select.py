@@ -33,12 +33,13 @@ TOP = 3
 class Turn:
     """One user turn: how it fits the tools, and the tools (indices) that each message after it called.
 
-    `talk`: it and all before it are plain conversation.
+    `talk`: it and all before it are plain conversation. `refers`: it goes on with what was said before.
     """
 
     fit: Fit
     calls: tuple[frozenset[int], ...] = ()
     talk: bool = False
+    refers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +98,20 @@ def _after(before: Selection, turn: Turn, heard: Sequence[Fit], protected: froze
     kept = _seat(before, protected, max_tools)
     if not telling or (before.told and not _lacks(kept, fit, order)):
         return kept
+    asked = _asked(heard, kept) if turn.refers else ()
     if not before.told or set(order[:TOP]).isdisjoint(kept.tools):
+        first = fit.broad_order[: max_tools - len(asked)]
         anew = Selection(tools=fit.broad_order, epoch=kept.epoch + 1, told=True)
-        return _seat(anew, protected, max_tools)
+        return _seat(_with(anew, tuple(dict.fromkeys((*first, *asked)))), protected, max_tools)
     wanted = order[: (max_tools + 1) // 2]
     near = joined((*heard, fit)).near(wanted, kept.tools)
-    return _seat(_with(replace(kept, tools=tuple(near)), wanted), protected, max_tools)
+    first = tuple(dict.fromkeys((*wanted, *asked)))
+    return _seat(_with(replace(kept, tools=tuple(near)), first), protected, max_tools)
+
+
+def _asked(heard: Sequence[Fit], kept: Selection) -> tuple[int, ...]:
+    """The sent tools that fit best what was asked before."""
+    return tuple(index for index in joined(heard).order[:TOP] if index in kept.tools) if heard else ()
 
 
 def asks_for_a_tool(fit: Fit) -> bool:

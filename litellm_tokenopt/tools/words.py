@@ -85,3 +85,17 @@ def parts(question: str) -> tuple[str, ...]:
     texts = tuple(found) if len(found) > 1 else ()
     half = MAX_PARTS // 2
     return texts if len(texts) <= MAX_PARTS else texts[:half] + texts[-half:]
+
+
+_REFERS = re.compile(
+    r"^\W*(?:and|also|then|now|next|plus|ok(?:ay)?|great|thanks?|good)\b"
+    r"|\b(?:it|its|that|this|these|those|them|they|the (?:results?|same|first|second|last|other|others|above|list))\b",
+    re.IGNORECASE,
+)
+REFERRING_WORDS = 20
+"""A longer text says itself what it is about."""
+
+
+def refers_back(text: str) -> bool:
+    """Whether a short text goes on with what was said before it: "now email it to Bob"."""
+    return len(text.split()) <= REFERRING_WORDS and _REFERS.search(text) is not None

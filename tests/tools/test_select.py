@@ -56,6 +56,16 @@ def test_another_subject_is_an_epoch() -> None:
     assert after.epoch == 1
 
 
+def test_what_goes_on_keeps_the_tools_that_fitted_best_before() -> None:
+    """ "Now email it to Bob": recipes stay, whether they were called or not, behind the tools for mail."""
+    after = select([turn(20, 25), replace(turn(9, 10, 11), refers=True)], NONE, NONE, 6)
+    assert {9, 10, 11, 20, 25} <= set(after.tools)
+    assert after.epoch == 1
+    assert len(after.tools) == 6
+    near = select([turn(20, 25, 26), replace(turn(9, 0, 8), refers=True)], NONE, NONE, 6)
+    assert {9, 20, 25, 26} <= set(near.tools)
+
+
 def test_a_weak_wish_is_no_reason_to_change() -> None:
     """A best tool that hardly resembles the question isn't clearly needed."""
     first = select([turn(20, 25)], NONE, NONE, 4)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from litellm_tokenopt.tools.words import MAX_PARTS, latin_share, parts, split_identifier, terms, trim, unquoted
+from litellm_tokenopt.tools.words import (
+    MAX_PARTS,
+    latin_share,
+    parts,
+    refers_back,
+    split_identifier,
+    terms,
+    trim,
+    unquoted,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +85,22 @@ def test_what_is_quoted_is_no_part_of_what_is_asked(question: str, asked: str) -
 def test_the_share_of_latin_letters(text: str, share: float) -> None:
     """Only letters count."""
     assert latin_share(text) == share
+
+
+@pytest.mark.parametrize(
+    ("text", "refers"),
+    [
+        ("now email it to Bob", True),
+        ("And text those to Jane", True),
+        ("Send the results to Kim", True),
+        ("turn on the lights in the hall", False),
+        ("Book a table for six in Rome", False),
+        (
+            "Read the contract of May and tell me about its deadlines, penalties, who pays for them, who signs it and who keeps the paper",
+            False,
+        ),
+    ],
+)
+def test_short_texts_that_go_on_refer_back(text: str, refers: bool) -> None:
+    """By a word that stands for what was said before; a long text says itself what it means."""
+    assert refers_back(text) is refers
