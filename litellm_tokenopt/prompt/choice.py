@@ -18,20 +18,24 @@ from .words import is_rule
 Picked: TypeAlias = Blocks
 """What is sent, as (section, block)."""
 
-GENERAL_SHARE = 0.35
-"""Of the budget, at most this goes to sections about behaviour in general."""
+LISTS_SHARE = 0.35
+"""Of the budget, at most this goes to lists of rules about other subjects."""
 GENERAL_TOKENS = 500
-"""A larger section has to earn its place by relevance, whatever its heading says."""
+"""Of a larger section only the rules are sent in any case, whatever its heading says."""
 HALF = 0.5
 LEAST_RULES = 3
 """So many rules make a list of rules."""
 FOREIGN_SHARE = 0.55
-"""A rule of whose words so many stand nowhere else in its section, nor above it, holds beyond that: no question about
-the section's subject would bring it."""
-FOREIGN_TOKENS = 4_000
-CORE_RULES_TOKENS, CORE_RULES_SHARE = 1_500, 0.3
-"""Such rules are sent whatever the budget, up to so many tokens; with them others up to so many, or this share of
-it."""
+TELLING_SHARE = 1 / 3
+"""A word that stands in no more of the sections tells what one is about. A rule that says such a word of a heading
+above it, or of whose words fewer than `FOREIGN_SHARE` are new to its section or stand in many, is about its section's
+subject; any other holds beyond it: no question about that subject would bring it."""
+OWN_RULES_TOKENS, OWN_RULES_SHARE = 1_500, 0.3
+"""Rules that hold beyond their sections are sent whatever they cost; beside them others up to so many tokens in all, or
+this share of the budget."""
+LEAST_SHARE = 0.3
+"""Of the budget, at least so much is left to what the question needs: where the prompt's core leaves less, the budget
+is exceeded, by no more than this core."""
 RULES_BEYOND_TOKENS = 1_000
 RULES_SHARE = 0.25
 """Of the budget beyond so many tokens, at most this goes to rules and to what only should be done, in sections about
@@ -64,7 +68,7 @@ ASKED_COSINE = 0.5
 
 @dataclass(slots=True)
 class _Basket:
-    """What is picked so far, by section, and what it costs."""
+    """What is picked so far, by section, and what it costs; `over`: the room that was made beyond the budget."""
 
     outline: Outline
     standing: Standing
@@ -72,6 +76,7 @@ class _Basket:
     picked: dict[int, set[int]] = field(default_factory=dict)
     shown: set[int] = field(default_factory=set)
     said: set[int] = field(default_factory=set)
+    over: int = 0
     needless: Blocks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +85,12 @@ class _Basket:
     def places(self) -> Picked:
         """All that is picked."""
         return frozenset((section, b) for section, blocks in self.picked.items() for b in blocks)
+
+    def leave(self, least: int) -> None:
+        """Make room beyond the budget where less than *least* is left."""
+        more = max(0, least - self.room)
+        self.room += more
+        self.over += more
 
     def take(self, blocks: Blocks, room: float = math.inf) -> bool:
         """Add *blocks*, of any sections, if they cost at most *room* together."""
@@ -159,13 +170,14 @@ class _Basket:
 class Core:
     """What of a prompt doesn't depend on the question.
 
-    `binding` is sent in any case; of `groups`, each goes in whole, first ones first, while there's room; `closing` are
-    the prompt's last words; `foreign` rules hold beyond the sections that they stand in, `rules` are the others, both
-    strictest first; `advice` says what should be done; `tokens` are those of the whole prompt, each instruction once.
+    `general` is about the agent's behaviour as a whole and sent in any case; of `groups`, each goes in whole, first
+    ones first, while there's room; `closing` are the prompt's last words; `foreign` rules hold beyond the sections that
+    they stand in and are sent in any case, `rules` are the others, both strictest first; `advice` says what should be
+    done; `tokens` are those of the whole prompt, each instruction once.
     """
 
     outline: Outline
-    binding: Blocks
+    general: Blocks
     groups: tuple[Blocks, ...]
     closing: tuple[tuple[int, int], ...]
     foreign: tuple[tuple[int, int], ...]
@@ -185,8 +197,8 @@ def core_of(outline: Outline) -> Core:
     foreign = frozenset(_foreign(outline, strictest))
     return Core(
         outline=outline,
-        binding=_binding(outline),
-        groups=tuple(_core(outline)),
+        general=_binding(outline).union(*_general(outline)),
+        groups=tuple(_lists_of_rules(outline)),
         closing=tuple(_closing(outline)),
         foreign=tuple(place for place, _ in strictest if place in foreign),
         rules=tuple(place for place, _ in strictest if place not in foreign),
@@ -202,11 +214,13 @@ def _blocks_of(outline: Outline) -> Iterator[tuple[tuple[int, int], Block]]:
 
 def _foreign(outline: Outline, rules: Sequence[tuple[tuple[int, int], Block]]) -> Iterator[tuple[int, int]]:
     """Those of *rules* that are about something else than their section."""
-    said = {i: Counter(term for block in outline.profiles[i].blocks for term in block.terms) for (i, _), _ in rules}
+    said = [Counter(term for block in found.blocks for term in block.terms) for found in outline.profiles]
+    spread = Counter(term for terms in said for term in terms)
+    most = max(1.0, TELLING_SHARE * sum(map(bool, said)))
     for (i, b), block in rules:
-        around, above = said[i], outline.headings[i]
-        own = sum(around[term] == 1 and term not in above for term in block.terms)
-        if own >= FOREIGN_SHARE * len(block.terms):
+        telling = [term for term in block.terms if spread[term] <= most]
+        recurring = sum(said[i][term] > 1 for term in telling)
+        if outline.headings[i].isdisjoint(telling) and recurring <= (1 - FOREIGN_SHARE) * len(block.terms):
             yield i, b
 
 
@@ -232,11 +246,11 @@ def choose(
         if _tokens(outline, allowed) <= budget_tokens:
             return allowed
     rules_tokens = _take_core(basket, core, budget_tokens, always_include)
-    general_room = int(budget_tokens * GENERAL_SHARE)
+    lists_room = int(budget_tokens * LISTS_SHARE)
     for blocks in core.groups:
         before = basket.room
-        if basket.take(blocks - standing.barred, min(general_room, basket.room)):
-            general_room -= before - basket.room
+        if basket.take(blocks - standing.barred, min(lists_room, basket.room)):
+            lists_room -= before - basket.room
     for group in standing.wanted:
         basket.take(group, basket.room)
     advice = sorted(core.advice, key=lambda rule: (-relevance[rule[0]].score, rule))
@@ -248,24 +262,31 @@ def choose(
     return basket.places()
 
 
-def core_tokens(core: Core, *, budget_tokens: int, standing: Standing = NOTHING) -> int:
-    """What is sent whatever is asked, even beyond *budget_tokens*."""
+def beyond_budget(core: Core, *, budget_tokens: int, standing: Standing = NOTHING) -> int:
+    """The most tokens that a choice takes beyond *budget_tokens*, for what is sent whatever is asked."""
     basket = _Basket(core.outline, standing, budget_tokens)
     _take_core(basket, core, budget_tokens, ())
-    return budget_tokens - basket.room
+    return basket.over + max(0, -basket.room)
 
 
 def _take_core(basket: _Basket, core: Core, budget_tokens: int, always_include: Sequence[str]) -> int:
-    """Add what no budget leaves out; the tokens of the rules in sections about something else."""
+    """Add what is sent whatever is asked; the tokens of the rules in sections about something else.
+
+    All of it but the rules about their sections' subjects goes in whatever the budget.
+    """
     outline, standing = basket.outline, basket.standing
-    basket.take(standing.always | outline.kept | (core.binding - standing.barred))
+    basket.take(standing.always | outline.kept)
     for i in _always(outline, always_include):
         basket.add(i, basket.missing(i))
     for i, block in core.closing:
         basket.add(i, [block])
-    rules_tokens = _take_rules(basket, core.foreign, FOREIGN_TOKENS)
-    least = max(CORE_RULES_TOKENS, int(budget_tokens * CORE_RULES_SHARE))
-    return rules_tokens + _take_rules(basket, core.rules, least - rules_tokens)
+    least = min(basket.room, int(budget_tokens * LEAST_SHARE))
+    basket.take(core.general - standing.barred)
+    rules_tokens = _take_rules(basket, core.foreign, math.inf)
+    most = max(OWN_RULES_TOKENS, int(budget_tokens * OWN_RULES_SHARE)) - rules_tokens
+    rules_tokens += _take_rules(basket, core.rules, most)
+    basket.leave(least)
+    return rules_tokens
 
 
 def choose_late(
@@ -329,23 +350,25 @@ def _binding(outline: Outline) -> Blocks:
     return frozenset(found)
 
 
-def _core(outline: Outline) -> Iterator[Blocks]:
-    """What holds whatever is asked: sections about behaviour in general, then lists of rules under any heading, and
-    rules among text without headings."""
-    rest: list[Blocks] = []
+def _general(outline: Outline) -> Iterator[Blocks]:
+    """Short sections about behaviour in general; of those that are so in part, what is mostly rules."""
     for i, (found, generality) in enumerate(zip(outline.profiles, outline.generality, strict=True)):
+        in_part = generality >= HALF and sum(block.is_rule for block in found.blocks) >= HALF * len(found.blocks)
+        if (generality == 1 or in_part) and found.tokens <= GENERAL_TOKENS:
+            yield frozenset((i, b) for b in range(len(found.blocks))) - outline.surplus
+
+
+def _lists_of_rules(outline: Outline) -> Iterator[Blocks]:
+    """Lists of rules under any heading, and rules among text without headings."""
+    for i, found in enumerate(outline.profiles):
         rules = frozenset((i, b) for b, block in enumerate(found.blocks) if block.is_rule)
-        in_part = generality >= HALF and len(rules) >= HALF * len(found.blocks)
-        if (generality == 1 or in_part) and found.blocks and found.tokens <= GENERAL_TOKENS:
+        if len(rules) >= LEAST_RULES and len(rules) >= HALF * len(found.blocks):
             yield frozenset((i, b) for b in range(len(found.blocks)))
-        elif len(rules) >= LEAST_RULES and len(rules) >= HALF * len(found.blocks):
-            rest.append(frozenset((i, b) for b in range(len(found.blocks))))
         elif outline.sections[i].kind == "text" and len(outline.paths[i]) == 1:
-            rest += [frozenset({rule}) for rule in sorted(rules)]
-    yield from rest
+            yield from (frozenset({rule}) for rule in sorted(rules))
 
 
-def _take_rules(basket: _Basket, rules: Iterable[tuple[int, int]], room: int) -> int:
+def _take_rules(basket: _Basket, rules: Iterable[tuple[int, int]], room: float) -> int:
     """Add *rules* that stand in sections about something else, in at most *room* tokens; how many these take.
 
     What is about a tool comes with its section.

@@ -10,7 +10,7 @@ from typing import Literal
 from ..modules import PromptModule, closure, conflict, faults
 from ..request import ChatRequest, text_of
 from ..stage import Change
-from .choice import core_of, core_tokens
+from .choice import beyond_budget, core_of
 from .contradictions import Kind, contradictions
 from .outline import clean, outline
 from .pieces import pieces
@@ -93,9 +93,9 @@ async def unreached(modules: Sequence[PromptModule], stage: PromptStage, questio
 def _core(modules: Sequence[PromptModule], prompt: str | None, budget_tokens: int) -> Iterator[Finding]:
     """Whether what is always sent, rules above all, leaves nothing of the budget to what a question needs."""
     core = core_of(outline([prompt or "\n\n".join(module.text for module in modules)]))
-    tokens = core_tokens(core, budget_tokens=budget_tokens)
-    if modules and tokens > budget_tokens:
-        said = f"rules and what else is always sent come to {tokens:,} tokens, the budget is {budget_tokens:,}: raise"
+    over = beyond_budget(core, budget_tokens=budget_tokens)
+    if modules and over:
+        said = f"rules and what else is always sent take {over:,} tokens beyond the budget of {budget_tokens:,}: raise"
         yield Finding(
             "warning", "core", modules[0].id, f"{said} prompt.budget_tokens, or say less strictly what may wait"
         )

@@ -27,7 +27,7 @@ from ..request import ChatRequest, digest, tool_name
 from ..settings import PromptSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import MESSAGE_OVERHEAD, count_text
-from .choice import Core, Picked, choose, choose_asked, choose_late, core_of, core_tokens
+from .choice import Core, Picked, beyond_budget, choose, choose_asked, choose_late, core_of
 from .coupling import Coupling, couple, coupled
 from .governing import Governed, Standing, govern, standing
 from .leaning import Question, read_questions
@@ -73,7 +73,7 @@ LEAST_SAVED_TOKENS = 200
 class _Choice:
     """What the first question decided: blocks, the texts to send (one for each that came), and tokens saved.
 
-    `over_tokens`: how far what is sent whatever is asked goes beyond the budget.
+    `over_tokens`: how far the budget is exceeded for what is sent whatever is asked.
     """
 
     picked: Picked
@@ -321,9 +321,9 @@ class PromptStage:
             standing=asked.standing,
         )
         texts = _texts(outline, picked, len(texts_before))
-        core = core_tokens(task.read.core, budget_tokens=task.budget_tokens, standing=asked.standing)
+        over = beyond_budget(task.read.core, budget_tokens=task.budget_tokens, standing=asked.standing)
         saved = sum(map(count_text, texts_before)) - sum(map(count_text, texts))
-        return _Choice(picked, texts, saved, max(0, core - task.budget_tokens))
+        return _Choice(picked, texts, saved, over)
 
 
 def _read(prompt: Prompt, settings: PromptSettings) -> _Read:
@@ -382,7 +382,9 @@ def _texts(found: Outline, picked: Picked, count: int) -> tuple[str, ...]:
 def _detail(found: Outline, choice: _Choice, additions: Sequence[_Addition]) -> Detail:
     before = sum(bool(profile.blocks) for profile in found.profiles)
     after = len({section for section, _ in choice.picked})
-    return {"sections_before": before, "sections_after": after, "late": sum(bool(one.text) for one in additions)}
+    late = sum(bool(one.text) for one in additions)
+    beyond = {"beyond_budget": choice.over_tokens} if choice.over_tokens else {}
+    return {"sections_before": before, "sections_after": after, "late": late, **beyond}
 
 
 async def _count(texts: Sequence[str], *, known: bool) -> int:

@@ -167,8 +167,9 @@ class Meters:
             self.record_error(step.stage, error)
 
     def _record_compression(self, step: Step, shared: dict[str, str]) -> None:
-        """What `prompt.squeezing` tells of a request's passages."""
+        """What the prompt's stages tell: tokens beyond its budget, and a request's passages."""
         detail = step.verdict.detail
+        self._count(names.BEYOND, int(detail.get("beyond_budget", 0)), shared)
         for outcome, key in (("taken", "squeezed"), ("refused", "squeeze_refused")):
             if count := detail.get(key):
                 self._count(names.COMPRESSIONS, int(count), {**shared, names.OUTCOME: outcome})

@@ -148,6 +148,9 @@ STAGE_DURATION: Final = Metric(
 COMPRESSIONS: Final = Metric(
     "tokenopt.compressions", "counter", "{passage}", "Passages of prompts to compress: taken, or refused (left whole)."
 )
+BEYOND: Final = Metric(
+    "tokenopt.prompt.beyond", "counter", "{token}", "Tokens that rules of prompts take beyond prompt.budget_tokens."
+)
 KEPT: Final = Metric(
     "tokenopt.compression.kept",
     "histogram",
@@ -194,6 +197,6 @@ REDIS_UP: Final = Metric("tokenopt.redis.up", "gauge", "", "1 while Redis answer
 METRICS: Final = (
     REQUESTS, BEFORE, AFTER, SAVED, STAGE_BEFORE, STAGE_AFTER, STAGE_SAVED, CACHE_REQUESTS, CACHE_STORES,
     SHADOW_CHECKS, SECOND_OPINIONS, CHECK_TOKENS, WRONG_RATE, TIGHTENING, SAVED_COST, SAVED_TIME, SAVED_OUTPUT, ERRORS,
-    ASKED, OFFERED, TOOLS, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP, COMPRESSIONS, KEPT, CONTEXT_TOKENS,
-    CONTEXT_REQUESTS, CONTEXT_LEVELS, CONTEXT_MESSAGES, SUMMARIES, SUMMARY_TOKENS, CONTEXT_MEMORY,
+    ASKED, OFFERED, TOOLS, REQUEST_TOKENS, DURATION, STAGE_DURATION, REDIS_UP, COMPRESSIONS, BEYOND, KEPT,
+    CONTEXT_TOKENS, CONTEXT_REQUESTS, CONTEXT_LEVELS, CONTEXT_MESSAGES, SUMMARIES, SUMMARY_TOKENS, CONTEXT_MEMORY,
 )  # fmt: skip

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from litellm_tokenopt.prompt import PromptStage
-from litellm_tokenopt.prompt.choice import choose, core_of
+from litellm_tokenopt.prompt.choice import beyond_budget, choose, core_of
 from litellm_tokenopt.prompt.coupling import couple
 from litellm_tokenopt.prompt.duties import binds
 from litellm_tokenopt.prompt.governing import Standing
@@ -167,6 +169,7 @@ async def test_rules_are_sent_beyond_the_budget(
         verdict = await stage(ChatRequest(model="m", messages=messages))
         assert isinstance(verdict, Change)
         assert verdict.reason == "core_over_budget"
+        assert int(verdict.detail["beyond_budget"]) > 0
         out = text_of(verdict.request.messages[0]["content"])
         assert [rule for rule in MANY if rule not in out] == []
     assert sum("prompt.budget_tokens is 300" in line for line in caplog.messages) == 1
@@ -184,6 +187,40 @@ def test_so_many_rules_do_not_all_come() -> None:
     sent = render(found, picked)
     assert count_text(sent) <= 4_200
     assert sent.count("must be") > 2 * sent.count("is to be")
+
+
+def desk(n: int) -> str:
+    """A section with a rule about its subject and, in every second one, a rule that holds for all."""
+    name = title_of(n).lower()
+    beyond = f" Never tell a caller's address to anybody ({n})." if n % 2 else ""
+    return f"## {title_of(n)}\n\n{PLAIN} Never lend {name} without a slip for {name}.{beyond}\n\n{STEPS}\n\n"
+
+
+GENERAL = (
+    "## Safety\n\nPeople come before goods.\n\n## Output format\n\nOne paragraph, then the number of the case.\n\n"
+)
+
+
+@given(
+    sections=st.lists(st.integers(0, 60), min_size=1, max_size=40, unique=True),
+    budget=st.integers(1, 6_000),
+    scores=st.lists(st.floats(0, 1), min_size=2, max_size=2),
+)
+def test_no_budget_leaves_out_the_core(sections: list[int], budget: int, scores: list[float]) -> None:
+    """The same rules beyond their subjects, and the same general sections, are sent at every question; the budget is
+    exceeded by so much as is told, and not else."""
+    found = outline([OPENING + GENERAL + "".join(map(desk, sections)) + GENERAL])
+    core = core_of(found)
+    whole = frozenset((i, b) for i, one in enumerate(found.profiles) for b in range(len(one.blocks)))
+    for score in scores:
+        even = [Relevance(score if i % 3 else 0.0, 0.0, 0) for i in range(len(found.sections))]
+        picked = choose(core, even, {"lend": 1.0}, budget_tokens=budget)
+        sent = render(found, picked)
+        assert [n for n in sections if n % 2 and f"({n})" not in sent] == []
+        assert "People come before goods." in sent
+        assert "One paragraph, then" in sent
+        beyond = beyond_budget(core, budget_tokens=budget)
+        assert picked == whole or count_text(sent) <= budget + beyond
 
 
 @pytest.mark.parametrize(

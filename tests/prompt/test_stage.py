@@ -93,7 +93,7 @@ async def test_what_is_left_out_is_named_in_one_short_line(make_stage: Make, pro
 
 async def test_headings_above_a_section_are_sent_with_it(make_stage: Make) -> None:
     """A sub-section keeps the headings that it stands under, without their other text."""
-    filler = "\n\n".join(f"## Part {n}\n\n" + f"Nothing but entry {n} of the ledger. " * 12 for n in range(12))
+    filler = "\n\n".join(f"## Part {n}\n\n" + f"Here is entry {n} of the ledger. " * 12 for n in range(12))
     stoves = f"# Stoves\n\n{'A stove burns. ' * 60}\n\n## Valves\n\nTurn the brass valve left.\n"
     text = f"Core.\n\n# Ledger\n\n{filler}\n\n{stoves}"
     out = changed(await make_stage(budget_tokens=300)(chat(system(text), user("Which way do I turn the brass valve?"))))

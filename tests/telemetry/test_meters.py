@@ -208,7 +208,10 @@ async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: 
     outcome = await decide(stages.keeps("cache", "miss"), stages.fails("tools", ValueError()))
     record(recording, outcome)
     record(recording, with_savings(outcome))
-    record(recording, replace(await decide(stages.shortens("prompt", squeezed=1, kept_facts=0.9)), arm="tried"))
+    record(
+        recording,
+        replace(await decide(stages.shortens("prompt", squeezed=1, kept_facts=0.9, beyond_budget=70)), arm="tried"),
+    )
     cut = await decide(stages.shortens("context", "cut", messages_cut=2, recalled=1, critical=3))
     record(recording, replace(cut, offers=(RecallMessages(),)))
     recording.recorder.record_stores(outcome, ("stored",))
