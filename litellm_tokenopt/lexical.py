@@ -71,7 +71,7 @@ def terms(text: str) -> list[str]:
 
 
 def _found_in(text: str) -> list[str]:
-    return list(chain.from_iterable(map(_terms_of, _WORD.findall(text))))
+    return list(chain.from_iterable(map(_terms_between_blanks, _WORD.findall(text))))
 
 
 @lru_cache(maxsize=50_000)
@@ -80,7 +80,6 @@ def _terms_between_blanks(text: str) -> tuple[str, ...]:
     return _terms_of(words[0]) if len(words) == 1 else tuple(chain.from_iterable(map(_terms_of, words)))
 
 
-@lru_cache(maxsize=50_000)
 def _terms_of(word: str) -> tuple[str, ...]:
     parts = _PARTS.findall(word)
     found = [stem(part) for part in map(str.lower, parts) if part not in STOP_WORDS]

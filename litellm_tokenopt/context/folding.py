@@ -511,6 +511,6 @@ def _best(related: NDArray[np.float64], most: int) -> Iterator[int]:
     """The numbers of passages that are related at all, best first; at least *most* of them, if there are so many."""
     import numpy as np
 
-    least = np.partition(related, -most)[-most] if len(related) > most else 0.0
-    numbers = np.nonzero((related >= least) & (related > 0))[0]
-    yield from numbers[np.argsort(-related[numbers], kind="stable")].tolist()
+    least = float(np.partition(related, -most)[-most]) if len(related) > most else 0.0
+    numbers = (related >= least if least > 0 else related > 0).nonzero()[0]
+    yield from numbers[(-related[numbers]).argsort(kind="stable")].tolist()

@@ -10,9 +10,10 @@ import math
 import re
 import sys
 from array import array
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..lexical import terms
@@ -35,6 +36,9 @@ LIKE_TERMS, LIKE_SHARE = 10, 0.3
 QUERY_TERMS = 24
 QUERY_CHARS = 4_000
 _K1, _B = 1.2, 0.3
+LATELY_READ = 4_096
+"""A short message is a passage and asks; so many texts are read once for both, and for what fits again and again."""
+
 _BYTES = 4
 """Of a passage's number."""
 
@@ -69,16 +73,16 @@ class Index:
         return len(self._lengths)
 
     def add(self, text: str) -> None:
-        number, found = len(self._lengths).to_bytes(_BYTES, sys.byteorder), terms(text)
-        for posting in map(self._postings.__getitem__, set(found)):
+        number, (found, length) = len(self._lengths).to_bytes(_BYTES, sys.byteorder), _read(text)
+        for posting in map(self._postings.__getitem__, found):
             posting += number
-        self._lengths.append(len(found))
-        self._total += len(found)
+        self._lengths.append(length)
+        self._total += length
 
     def query(self, text: str) -> Query:
         """The terms of *text* that the passages know, the rarest first."""
         asks = _QUESTION_MARK.search(text) is not None or _ASKING.match(text) is not None
-        known = filter(self._postings.__contains__, set(terms(_ends(text))))
+        known = filter(self._postings.__contains__, _read(_ends(text))[0])
         rarest = sorted((len(self._postings[term]) // _BYTES, term) for term in known)[:QUERY_TERMS]
         weights = {term: _idf(hits, len(self._lengths)) for hits, term in rarest}
         return Query(weights, asks, sum(weights.values()))
@@ -92,11 +96,11 @@ class Index:
 
         count = len(self._lengths)
         mean = self._total / count if self._total else 1.0
-        norms = 1 + _K1 * (1 - _B + _B * np.array(self._lengths, np.float64) / mean)
+        norms = np.array(self._lengths, np.float64) * (_K1 * _B / mean) + (1 + _K1 * (1 - _B))
         postings = [self._postings[term] for term in idf_of]
-        numbers = np.frombuffer(b"".join(postings), np.uint32).astype(np.intp)
+        numbers = np.frombuffer(b"".join(postings), np.uint32)
         weights = np.array([weight * (_K1 + 1) for weight in idf_of.values()])
-        worth = np.repeat(weights, [len(found) // _BYTES for found in postings])
+        worth = weights.repeat([len(found) // _BYTES for found in postings])
         return np.asarray(np.bincount(numbers, worth, count) / norms, np.float64)
 
     def alike(self, query: Query, best: Sequence[tuple[float, str]]) -> Mapping[str, float]:
@@ -105,13 +109,14 @@ class Index:
         So a passage is found that says in other words what they tell of (relevance feedback after Abdul-Jaleel et al.,
         2004, but a term of one passage alone counts only where no other fits half as well).
         """
-        near = [(score / best[0][0], set(terms(text))) for score, text in best if score >= LIKE_LEAST * best[0][0]]
-        said: Counter[str] = Counter()
+        near = [(score / best[0][0], _read(text)[0]) for score, text in best if score >= LIKE_LEAST * best[0][0]]
+        said: dict[str, float] = {}
         for share, found in near:
-            said.update(dict.fromkeys(found - query.weights.keys(), share))
-        least = 1.0 if len(near) > 1 else 0.0
+            for term in found - query.weights.keys():
+                said[term] = said.get(term, 0.0) + share
+        least, count = 1.0 if len(near) > 1 else 0.0, len(self)
         common = {
-            term: LIKE_SHARE * _idf(hits, len(self)) * share / len(near)
+            term: LIKE_SHARE * _idf(hits, count) * share / len(near)
             for term, share in said.items()
             if share > least and (hits := len(self._postings[term]) // _BYTES) > 1
         }
@@ -120,6 +125,13 @@ class Index:
     def rarity(self) -> float:
         """The idf of a term that stands in one passage alone."""
         return math.log(1 + (len(self) - 0.5) / 1.5) if len(self) else 0.0
+
+
+@lru_cache(maxsize=LATELY_READ)
+def _read(text: str) -> tuple[frozenset[str], int]:
+    """The terms of *text*, and how many they are with repeats."""
+    found = terms(text)
+    return frozenset(found), len(found)
 
 
 def _idf(hits: int, count: int) -> float:
@@ -142,12 +154,20 @@ def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def _pass_on(scores: NDArray[np.float64]) -> None:
     """Add to each score, shape (rows, blocks, `REACH`), what comes to it from those before it in its row: in its block
     and, by way of that one's last, in the block before."""
+    shares = _shares()
+    scores /= shares
+    scores.cumsum(axis=2, out=scores)
+    scores *= shares
+    if scores.shape[1] > 1:
+        scores[:, 1:] += scores[:, :-1, -1:] * (NEIGHBOUR * shares)
+
+
+@lru_cache(maxsize=1)
+def _shares() -> NDArray[np.float64]:
+    """What comes to the passages behind one, the nearest first."""
     import numpy as np
 
-    shares = NEIGHBOUR ** np.arange(REACH)
-    np.cumsum(scores / shares, axis=2, out=scores)
-    scores *= shares
-    scores[:, 1:] += scores[:, :-1, -1:] * (NEIGHBOUR * shares)
+    return np.asarray(NEIGHBOUR ** np.arange(REACH), np.float64)
 
 
 def _ends(text: str) -> str:
