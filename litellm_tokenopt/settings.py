@@ -224,7 +224,8 @@ class CacheSettings(_Section):
     encryption_key: Annotated[SecretStr, AfterValidator(_fernet_key)] | None = Field(
         None,
         description="A Fernet key (os.environ/NAME): questions and answers are encrypted in Redis. Vectors, which tell "
-        "what a question is about, tenants, tags and models stay readable. An answer under another key is dropped.",
+        "what a question is about, tenants, tags and models stay readable. An answer under another key is "
+        "a miss, and stays.",
     )
 
 

@@ -22,7 +22,7 @@ from .learner import CheckStats, Learner
 from .normalise import normalise
 from .reading import read
 from .scope import entry_key
-from .stores import AnswerStore, Entry, Hit, Removals, Selection
+from .stores import AnswerStore, Entry, Hit, Removals, Selection, Since
 from .verifier import Judgement, RuleVerifier, Verifier
 from .veto import veto
 
@@ -131,10 +131,9 @@ class SemanticCacheManager:
         self._reworded: Memo[str, Reworded] = Memo(settings.max_entries_in_process)
         self._removals = Removals()
 
-    @property
-    def removals(self) -> int:
-        """How often this process was told to remove entries: what `store` takes as *since*."""
-        return self._removals.count
+    def since(self, scope: str) -> Since:
+        """What's known now of removals: what `store` takes as *since*."""
+        return Since(here=self._removals.count, stamp=self._answers.stamp(scope))
 
     @property
     def answers(self) -> AnswerStore:
@@ -217,15 +216,15 @@ class SemanticCacheManager:
         key: str | None = None,
         situation: str = "",
         seconds: float = 0.0,
-        since: int | None = None,
+        since: Since | None = None,
     ) -> str:
         """Keep *reply* as the answer to *question* for *ttl_seconds* (the setting's where None); returns its key.
 
         *vector* is the question's, where that's known; *model*, *tenant* and *tags* are to find the entry by. The
         answer takes the place of those to almost the same wording. Its time is up to `JITTER` shorter, by its key.
         *key* is one to find it under that isn't its own, *situation* what `similar` may have to compare, *seconds*
-        how long the model took. What `invalidate` or `clear` mean in this process, after *since* of them (None: from
-        now on), isn't kept. Raises ValueError where *tags* is one text, and `UnavailableError`.
+        how long the model took. What `invalidate` or `clear` mean in any process, whatever its age, after *since*
+        (None: from now on), isn't kept. Raises ValueError where *tags* is one text, and `UnavailableError`.
         """
         if isinstance(tags, str):
             raise ValueError(f"tags is one text: give a list of tags, such as [{tags!r}]")
@@ -238,7 +237,7 @@ class SemanticCacheManager:
             text=reply.text, finish=reply.finish, created=now, model=model, tenant=tenant, tags=tuple(tags),
             situation=situation, seconds=seconds, expires=now + ttl,
         )  # fmt: skip
-        since = self.removals if since is None else since
+        since = Since(here=self._removals.count) if since is None else since
         # Before anything is waited for: the same question may be on its way already.
         kept = await self._put(entry, vector, ttl, since)
         if kept and vector is None and similar and self.may_be_similar(question):
@@ -262,9 +261,9 @@ class SemanticCacheManager:
         """Remove the entries for which every condition given holds; how many there were.
 
         *tenant* is a part of an entry's label (``team:blue``), or several between blanks. In Redis, and in this
-        process, they are gone when this returns; another process may give a copy of its own for
-        `tiered.ASK_SECONDS` more. Raises ValueError where no condition is given or one is empty, and
-        `UnavailableError` where the store can't be reached: some may be gone then.
+        process, they are gone when this returns, and none lands later whose request went on before; another process
+        may give a copy of its own for `tiered.ASK_SECONDS` more. Raises ValueError where no condition is given or one
+        is empty, and `UnavailableError` where the store can't be reached: some may be gone then.
         """
         if (key, tag, model, tenant, older_than_seconds) == (None,) * 5:
             raise ValueError("no condition is given: name a key, tag, model, tenant or age, or clear the cache")
@@ -346,12 +345,11 @@ class SemanticCacheManager:
         self._removals.note(selection)
         return await answers.remove(selection)
 
-    async def _put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl: float, since: int) -> bool:
+    async def _put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl: float, since: Since) -> bool:
         """Keep *entry* unless it was to be removed after *since*, while it was written too; whether it's kept."""
-        if self._removals.meant(entry, since):
+        if self._removals.meant(entry, since.here) or not await self.answers.put(entry, vector, ttl, since.stamp):
             return False
-        await self.answers.put(entry, vector, ttl)
-        if self._removals.meant(entry, since):
+        if self._removals.meant(entry, since.here):
             await self.answers.drop(entry.key)
             return False
         return True

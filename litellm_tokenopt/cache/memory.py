@@ -56,8 +56,15 @@ class MemoryAnswerStore:
                     hits.append(Hit(entry, similarity, self._kept[key].note))
             return hits
 
-    async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
+    def stamp(self, key: str) -> str:
+        """`AnswerStore.stamp`; no other process removes anything."""
+        return ""
+
+    async def put(
+        self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float, since: str | None = None
+    ) -> bool:
         self.keep(entry, vector, ttl_seconds)
+        return True
 
     async def note(self, key: str, change: Callable[[str], str]) -> str | None:
         with self._lock:

@@ -6,10 +6,9 @@ import asyncio
 import itertools
 import logging
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from ..errors import RedisUnavailable
@@ -19,6 +18,7 @@ from .catalogue import Catalogue
 from .fields import ENTRY, NOTE, SCOPE, VECTOR, hash_of, vector_bytes
 from .indexes import VectorIndexes, is_missing
 from .packing import Packer
+from .removals import KEPT_REMOVALS, meant, record_of
 from .scope import FORMAT_VERSION, HOMES, home_of
 from .shared_text import change_field
 from .stores import Entry, Hit, Holdings, Selection
@@ -33,21 +33,29 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH = 500
+_PUT = (
+    "if ARGV[1] == '1' and (redis.call('LINDEX', KEYS[2], 0) or '') ~= ARGV[2] then "
+    "return redis.call('LRANGE', KEYS[2], 0, -1) end "
+    # First what a full server refuses; all in one step: an entry without its TTL would stay for ever.
+    "redis.call('HSET', KEYS[1], unpack(ARGV, 5)) redis.call('HDEL', KEYS[1], 'note', ARGV[4]) "
+    "redis.call('PEXPIRE', KEYS[1], ARGV[3]) return false"
+)
 DISTANCE = "vector_distance"
 """What RedisVL calls the distance in its queries."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Home:
-    """A part of the answers: all whose hashes' names start with *begin*. One server holds it."""
+    """A part of the answers: all whose hashes' names start with *begin*. One server holds it, and its *removals*."""
 
     begin: str
+    removals: str
     indexes: VectorIndexes
     catalogue: Catalogue
 
     @classmethod
-    def make(cls, pool: RedisPool, begin: str, index: Choice) -> Self:
-        return cls(begin, VectorIndexes(pool, begin, index), Catalogue(pool, begin))
+    def make(cls, pool: RedisPool, begin: str, removals: str, index: Choice) -> Self:
+        return cls(begin, removals, VectorIndexes(pool, begin, index), Catalogue(pool, begin))
 
 
 class RedisAnswerStore:
@@ -76,24 +84,34 @@ class RedisAnswerStore:
         # No colon within: one index's prefix must not begin another's. (The scope holds the name as it is.)
         plain_name = re.sub(r"[^\w.-]", "_", embedder_name)
         self._begin = f"{prefix}:answer:v{FORMAT_VERSION}:{plain_name}:"
-        self._generation_name = f"{prefix}:answer-generation:v{FORMAT_VERSION}:{plain_name}"
         self._packer = packer or Packer()
-        begins = {home: f"{self._begin}{{{home}}}:" for home in HOMES} if pool.clustered else {"": self._begin}
-        self._homes = {home: _Home.make(pool, begin, index) for home, begin in begins.items()}
-        self._generation = ""
+        log = f"{prefix}:answer-removals:v{FORMAT_VERSION}:{plain_name}:"
+        tags = {home: f"{{{home}}}:" for home in HOMES} if pool.clustered else {"": ""}
+        self._homes = {home: _Home.make(pool, self._begin + tag, log + tag, index) for home, tag in tags.items()}
+        self._stamps: dict[str, str] = {}
+        self._generation = 0
         self._max_entries = max_entries
         self._puts = 0
         self._say = Sayings(logger)
 
     @property
-    def generation(self) -> str:
-        """What the last `get_exact` found: another text after every `remove` by any process, empty before."""
+    def generation(self) -> int:
+        """`SharedAnswerStore.generation`: `get_exact` and `put` hear of removals."""
         return self._generation
 
+    def stamp(self, key: str) -> str:
+        return self._stamps.get(self._home(key).removals, "")
+
+    def _heard(self, home: _Home, newest: bytes | None) -> None:
+        stamp = (newest or b"").decode()
+        if stamp != self._stamps.get(home.removals, ""):
+            self._stamps[home.removals] = stamp
+            self._generation += 1
+
     async def get_exact(self, key: str) -> Entry | None:
-        names = (self._name(key), self._generation_name)
-        data, generation = await self._pool.call(lambda client: _fetch_with(client, *names))
-        self._generation = (generation or b"").decode()
+        name, home = self._name(key), self._home(key)
+        data, newest = await self._pool.call(lambda client: _fetch_with_newest(client, name, home.removals))
+        self._heard(home, newest)
         return await self._read_or_drop(key, data)
 
     async def get_noted(self, key: str) -> Hit | None:
@@ -116,21 +134,22 @@ class RedisAnswerStore:
                     hits.append(Hit(entry, similarity, (note or b"").decode("utf-8", "replace")))
         return hits
 
-    async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
+    async def put(
+        self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float, since: str | None = None
+    ) -> bool:
+        home, name = self._home(entry.key), self._name(entry.key)
         if vector is not None:
-            await self._home(entry.key).indexes.ready(len(vector))
-        fields, name = hash_of(entry, self._packer.pack(entry), vector), self._name(entry.key)
-
-        async def store(client: Redis) -> None:
-            # One transaction: an entry without its TTL would stay for ever.
-            async with client.pipeline(transaction=True) as pipeline:
-                pipeline.delete(name)
-                pipeline.hset(name, mapping=fields)
-                pipeline.pexpire(name, max(1, round(ttl_seconds * 1000)))
-                await pipeline.execute()
-
-        await self._pool.call(store)
+            await home.indexes.ready(len(vector))
+        fields = hash_of(entry, self._packer.pack(entry), vector)
+        gone = NOTE if VECTOR in fields else VECTOR
+        rest = (max(1, round(ttl_seconds * 1000)), gone, *itertools.chain.from_iterable(fields.items()))
+        put = partial(_put, name=name, removals=home.removals, rest=rest)
+        while (newer := await self._pool.call(partial(put, since=since))) is not None:
+            if meant(entry, newer, since or ""):
+                return False
+            since = newer[0].decode()
         await self._trim()
+        return True
 
     async def _trim(self) -> None:
         """Now and then, remove the oldest entries beyond the number allowed."""
@@ -177,9 +196,18 @@ class RedisAnswerStore:
         return found[:limit]
 
     async def remove(self, selection: Selection) -> int:
+        # Before, so that none lands that is under way; after, so that copies go which were made in the meantime.
+        await self._note_removal(selection)
         removed = await self._remove_one(selection.key, selection) if selection.key else await self._remove(selection)
-        await self._pool.call(lambda client: client.set(self._generation_name, secrets.token_hex(8)))
+        await self._note_removal(selection)
         return removed
+
+    async def _note_removal(self, selection: Selection) -> None:
+        homes = [self._home(selection.key)] if selection.key else self._homes.values()
+        record = record_of(selection)
+        await asyncio.gather(
+            *(self._pool.call(partial(_add_removal, name=home.removals, record=record)) for home in homes)
+        )
 
     async def _remove_one(self, key: str, selection: Selection) -> int:
         if selection != Selection(key=key) and not await self.select(selection, 1):
@@ -298,13 +326,30 @@ def _search_of(scope: str, k: int) -> tuple[str | int, ...]:
     return (*query.get_args(), "PARAMS", 2, name)
 
 
-async def _fetch_with(client: Redis, name: str, other: str) -> tuple[bytes | None, bytes | None]:
-    """The entry in the hash *name*, and the value of *other*; one round trip."""
+async def _fetch_with_newest(client: Redis, name: str, removals: str) -> tuple[bytes | None, bytes | None]:
+    """The entry in the hash *name*, and the newest of *removals*; one round trip."""
     async with client.pipeline(transaction=False) as pipeline:
         pipeline.hget(name, ENTRY)
-        pipeline.get(other)
-        entry, value = await pipeline.execute()
-    return entry, value
+        pipeline.lindex(removals, 0)
+        entry, newest = await pipeline.execute()
+    return entry, newest
+
+
+async def _put(client: Any, *, name: str, removals: str, since: str | None, rest: Sequence[Any]) -> list[bytes] | None:
+    """Store the hash *name*; where *since* isn't the newest of *removals*, give all of these instead."""
+    # A pipeline of one: redis-py's clients for clusters drop their first connections where many commands come at once.
+    async with client.pipeline(transaction=False) as pipeline:
+        pipeline.execute_command("EVAL", _PUT, 2, name, removals, int(since is not None), since or "", *rest)
+        (newer,) = await pipeline.execute()
+    found: list[bytes] | None = newer
+    return found
+
+
+async def _add_removal(client: Redis, *, name: str, record: str) -> None:
+    async with client.pipeline(transaction=False) as pipeline:
+        pipeline.lpush(name, record)
+        pipeline.ltrim(name, 0, KEPT_REMOVALS - 1)
+        await pipeline.execute()
 
 
 async def _fetch_noted(client: Redis, name: str) -> tuple[bytes | None, bytes | None]:

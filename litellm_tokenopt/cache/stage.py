@@ -161,7 +161,7 @@ class CacheStage:
         return StoreReply(
             manager=self._manager, conversations=self._conversations, sorter=self._sorter, request=request,
             scope=scope, conversation=conversation, tenant=tenant_label(request.tenant), kind=found.kind,
-            vector=found.vector, since=self._manager.removals,
+            vector=found.vector, since=self._manager.since(scope.id),
         )  # fmt: skip
 
     def _failed(self, error: UnavailableError) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -77,6 +77,10 @@ class Selection:
             and (self.created_until is None or entry.created <= self.created_until)
         )
 
+    def means(self, under_way: Entry) -> bool:
+        """Whether an answer that was *under_way* when this was to be removed is meant: of any age."""
+        return replace(self, created_until=None).holds(under_way)
+
 
 class Removals:
     """Which entries this process was told to remove, so that none lands that was under way then."""
@@ -93,7 +97,18 @@ class Removals:
     def meant(self, entry: Entry, since: int) -> bool:
         """Whether *entry* was meant after the first *since* removals; where too many came to know, it was."""
         new = self.count - since
-        return new > len(self._latest) or any(one.holds(entry) for one in islice(reversed(self._latest), new))
+        return new > len(self._latest) or any(one.means(entry) for one in islice(reversed(self._latest), new))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """Which removals a process knew of when a request went on: its own by number, those in its store by a stamp.
+
+    Without a stamp what other processes remove counts from the moment of storing.
+    """
+
+    here: int
+    stamp: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +152,17 @@ class AnswerStore(Protocol):
         """At most *k* entries of *scope* with a cosine of at least *threshold* to the unit *vector*, nearest first."""
         ...
 
-    async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
-        """Store *entry* for *ttl_seconds*, in place of one with its key. Without *vector*, `search` won't find it."""
+    def stamp(self, key: str) -> str:
+        """The newest removal heard of in this process where *key*, or the scope *key*, is at home; asks nobody."""
+        ...
+
+    async def put(
+        self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float, since: str | None = None
+    ) -> bool:
+        """Store *entry* for *ttl_seconds*, in place of one with its key. Without *vector*, `search` won't find it.
+
+        False, and nothing is stored, where a removal by any process after the stamp *since* means it.
+        """
         ...
 
     async def note(self, key: str, change: Callable[[str], str]) -> str | None:
@@ -173,6 +197,6 @@ class SharedAnswerStore(AnswerStore, Protocol):
     """A store that several processes use."""
 
     @property
-    def generation(self) -> str:
-        """What the last `get_exact` found: another text after every `remove` by any process, empty before."""
+    def generation(self) -> int:
+        """Another number after each call that has heard of a `remove` by any process."""
         ...

@@ -17,6 +17,7 @@ from .kinds import Kind
 from .manager import SemanticCacheManager
 from .scope import Scope
 from .sorting import Sorter
+from .stores import Since
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +30,8 @@ logger = logging.getLogger(__name__)
 class StoreReply:
     """The follow-up of a miss: keeps the model's reply under the question that it answers, and ends its `flight`.
 
-    `kind` is the question's, if there was time to tell; `begun` when the request went on to the model, `since` how many
-    removals there had been. `look` sees the reply then.
+    `kind` is the question's, if there was time to tell; `begun` when the request went on to the model, `since` which
+    removals were known then. `look` sees the reply then.
     """
 
     manager: SemanticCacheManager
@@ -42,7 +43,7 @@ class StoreReply:
     tenant: str
     kind: Kind | None
     vector: NDArray[np.float32] | None
-    since: int
+    since: Since
     flight: Flight | None = None
     look: Callable[[Reply], None] | None = None
     begun: float = field(default_factory=perf_counter)

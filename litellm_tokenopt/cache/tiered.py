@@ -26,11 +26,12 @@ LATE_ENTRIES, LATE_AT_ONCE = 64, 2
 
 @dataclass(frozen=True, slots=True)
 class _Late:
-    """An entry that Redis did not take in time, and when its own time is over."""
+    """An entry that Redis did not take in time, when its own time is over, and the stamp that `put` got."""
 
     entry: Entry
     vector: NDArray[np.float32] | None
     until: float
+    since: str
 
 
 class TieredAnswerStore:
@@ -98,21 +99,30 @@ class TieredAnswerStore:
         self._alone = False
         return hits
 
-    async def put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float) -> None:
+    def stamp(self, key: str) -> str:
+        return self._shared.stamp(key)
+
+    async def put(
+        self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float, since: str | None = None
+    ) -> bool:
         # First and without a pause: the same request may come again while Redis is being written.
         self._memory.keep(entry, vector, min(ttl_seconds, self._local_seconds))
         self._late.pop(entry.key, None)
         try:
-            await self._shared.put(entry, vector, ttl_seconds)
+            kept = await self._shared.put(entry, vector, ttl_seconds, since)
         except UnavailableError as error:
             self._failed(error)
             self._memory.keep(entry, vector, ttl_seconds)
-            self._late[entry.key] = _Late(entry, vector, self._clock() + ttl_seconds)
+            since = self.stamp(entry.key) if since is None else since
+            self._late[entry.key] = _Late(entry, vector, self._clock() + ttl_seconds, since)
             while len(self._late) > LATE_ENTRIES:
                 del self._late[next(iter(self._late))]
-        else:
-            self._alone = False
-            await self._catch_up()
+            return True
+        self._alone = False
+        if not kept:
+            await self._memory.drop(entry.key)
+        await self._catch_up()
+        return kept
 
     async def _catch_up(self) -> None:
         """Write some of what is late."""
@@ -125,15 +135,13 @@ class TieredAnswerStore:
     async def _write(self, late: _Late) -> None:
         """Write *late* as if it came now, unless it was removed, or another process has stored an answer since.
 
-        What is removed, or stored anew, while it's being written is taken out again: a miss is no harm.
+        What is removed here, or stored anew, while it's being written is taken out again: a miss is no harm.
         """
         key, left = late.entry.key, late.until - self._clock()
         found = await self._shared.get_exact(key) if left > 0 else None
         self._forget_removed()
         if left > 0 and found in (None, late.entry) and self._late.get(key) is late:
-            await self._shared.put(late.entry, late.vector, left)
-            await self._shared.get_exact(key)  # tells whether another process has removed anything
-            self._forget_removed()
+            await self._shared.put(late.entry, late.vector, left, late.since)
             if self._late.get(key) is not late:
                 await self._shared.drop(key)
         if self._late.get(key) is late:

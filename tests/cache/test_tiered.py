@@ -86,10 +86,10 @@ class Busy(RedisAnswerStore):
 
     busy = True
 
-    async def put(self, entry: Entry, vector: Any, ttl_seconds: float) -> None:
+    async def put(self, entry: Entry, vector: Any, ttl_seconds: float, since: str | None = None) -> bool:
         if self.busy:
             raise RedisUnavailable("gave no answer within 0.5 s")
-        await super().put(entry, vector, ttl_seconds)
+        return await super().put(entry, vector, ttl_seconds, since)
 
 
 async def test_a_late_write_is_made_up_for(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
@@ -138,10 +138,10 @@ async def test_what_goes_while_it_is_written_late_stays_away(
     other = RedisAnswerStore(pool, "test", "m")
 
     class Crossed(Busy):
-        async def put(self, entry: Entry, vector: Any, ttl_seconds: float) -> None:
+        async def put(self, entry: Entry, vector: Any, ttl_seconds: float, since: str | None = None) -> bool:
             if not self.busy and entry.key == "late":
                 await (other if elsewhere else store).remove(Selection(key="late"))
-            await super().put(entry, vector, ttl_seconds)
+            return await super().put(entry, vector, ttl_seconds, since)
 
     shared = Crossed(pool, "test", "m")
     store = TieredAnswerStore(MemoryAnswerStore(10), shared, clock=clock)
