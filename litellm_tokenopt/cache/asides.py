@@ -1,8 +1,8 @@
 """Which clauses of a conversation may be small talk: by what they hold, and by what else was said.
 
-"We had such a lovely lunch" may be left out, "the light just went green" not where a light was spoken of. A trained
-classifier tells how likely a clause is small talk (`telling.Teller`); here is what it reads of the words, and how
-sure it must be.
+"We had such a lovely lunch" may be left out, "the light just went green" not where a light was spoken of. What a user
+says must have words of small talk alone (`chatter`); a trained classifier tells how likely a clause is small talk
+(`telling.Teller`), and here is what it reads of the words, and how sure it must be.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from . import lexicon as lex
+from .chatter import matters, talk_of
 from .facts import statement_signs
 from .situation import PHATIC, Clause, Situation, figures, holds_facts, may_be_small_talk, says_the_same
 from .standing import content_of
 
-LEAST_SMALL_TALK, LEAST_SURELY, LEAST_RELATED = 0.75, 0.92, 0.97
-"""How likely a clause must be small talk; one with a name, a figure, a denial or a pronoun, or a question; and one
-with a word of what else was said."""
+LEAST_LIKELY, LEAST_SURELY, LEAST_RELATED = 0.5, 0.92, 0.97
+"""How likely the assistant's clause must be small talk; one with a name, a figure or a denial, or a question; and any
+one with a word of what else was said."""
+LEAST_STRANGELY = (LEAST_LIKELY, 0.9, 0.95)
+"""How likely a user's clause must be, by how many of its words aren't of small talk; sayings are sure."""
 MOST_WORDS = 24
 """Small talk is short."""
 
@@ -28,7 +30,6 @@ _RELATES = re.compile(
     r"ones?|mine|hers|no longer|any ?more|make it|for it)\b",
     re.IGNORECASE,
 )
-_REFERS = re.compile(r"\b(?:it|its|it's|he|she|he's|she's|him|her|his|they|they're|them|these|those)\b", re.IGNORECASE)
 _CAPITAL = re.compile(r"\b[A-Z]\w+")
 _SIGNS = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -72,10 +73,19 @@ def least_sure(clause: Clause, known: Known) -> float | None:
     words = _words(text)
     if words & known.asked or _marks(text) & known.marks:
         return None
-    if words & known.words:
-        return LEAST_RELATED
-    sure = may_be_small_talk(clause) and (clause.by == "a" or not _REFERS.search(text))
-    return LEAST_SMALL_TALK if sure else LEAST_SURELY
+    needed = _least_of_assistants(clause) if clause.by == "a" else _least_of_users(text, known)
+    return needed if needed is None or words.isdisjoint(known.words) else LEAST_RELATED
+
+
+def _least_of_assistants(clause: Clause) -> float:
+    return LEAST_LIKELY if may_be_small_talk(clause) else LEAST_SURELY
+
+
+def _least_of_users(text: str, known: Known) -> float | None:
+    talk = talk_of(text)
+    if talk is None or talk.strange >= len(LEAST_STRANGELY) or matters(talk.topics, known.words):
+        return None
+    return 0.0 if talk.saying else LEAST_STRANGELY[talk.strange]
 
 
 def least_added(clause: Clause, known: Known) -> float | None:
@@ -105,25 +115,6 @@ def alone(one: Situation, other: Situation) -> tuple[list[int], list[int]]:
         for x, y in ((one, other), (other, one))
     )
     return first, second
-
-
-def with_figures(situation: Situation, question: str) -> list[tuple[int, Known]]:
-    """The places of clauses with figures in *situation*, each with what else was said, its own exchange aside."""
-    exchanges = list(_exchanges(situation))
-    found = [n for n, clause in enumerate(situation) if figures([("", clause.text)])]
-    known = {
-        at: known_from([c for c, where in zip(situation, exchanges, strict=True) if where != at], question)
-        for at in {exchanges[n] for n in found}
-    }
-    return [(n, known[exchanges[n]]) for n in found]
-
-
-def _exchanges(situation: Situation) -> Iterable[int]:
-    """For each clause the number of its exchange: what the user says, and the reply."""
-    at = 0
-    for assistants, said in groupby(situation, key=lambda clause: clause.by == "a"):
-        at += not assistants
-        yield from (at for _ in said)
 
 
 def _words(text: str) -> frozenset[str]:

@@ -7,13 +7,12 @@ then answered only where what those established is the same, small talk aside.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..request import ChatRequest, Message, Reply, digest, has_media, is_system, text_of, user_turns
 from ..settings import CacheSettings
-from .asides import least_sure, with_figures
 from .facts import same_facts, statements
 from .lasting import lasting
 from .manager import Lookup, SemanticCacheManager
@@ -54,9 +53,11 @@ class Conversation:
         """The scope of the last turn asked after nothing but what was said for good."""
         return at_home(self.alone, digest("lasting", self.alone, *self.lasting)) if self.lasting else self.alone
 
-    def shelf(self, figures: Iterable[str]) -> str:
-        """The scope of requests whose situations are worth comparing: those that speak of the same *figures*."""
-        return at_home(self.alone, digest("situation", self.alone, *sorted(set(figures))))
+    @property
+    def shelf(self) -> str:
+        """The scope of requests whose situations are worth comparing: those that speak of the same figures."""
+        said = set(figures(("", clause.text) for clause in self.situation))
+        return at_home(self.alone, digest("situation", self.alone, *sorted(said)))
 
     @property
     def told(self) -> str:
@@ -104,7 +105,7 @@ class Conversations:
     async def check(self, conversation: Conversation, *, max_age_seconds: float | None = None) -> Lookup:
         """The answer given in the same situation, or to the same question asked alone. Raises `UnavailableError`."""
         found = await self._manager.similar(
-            conversation.turn.core, scope=await self._shelf(conversation), max_age_seconds=max_age_seconds, slack=SLACK,
+            conversation.turn.core, scope=conversation.shelf, max_age_seconds=max_age_seconds, slack=SLACK,
             accepts=lambda entry: self._same_situation(conversation, entry),
         )  # fmt: skip
         if found.entry is not None or not await self._stands_alone(conversation):
@@ -126,7 +127,7 @@ class Conversations:
         """
         core = conversation.turn.core
         await self._manager.store(
-            core, reply, scope=await self._shelf(conversation), situation=pack(conversation.situation),
+            core, reply, scope=conversation.shelf, situation=pack(conversation.situation),
             key=self._manager.key(conversation.scope.question, conversation.scope.id), **options,
         )  # fmt: skip
         if not await self._stands_alone(conversation):
@@ -149,15 +150,6 @@ class Conversations:
 
     async def _same_situation(self, conversation: Conversation, entry: Entry) -> bool:
         return await self._restater.same(conversation.situation, _situation(entry), conversation.turn.core)
-
-    async def _shelf(self, conversation: Conversation) -> str:
-        """Where *conversation* is kept, by its figures; those of small talk don't count."""
-        situation = conversation.situation
-        found = with_figures(situation, conversation.turn.core)
-        clauses = [situation[n] for n, _ in found]
-        idle = await self._teller.small_talk(clauses, [least_sure(situation[n], known) for n, known in found])
-        kept = (("", clause.text) for clause, talk in zip(clauses, idle, strict=True) if not talk)
-        return conversation.shelf(figures(kept))
 
 
 async def _told_the_same(facts: tuple[str, ...], entry: Entry) -> bool:

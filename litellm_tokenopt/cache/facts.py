@@ -55,6 +55,12 @@ _STATEMENT_SIGNS = tuple(
         r"^the\b",
     )
 )
+_ADVICE = re.compile(
+    r"\b(?:should|recommend|suggest|advise|suits?|fits?|best|better|cheapest|ideal|right|would you|do i need|"
+    r"what (?:can|could) i|(?:which|what) [\w -]{0,40}\b(?:can|could|may|would) (?:i|we)|(?:can|may|could) (?:i|we)|"
+    r"for (?:me|us|him|her|them|my \w+|our \w+)|am i|are we|safe)\b",
+    re.IGNORECASE,
+)
 # Words that tell nothing where another way of saying has them.
 _LIGHT = frozenset("liv use get got hav hold own run base currentli still actualli now realli just".split())
 
@@ -67,6 +73,11 @@ def question_signs(core: str) -> list[float]:
 def statement_signs(statement: str) -> list[float]:
     """What the words of *statement* say about whether it tells a fact, as numbers of about the same size."""
     return _signs(statement, _STATEMENT_SIGNS)
+
+
+def asks_advice(core: str) -> bool:
+    """Whether a question asks what is right for who asks: then all that they said of themselves may count."""
+    return _ADVICE.search(core) is not None
 
 
 def statements(situation: Situation) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from ..memo import Memo
 from ..models.base import Embedder
 from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
 from .asides import talk_signs
-from .facts import question_signs, statement_signs
+from .chatter import is_talk
+from .facts import asks_advice, question_signs, statement_signs
 from .lasting import is_circumstance
 from .normalise import normalise
 from .situation import Clause
@@ -82,6 +83,8 @@ class Teller:
             return ()
         if hinges < LEAST_HINGING:
             return tuple(filter(is_circumstance, statements))
+        if asks_advice(turn.core):
+            return tuple(text for text in statements if not is_talk(text))
         least = max(LEAST_FACT, LEAST_BOTH - hinges)
         chances = await self._chances(statements)
         return tuple(text for text, chance in zip(statements, chances, strict=True) if chance >= least)

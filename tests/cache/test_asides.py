@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from support.models import need_models
 
 from litellm_tokenopt.cache.asides import (
+    LEAST_LIKELY,
     LEAST_RELATED,
-    LEAST_SMALL_TALK,
+    LEAST_STRANGELY,
     LEAST_SURELY,
     alone,
     known_from,
     least_sure,
-    with_figures,
 )
 from litellm_tokenopt.cache.build import build_verifier
 from litellm_tokenopt.cache.restated import Restater
@@ -39,13 +39,17 @@ def of(*texts: str) -> Situation:
 @pytest.mark.parametrize(
     ("text", "least"),
     [
-        ("I slept like a log", LEAST_SMALL_TALK),
-        ("did you watch the final?", LEAST_SURELY),
-        ("United won 3-1 yesterday", LEAST_SURELY),
-        ("he never stops singing", LEAST_SURELY),
-        ("I love old books", LEAST_RELATED),
+        ("it's so sunny this morning", LEAST_LIKELY),
+        ("that was so funny", LEAST_LIKELY),
+        ("what a day", 0.0),
+        ("did you sleep well?", 0.0),
+        ("I saw a hedgehog", LEAST_STRANGELY[1]),
+        ("it's about lovely people", LEAST_LIKELY),
+        ("my hearing isn't great", None),
+        ("United won 3-1 yesterday", None),
+        ("he never stops singing", None),
+        ("my husband lives in the old house", None),
         ("my uncle lives in Leeds", None),
-        ("4 hours of sleep was all I got", None),
         ("everything takes so long these days", None),
         ("the other one is funny", None),
         ("yes", None),
@@ -55,6 +59,27 @@ def of(*texts: str) -> Situation:
 def test_how_sure_it_must_be(text: str, least: float | None) -> None:
     """The more a clause holds, and the more it has to do with what else was said, the surer; some never are."""
     assert least_sure(Clause("u", text), known_from(of(*TURNS), ASKED)) == least
+
+
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [
+        ("sounds like fun", LEAST_LIKELY),
+        ("I never sleep", LEAST_SURELY),
+        ("old books are lovely", LEAST_RELATED),
+        ("it takes so long", None),
+    ],
+)
+def test_how_sure_it_must_be_of_the_assistants(text: str, least: float | None) -> None:
+    """What the assistant says tells no fact of the user's, whatever its words; it may tell the user one."""
+    assert least_sure(Clause("a", text), known_from(of(*TURNS), ASKED)) == least
+
+
+def test_small_talk_of_what_is_talked_about_counts() -> None:
+    """The weather is no small talk where tyres are chosen."""
+    rain = Clause("u", "it's pouring with rain here")
+    assert least_sure(rain, known_from(of(*TURNS), ASKED)) is not None
+    assert least_sure(rain, known_from(of("my car needs new tyres"), "which ones should I take?")) is None
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=40), max_size=4))
@@ -69,14 +94,6 @@ def test_what_one_side_alone_said() -> None:
     assert alone(of(*TURNS), of(*TURNS)) == ([], [])
     more = of(*TURNS, "there was fog this morning", "I loved it")
     assert alone(of(*TURNS), more) == ([], [len(of(*TURNS)), len(of(*TURNS)) + 1])
-
-
-def test_figures_are_judged_beside_other_exchanges() -> None:
-    """What a figure's own exchange says of it doesn't make it count."""
-    situation = of(*TURNS, "United won 3-1 yesterday", "3-1 is quite a score")
-    found = {situation[n].text: least_sure(situation[n], known) for n, known in with_figures(situation, ASKED)}
-    assert found["United won 3-1 yesterday"] == LEAST_SURELY
-    assert "about 4 kg" in found
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_a_conversation_is_at_home_where_its_last_question_is(make: SimpleNamesp
     talk = conversation_of(request, scope, settings, "e")
     assert talk is not None
     alone = scope_of(make.request("How long does it keep?"), settings, "e")
-    homes = {home_of(text) for text in (scope.id, alone.id, talk.bare, talk.shelf(()), entry_key(scope.id, "q"))}
+    homes = {home_of(text) for text in (scope.id, alone.id, talk.bare, talk.shelf, entry_key(scope.id, "q"))}
     assert len(homes) == 1
 
 

@@ -58,6 +58,8 @@ def test_the_same_fact(one: str, other: str, same: bool) -> None:
         ("Who discovered penicillin?", "I'm on the small plan", False),
         ("Do you sell umbrellas?", "I live in Oslo", False),
         ("How long does delivery take?", "I live in Oslo", True),
+        ("Which hotel area is best for us?", "granny insists on coming along, bless her", True),
+        ("Which hotel area is best for us?", "it's such a lovely morning", False),
     ],
 )
 async def test_facts_that_count(teller: Teller, question: str, statement: str, counts: bool) -> None:

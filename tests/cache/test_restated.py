@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ from litellm_tokenopt.cache.telling import Teller
 from litellm_tokenopt.cache.training import read_rows
 from litellm_tokenopt.models.build import build_embedder
 from litellm_tokenopt.models.memoised import MemoisedEmbedder
-from litellm_tokenopt.request import ChatRequest
+from litellm_tokenopt.request import ChatRequest, Message
 from litellm_tokenopt.settings import CacheSettings, EmbedderSettings, Settings
 from litellm_tokenopt.stage import Answer, Keep
 
@@ -205,9 +207,14 @@ async def test_conversations_of_other_things_are_told_without_a_model(real: Memo
 
 async def served(name: str, real: MemoisedEmbedder, make: SimpleNamespace) -> dict[bool, list[bool]]:
     """Of the pairs of conversations in *name* which were served, those that say the same and the others."""
+    return await served_of(read_rows(name), real, make)
+
+
+async def served_of(pairs: Iterable[Any], real: MemoisedEmbedder, make: SimpleNamespace) -> dict[bool, list[bool]]:
+    """The same of *pairs* in hand."""
     verifier = build_verifier(Settings())
     found: dict[bool, list[bool]] = defaultdict(list)
-    for pair in read_rows(name):
+    for pair in pairs:
         stage = CacheStage(SemanticCacheManager(CacheSettings(), MemoryAnswerStore(50), real, verifier))
         first = await stage(ChatRequest(model="m", messages=(SYSTEM, *pair["a"])))
         if isinstance(first, Keep) and first.then is not None:
@@ -219,7 +226,7 @@ async def served(name: str, real: MemoisedEmbedder, make: SimpleNamespace) -> di
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("conversations_context_heldout.jsonl", 0.3), ("conversations_asides_heldout.jsonl", 0.3)]
+    ("name", "least"), [("conversations_context_heldout.jsonl", 0.25), ("conversations_asides_heldout.jsonl", 0.15)]
 )
 async def test_held_out_contexts(name: str, least: float, real: MemoisedEmbedder, make: SimpleNamespace) -> None:
     """Of conversations that nothing was trained on many with small talk or other words are served, of those with a
@@ -227,3 +234,24 @@ async def test_held_out_contexts(name: str, least: float, real: MemoisedEmbedder
     found = await served(name, real, make)
     assert sum(found[False]) <= 0.01 * len(found[False])
     assert sum(found[True]) >= least * len(found[True])
+
+
+def talks() -> Iterator[Any]:
+    """Conversations beside the same with something said in the tone of small talk: a fact, or nothing but talk."""
+    for row in read_rows("conversations_talk_heldout.jsonl"):
+        before, ask = [*row["turns"], "Good."], row["ask"]
+        for n, (said, reply) in enumerate((*row["facts"], *row["chatter"])):
+            chatty = [*before, said, reply, ask] if n % 2 else [*before, f"{said}. {ask}"]
+            yield {"a": turns([*before, ask]), "b": turns(chatty), "same": n >= len(row["facts"])}
+
+
+def turns(texts: Sequence[str]) -> list[Message]:
+    """*texts* in turn from the user and the assistant."""
+    return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
+
+
+async def test_facts_in_the_tone_of_small_talk(real: MemoisedEmbedder, make: SimpleNamespace) -> None:
+    """Of 197 facts that nothing was trained on none is left out as small talk, of 120 harmless asides a third are."""
+    found = await served_of(talks(), real, make)
+    assert (sum(found[False]), len(found[False])) == (0, 197)
+    assert sum(found[True]) >= len(found[True]) / 3
