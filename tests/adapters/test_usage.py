@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +15,36 @@ from support.entry_points import ENTRY_POINTS, read
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import RedisSettings
 from litellm_tokenopt.tools.learning import UsageStore
+
+REDIS = {"url": "embedded", "prefix": "usage-of-each-api", "timeout_seconds": 5}
+"""Where no other test counts; vectors of the prompt's sections stay from test to test."""
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[RedisPool]:
+    pool = RedisPool(RedisSettings.model_validate(REDIS))
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+async def forget_counts() -> None:
+    async def run(client: Any) -> None:
+        async for key in client.scan_iter(match=f"{REDIS['prefix']}:usage:*"):
+            await client.delete(key)
+
+    async with opened() as pool:
+        await pool.call(run)
+
+
+async def counted() -> dict[str, Any]:
+    async with opened() as pool:
+        for _ in range(200):
+            if counts := await UsageStore(pool, str(REDIS["prefix"])).counts():
+                return counts
+            await asyncio.sleep(0.05)
+    return {}
 
 
 def not_stored(form: Any) -> Any:
@@ -33,22 +64,11 @@ def test_it_is_counted_in_every_api_without_the_cache_too(
     if not store:
         for form in ("chat", "anthropic", "responses", "routed"):
             monkeypatch.setattr(entry_points, form, not_stored(getattr(entry_points, form)))
-    prefix = f"usage-{time.time_ns()}"
-    switch_on(redis={"url": "embedded", "prefix": prefix}, cache={"enabled": False})
+    loop.run(forget_counts())
+    switch_on(redis=REDIS, cache={"enabled": False})
 
     async def ask() -> None:
         await read(ENTRY_POINTS[call](question(), server))
-
-    async def counted() -> dict[str, Any]:
-        pool = RedisPool(RedisSettings(url="embedded", timeout_seconds=5))
-        try:
-            for _ in range(200):
-                if counts := await UsageStore(pool, prefix).counts():
-                    return counts
-                await asyncio.sleep(0.05)
-            return {}
-        finally:
-            await pool.aclose()
 
     if call[0] == "a" or call.startswith(("messages", "Router.a")):
         loop.run(ask())
