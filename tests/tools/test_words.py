@@ -96,7 +96,8 @@ def test_the_share_of_latin_letters(text: str, share: float) -> None:
         ("turn on the lights in the hall", False),
         ("Book a table for six in Rome", False),
         (
-            "Read the contract of May and tell me about its deadlines, who pays for them, who signs it and who keeps the paper",
+            "Read the contract of May and tell me about its deadlines, who pays for them, who signs it and who "
+            "keeps the paper",
             False,
         ),
     ],
