@@ -21,7 +21,7 @@ from .pipeline import Arm, Mode, Outcome, Pipeline
 from .placeholder import filled, has_placeholder
 from .replies import payload_of, reply_of
 from .request import ChatRequest, Reply, Surface, Tool, canonical, digest, is_system, text_of, tool_name, user_turns
-from .rounds import ToolCall, continued, name_of, own_calls, rounds_in, without_own_tools
+from .rounds import ToolCall, continued, name_of, own_calls, rounds_in, said_in, without_own_tools
 from .savings import Price, Rates, Savings, savings_of, usual_rates
 from .saying import Sayings
 from .settings import Settings, load_settings
@@ -59,6 +59,8 @@ RANKING_SHARE = 0.35
 
 SUMMARY_SECONDS = 7 * 24 * 3600
 """How long summaries are shared, and which of them a session's cut used: a session that pauses longer is cut anew."""
+
+NO_MORE_ROUNDS = "Nothing more can be looked up: answer with what you have."
 
 HostedEmbed = Callable[[list[str]], Awaitable[list[list[float]]]]
 
@@ -189,14 +191,19 @@ class TokenOptimizer:
 
         *kwargs* are those of the request that *response* answers, in *surface*'s API (the outcome's own, unless
         LiteLLM answers it by another). None where the reply is for the caller: give it without calls of our tools
-        (`rounds.without_own_calls`). After ``max_rounds`` rounds it always is.
+        (`rounds.without_own_calls`). After ``max_rounds`` rounds it is, unless it says nothing: then the model is told
+        once to answer.
         """
         surface = surface or outcome.original.surface
         payload = payload_of(response)
         calls = own_calls(surface, payload) if outcome.offers and payload is not None else ()
         number = rounds_in(surface, kwargs) + 1
-        if payload is None or outcome.border is None or not calls or number > self.settings.max_rounds:
+        over = number - self.settings.max_rounds
+        if payload is None or outcome.border is None or not calls or over > 1:
             return None
+        if over == 1:
+            told = dict.fromkeys((call.id for call in calls), NO_MORE_ROUNDS)
+            return None if said_in(surface, payload) else continued(surface, kwargs, payload, told)
         answers, found = await self._answers(outcome, kwargs, calls)
         self.recorder.record_asked(call.name for call in calls)
         tools = list(kwargs.get("tools") or ())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .own import is_own
-from .request import Surface, canonical, field_of
+from .request import Surface, canonical, field_of, text_of
 
 Json = Mapping[str, Any]
 
@@ -68,6 +68,16 @@ _CALLS: Mapping[Surface, Callable[[Json], Iterable[ToolCall]]] = {
     "messages": _message_calls,
     "responses": _response_calls,
 }
+
+
+def said_in(surface: Surface, payload: Json) -> list[Any]:
+    """What a reply says to the caller, beside its calls and its thoughts: texts, blocks or items."""
+    if surface == "chat":
+        text = text_of(payload["choices"][0]["message"].get("content"))
+        return [text] if text else []
+    if surface == "messages":
+        return [block for block in payload["content"] if block.get("type") == "text"]
+    return [item for item in payload["output"] if item.get("type") == "message"]
 
 
 # --- the next request -----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from support.agent import ANTHROPIC_TOOLS, PROMPT, RESPONSES_TOOLS, TOOLS
 
 from litellm_tokenopt import TokenOptimizer
+from litellm_tokenopt.optimizer import NO_MORE_ROUNDS
 from litellm_tokenopt.own import may_offer, read_arguments
 from litellm_tokenopt.request import ChatRequest, Controls
 from litellm_tokenopt.rounds import added, calls_in, name_of, without_own_calls
@@ -98,6 +99,30 @@ async def test_rounds_end(surface, optimizer):
     assert "Let me look." in json.dumps(shown)
     assert "tool_use" not in json.dumps(shown)
     assert FIND not in json.dumps(shown)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_a_reply_of_nothing_but_a_call_is_no_answer(surface, optimizer):
+    """Where the last round's reply only calls our tool, the model is told once to answer without; then it's over."""
+    sent = request_of(surface)
+    outcome = await optimizer.before(sent, surface, own_tools=True)
+    sent = {**sent, **outcome.changes}
+    for number in (1, 2, 3):
+        silent = without_text(surface, reply_of(surface, (f"c{number}", FIND, {"query": "anything"})))
+        sent = {**sent, **await optimizer.next_request(outcome, sent, silent)}
+    assert FIND not in names(sent)
+    assert NO_MORE_ROUNDS in json.dumps(sent)
+    assert await optimizer.next_request(outcome, sent, silent) is None
+
+
+def without_text(surface, reply):
+    """*reply* with its calls alone."""
+    if surface == "messages":
+        return {**reply, "content": reply["content"][1:]}
+    if surface == "responses":
+        return {**reply, "output": reply["output"][1:]}
+    (choice,) = reply["choices"]
+    return {"choices": [{**choice, "message": {**choice["message"], "content": None}}]}
 
 
 @pytest.mark.parametrize("surface", SURFACES)

@@ -13,7 +13,7 @@ import httpx
 
 from ..replies import payload_of
 from ..request import Surface, text_of
-from ..rounds import added, without_own_calls
+from ..rounds import added, said_in, without_own_calls
 from .calls import Call
 from .plugin import Plugin
 from .portal import PortalClosed
@@ -101,16 +101,6 @@ class Answering:
             _write_usage(result, self._usage)
             _write_logged(self.kwargs.get("litellm_logging_obj"), result)
         return result
-
-
-def said_in(surface: Surface, payload: Mapping[str, Any]) -> list[Any]:
-    """What a reply says to the caller, beside its calls and its thoughts: texts, blocks or items."""
-    if surface == "chat":
-        text = text_of(payload["choices"][0]["message"].get("content"))
-        return [text] if text else []
-    if surface == "messages":
-        return [block for block in payload["content"] if block.get("type") == "text"]
-    return [item for item in payload["output"] if item.get("type") == "message"]
 
 
 def with_said(surface: Surface, payload: Mapping[str, Any], said: list[Any]) -> Mapping[str, Any]:
