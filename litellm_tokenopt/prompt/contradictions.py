@@ -30,35 +30,47 @@ _NO = re.compile(
 )
 _DUTY_TERMS = frozenset(telling("avoid refuse forbidden prohibited may might allowed"))
 _ASKS = re.compile(
-    r"\b(?:must|always|never|shall|should|may|can|do not|don['\u2019]t|required|allowed|forbidden|prohibited|avoid"
-    r"|under no circumstances)\b",
+    r"\b(?:must|always|never|shall|should|may|can|cannot|do not|don['\u2019]t|can['\u2019]t|required|allowed|forbidden"
+    r"|prohibited|avoid|under no circumstances)\b",
     re.IGNORECASE,
 )
 _STRICT = re.compile(
-    r"\b(?:must|always|never|shall|do not|don['\u2019]t|forbidden|prohibited|avoid|under no circumstances)\b",
+    r"\b(?:must|always|never|shall|do not|may not|cannot|don['\u2019]t|can['\u2019]t|forbidden|prohibited|avoid"
+    r"|under no circumstances)\b",
     re.IGNORECASE,
 )
+_FORBIDDEN_DOING = re.compile(r"^\W*(?:please )?(?:do not|don['\u2019]t|never) (?P<verb>\w+)", re.IGNORECASE)
+_DOING = re.compile(r"^\W*(?:please )?(?P<verb>\w+)", re.IGNORECASE)
 _QUALIFIED = re.compile(r"\b(?:unless|except|only|until|but)\b", re.IGNORECASE)
-_LIMIT = re.compile(
-    r"\b(?:at (?:most|least)|up to|less than|more than|max(?:imum)?|min(?:imum)?|limit(?:ed)?|within|over"
-    r"|under|above|below|exceeds?|longer|shorter|must|never|always|shall|should)\b",
+
+_VALUE = re.compile(r"(?P<value>[^\w\s]*\d[\d.,:/'-]*|\w+)\s*(?P<unit>.*)", re.DOTALL)
+_MEASURING = re.compile(
+    r"(?:\b(?:most|least|to|than|within|after|is|are|under|over|above|below|every|by|max(?:imum)?|min(?:imum)?|limit|only"
+    r"|have|has|allows?|takes?|exceeds?|from)|-)\s*$",
     re.IGNORECASE,
 )
-
-
+"""After these a bare number measures something; elsewhere (form 12, step 2) it's a name."""
+_MEASURE = re.compile(r"[€£$¥]|\d:\d\d")
+_MOST = re.compile(
+    r"\b(?:at most|up to|less|under|below|within|max(?:imum)?|no more|not more|shorter|limit(?:ed)?)\b", re.IGNORECASE
+)
+_LEAST = re.compile(r"\b(?:at least|more than|over|above|min(?:imum)?|exceeds?|no less|longer)\b", re.IGNORECASE)
 _LIMIT_TERMS = frozenset(
-    telling("most least up limited maximum minimum max min more less over under above below exceed")
+    telling("most least up limited maximum minimum max min more less over under above below exceed within")
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A sentence: its telling words, numbers aside, those numbers, and whether it denies something."""
+    """A sentence: its telling words, numbers aside, the numbers that measure (with units), those that name, whether it
+    denies something, and whether it says at most, or at least."""
 
     place: int
     terms: frozenset[str]
-    numbers: tuple[str, ...]
+    measures: tuple[tuple[str, str], ...]
+    labels: tuple[str, ...]
     denies: bool
+    bounds: tuple[bool, bool]
     text: str
 
 
@@ -74,34 +86,69 @@ def _kind(kind: Kind) -> Kind:
 
 
 def _read(place: int, text: str) -> _Read:
-    terms = frozenset(term for term in telling(text) if not any(map(str.isdigit, term)))
-    said = tuple(" ".join(number.split()).casefold() for number in numbers(text))
-    return _Read(place, terms - _DUTY_TERMS - _LIMIT_TERMS, said, len(_NO.findall(text)) % 2 == 1, text)
+    said, rest = _numbered(text)
+    measures = tuple(measure for measure, measuring in said if measuring)
+    labels = tuple(value for (value, _), measuring in said if not measuring)
+    terms = frozenset(telling(rest)) - _DUTY_TERMS - _LIMIT_TERMS
+    bounds = bool(_MOST.search(text)), bool(_LEAST.search(text))
+    return _Read(place, terms, measures, labels, len(_NO.findall(text)) % 2 == 1, bounds, text)
+
+
+def _numbered(text: str) -> tuple[list[tuple[tuple[str, str], bool]], str]:
+    """The numbers of *text* (value, unit), whether each measures something, and *text* without their values."""
+    found, rest, last = [], [], 0
+    for number in numbers(text):
+        start = text.index(number, last)
+        match = _VALUE.fullmatch(number)
+        value, unit = (match["value"], match["unit"]) if match else (number, "")
+        measuring = bool(unit or _MEASURE.search(value) or _MEASURING.search(text[:start]))
+        found.append(((value.casefold(), " ".join(unit.casefold().split()).removesuffix("s")), measuring))
+        rest += [text[last:start], " ", unit]
+        last = start + len(number)
+    return found, "".join([*rest, text[last:]])
 
 
 def _opposites(read: Sequence[_Read]) -> Iterator[tuple[_Read, _Read]]:
     """Pairs that say the same, without a condition, of which one alone forbids it."""
-    asking = [one for one in read if _ASKS.search(one.text) and not _QUALIFIED.search(one.text)]
-    forbidding = [one for one in asking if one.denies and _STRICT.search(one.text)]
-    others = [one for one in asking if not one.denies]
-    for one, other in product(forbidding, others):
-        if one.numbers == other.numbers and _say_the_same(one.terms, other.terms):
+    plain = [one for one in read if not _QUALIFIED.search(one.text)]
+    forbidding = [one for one in plain if one.denies and _STRICT.search(one.text)]
+    for one, other in product(forbidding, [one for one in plain if not one.denies]):
+        asks = _ASKS.search(other.text) or _tells_to(one.text, other.text)
+        if (
+            asks
+            and (one.measures, one.labels) == (other.measures, other.labels)
+            and _say_the_same(one.terms, other.terms)
+        ):
             yield one, other
 
 
+def _tells_to(forbidding: str, other: str) -> bool:
+    """Whether *other* begins with the very verb that *forbidding* forbids."""
+    one, two = _FORBIDDEN_DOING.match(forbidding), _DOING.match(other)
+    return one is not None and two is not None and one["verb"].casefold() == two["verb"].casefold()
+
+
 def _numbers(read: Sequence[_Read]) -> Iterator[tuple[int, int]]:
-    """Pairs that say the same but for their one number; lists of such sentences aside."""
-    limits = [
-        one for one in read if len(one.numbers) == 1 and len(one.terms) >= LEAST_TERMS and _LIMIT.search(one.text)
-    ]
-    for one in limits:
-        others = [
-            other
-            for other in limits
-            if other.numbers != one.numbers and other.denies == one.denies and _say_the_same(one.terms, other.terms)
-        ]
+    """Pairs that say the same but for what they measure; lists of such sentences aside."""
+    measuring = [one for one in read if one.measures and _enough(one)]
+    for one in measuring:
+        others = [other for other in measuring if _differ(one, other) and _say_the_same(one.terms, other.terms)]
         if len(others) < PATTERN - 1:
             yield from (_places(one, other) for other in others)
+
+
+def _enough(one: _Read) -> bool:
+    """Whether the words, and a unit that is none, tell what is measured."""
+    signs = any(unit and not unit.isalpha() for _, unit in one.measures)
+    return len(one.terms) + signs >= LEAST_TERMS
+
+
+def _differ(one: _Read, other: _Read) -> bool:
+    """Whether the two measure in the same units, and otherwise; at most 9 and at least 5 go together."""
+    same = one.denies == other.denies and one.labels == other.labels
+    units = [unit for _, unit in one.measures] == [unit for _, unit in other.measures]
+    together = one.bounds != other.bounds and all(map(any, (one.bounds, other.bounds)))
+    return same and units and not together and one.measures != other.measures
 
 
 def _say_the_same(one: frozenset[str], other: frozenset[str]) -> bool:

@@ -104,6 +104,12 @@ def test_lint_names_likenesses_once(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("Always ask the lead before a refund.", "Do not ask the lead before a refund.", "say the opposite"),
         ("Refunds up to 200 GBP need no lead.", "Refunds up to 250 GBP need no lead.", "give different numbers"),
         ("Answers have at most 10 lines.", "An answer must have at most 12 lines.", "give different numbers"),
+        ("Reply within three days.", "Reply within 5 days.", "give different numbers"),
+        ("Keep receipts for 7 years.", "Keep receipts for 10 years.", "give different numbers"),
+        ("A deposit of 20% is due.", "A deposit of 30% is due.", "give different numbers"),
+        ("The desk is open from 9:00 to 17:00.", "The desk is open from 8:00 to 17:00.", "give different numbers"),
+        ("Answer in English.", "Do not answer in English.", "say the opposite"),
+        ("You may waive the fee.", "You may not waive the fee.", "say the opposite"),
     ],
 )
 def test_lint_finds_contradictions_in_words(
@@ -124,6 +130,9 @@ def test_what_is_no_contradiction() -> None:
     texts = [
         "Always share logs with partners.", "Never share logs with partners unless they sign.",
         "Never share passwords.", "Tents may be lent for 3 days.", "Boats may be lent for 5 days.", *steps,
+        "Form 12 must be signed.", "Form 14 must be signed.", "Room 4 seats 20 people.", "Room 5 seats 30 people.",
+        "Answers have at least 2 sentences.", "Answers have at most 5 sentences.", "Do not call customers twice.",
+        "Call customers when a parcel is lost.",
     ]  # fmt: skip
     assert contradictions(texts) == []
 
