@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
@@ -317,7 +317,6 @@ class _Parts:
         from .background import Background
         from .cache.build import Beside, build_flights, build_verifier
         from .models.build import build_embedder
-        from .prompt.tags import untagged
         from .redis.pool import RedisPool
         from .redis.vectors import RedisVectorStore
 
@@ -341,23 +340,31 @@ class _Parts:
         self.summarising = Background(
             settings.context.summaries_per_minute, lambda error: recorder.record_failure("summary", error)
         )
-        answering = self._answering(settings)
-
-        def pipeline(chosen: Settings) -> Pipeline:
-            summarised = _summaries(chosen, summaries, self.summarising, self.pool, recorder)
-            compressor = self._compressor(chosen)
-            return Pipeline(
-                _stages(chosen, answering, self.embedder, compressor, self.learning, rates, summarised),
-                counter=RequestCounter,
-                budget_seconds=chosen.time_budget_seconds,
-                finish=untagged if chosen.prompt.enabled else None,
-            )
-
+        pipeline = partial(self._pipeline, self._answering(settings), rates, summaries, recorder)
         self.pipeline = pipeline(settings)
         tried = settings.tried()
         self.pipelines = {"base": self.pipeline, "tried": self.pipeline if tried is settings else pipeline(tried)}
         self.empty = Pipeline((), counter=RequestCounter)
         self._modules = settings.prompt.modules
+
+    def _pipeline(
+        self,
+        answering: CacheStage,
+        rates: Rates,
+        summaries: Callable[[str], AskModel] | None,
+        recorder: Recorder,
+        settings: Settings,
+    ) -> Pipeline:
+        from .prompt.tags import untagged
+
+        summarised = _summaries(settings, summaries, self.summarising, self.pool, recorder)
+        compressor = self._compressor(settings)
+        return Pipeline(
+            _stages(settings, answering, self.embedder, compressor, self.learning, rates, summarised),
+            counter=RequestCounter,
+            budget_seconds=settings.time_budget_seconds,
+            finish=untagged if settings.prompt.enabled else None,
+        )
 
     def _answering(self, settings: Settings) -> CacheStage:
         from .cache.stage import HOSTED_AT_ONCE, SIMILAR_AT_ONCE, CacheStage

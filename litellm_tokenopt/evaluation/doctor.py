@@ -40,7 +40,10 @@ async def examine(source: Settings | Mapping[str, Any] | str | PathLike[str] | N
     try:
         settings = load_settings(source)
     except SettingsError as error:
-        return [Check("settings", "fail", str(error), "correct the named fields"), check_litellm()]
+        return [
+            Check("settings", "fail", str(error), "correct what is named (config/settings.yaml has all)"),
+            check_litellm(),
+        ]
     checks = [_check_settings(settings), check_litellm(), await asyncio.to_thread(_check_encoding)]
     for look in (_check_redis, _check_embedder, _check_index):
         checks.append(await look(settings))

@@ -1,1 +1,1 @@
-"""Scripts that train the packaged weights, and the data that was written for them. Not part of the wheel."""
+"""Scripts that train the packaged weights, and the rows they learn from (JSONL, which no wheel holds)."""
