@@ -32,6 +32,10 @@ _JOINING = _stems(
     "almost than up down off out me us you him her them his their your mine yours"
 )
 """Words that say something in a reply though its question has them, too."""
+_ADDRESSED = _stems("you do")
+_WISH = _stems("like want prefer")
+_BEARING = _stems("have got go is are am was be")
+"""Verbs that make of a wish what is."""
 
 
 def replied_alike(replies: tuple[Iterable[Clause], Iterable[Clause]], asked: tuple[str, str]) -> bool:
@@ -52,6 +56,20 @@ def replied_alike(replies: tuple[Iterable[Clause], Iterable[Clause]], asked: tup
         return False
     names = frozenset(stem(name.lower()) for name in _NAME.findall(more))
     return added <= _FRAME | _PLACES | (frozenset(_words(question)) - names)
+
+
+def repeats(clauses: Iterable[Clause], question: str) -> bool:
+    """Whether *clauses*, said after a yes, say just what the yes-or-no *question* asks.
+
+    "I'd like travel cover" after "Would you like travel cover?"; not where that offers a choice, or denies.
+    """
+    told, asked = _words(_text(clauses)), _words(question)
+    if (frozenset(told) | frozenset(asked)) & _JOINING - _ADDRESSED or "n't" in question.replace("\u2019", "'"):
+        return False
+    if not _BEARING & frozenset(told) <= frozenset(asked) or (_WISH & frozenset(told) and not _WISH & frozenset(asked)):
+        return False
+    content, wanted = ([word for word in words if word not in _FRAME | _ADDRESSED] for words in (told, asked))
+    return bool(content) and content == wanted
 
 
 def _speaker(ours: Iterable[str], theirs: Iterable[str]) -> bool:

@@ -20,7 +20,7 @@ from .asides import alone, known_from, least_added, least_contested
 from .lexicon import EMPTY_WORDS, THIRD_PERSON, stem
 from .normalise import normalise
 from .reading import read
-from .replies import replied_alike
+from .replies import repeats, replied_alike
 from .situation import Clause, Situation, figures, says_the_same, wished_for
 from .telling import Teller
 from .veto import objections, rearranged, unmatched_words, worded_anew
@@ -266,8 +266,21 @@ def replies_alike(pairs: Sequence[tuple[Said, Said]]) -> list[tuple[Said, Said]]
         for asked, replies in pairwise(pairs)
         if asked[0].assistants
         and not replies[0].assistants
-        and replied_alike(left_over(*replies), (asked[0].text, asked[1].text))
+        and (
+            replied_alike(left_over(*replies), (asked[0].text, asked[1].text))
+            or _agreed_alike(replies, asked)
+            or _agreed_alike(replies[::-1], asked[::-1])
+        )
     ]
+
+
+def _agreed_alike(replies: Sequence[Said], asked: Sequence[Said]) -> bool:
+    """Whether the first of *replies* is a bare yes, and the second a yes that repeats what it was *asked*."""
+    first, *more = (clause.text for clause in replies[1].clauses)
+    questions = [clause.text for clause in asked[1].clauses if clause.text.endswith("?")]
+    if {clause.text for clause in replies[0].clauses} != {"yes"} or first != "yes" or len(questions) != 1:
+        return False
+    return bool(more) and repeats(replies[1].clauses[1:], questions[0])
 
 
 def left_over(one: Said, other: Said) -> tuple[list[Clause], list[Clause]]:

@@ -16,7 +16,7 @@ from support.models import need_models
 from litellm_tokenopt.cache.build import build_verifier
 from litellm_tokenopt.cache.manager import SemanticCacheManager
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
-from litellm_tokenopt.cache.replies import replied_alike
+from litellm_tokenopt.cache.replies import repeats, replied_alike
 from litellm_tokenopt.cache.restated import (
     LEAST_AMONG_OTHERS,
     LEAST_RESTATED,
@@ -80,6 +80,45 @@ def test_what_one_side_alone_says_is_a_difference() -> None:
     assert lone([(0, None)], [news], [])
     assert lone([(None, 0)], [], [news])
     assert not lone([(0, 0), (None, 1)], [news], [news, said("a", "yes")])
+
+
+@pytest.mark.parametrize(
+    ("reply", "question", "alike"),
+    [
+        ("I'd like travel cover", "Would you like travel cover?", True),
+        ("I want a window seat please", "Do you want a window seat?", True),
+        ("gift wrapping", "Would you like gift wrapping?", True),
+        ("I have a garden", "Do you have a garden?", True),
+        ("I have travel cover", "Would you like travel cover?", False),
+        ("I want a garden", "Do you have a garden?", False),
+        ("travel cover", "Would you like travel or home cover?", False),
+        ("travel cover for my wife", "Would you like travel cover?", False),
+        ("two window seats", "Would you like a window seat?", False),
+        ("only travel cover", "Would you like travel cover?", False),
+        ("I'd like travel cover", "Wouldn't you like travel cover?", False),
+        ("home cover", "Would you like travel cover?", False),
+        ("travel", "Would you like travel cover?", False),
+    ],
+)
+def test_a_yes_may_repeat_its_question(reply: str, question: str, alike: bool) -> None:
+    """ "yes, I'd like travel cover" says no more than "yes" where that was asked, and nothing but that."""
+    assert repeats([Clause("u", reply)], question) is alike
+
+
+async def test_a_bare_yes_and_one_in_full(real: MemoisedEmbedder, make: SimpleNamespace) -> None:
+    """Both ways, in whole conversations; a yes to something else, or to more, is another fact."""
+    trip, ask = ["I'm booking a trip to Kenya", "Would you like travel cover?"], "what do I pay in all?"
+    full, more = "yes, I'd like travel cover", "yes, I'd like the premium travel cover"
+    pairs = [
+        {
+            "a": turns([*trip, one, "Added.", ask]),
+            "b": turns([*trip, other, "Added.", ask]),
+            "same": more not in (one, other),
+        }
+        for one, other in (("yes", full), (full, "yes please"), ("yes", more), (more, full), (more, "yes"))
+    ]
+    found = await served_of(pairs, real, make)
+    assert found == {True: [True, True], False: [False, False, False]}
 
 
 def test_a_reply_that_says_what_it_answers_needs_no_question() -> None:
