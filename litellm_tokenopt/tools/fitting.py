@@ -17,11 +17,14 @@ FAULTS, FAULT_CHARS = 5, 200
 
 
 def check_schema(schema: Any, what: str) -> None:
-    """Raises `InputError` where *schema* (of *what*) is no JSON schema."""
-    from jsonschema import SchemaError
+    """Raises `InputError` where *schema* (of *what*) is no JSON schema.
+
+    One that names no version is read as draft 7 has it, which is quicker, and takes lists of ``items`` too.
+    """
+    from jsonschema import Draft7Validator, SchemaError
 
     try:
-        _dialect(schema).check_schema(schema, format_checker=None)
+        _dialect(schema, Draft7Validator).check_schema(schema, format_checker=None)
     except SchemaError as error:
         raise InputError(f"{what}: no JSON schema: {_said(error.json_path, error.message)}") from None
 
@@ -31,10 +34,12 @@ def check_arguments(schema: Mapping[str, Any], arguments: Mapping[str, Any], nam
 
     What can't be checked (a reference to another document, a pattern in another language's form) is taken as fitting.
     """
+    from jsonschema import Draft7Validator, Draft202012Validator
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    validator = _dialect(schema)(schema, registry=Registry())
+    unnamed = Draft7Validator if _has_listed_items(schema) else Draft202012Validator
+    validator = _dialect(schema, unnamed)(schema, registry=Registry())
     try:
         errors = list(islice(validator.iter_errors(dict(arguments)), FAULTS))
     except (Unresolvable, re.error):
@@ -44,12 +49,21 @@ def check_arguments(schema: Mapping[str, Any], arguments: Mapping[str, Any], nam
         raise InputError(f"invalid arguments of {name}: {faults}")
 
 
-def _dialect(schema: Any) -> type[Validator]:
-    from jsonschema import Draft202012Validator
+def _dialect(schema: Any, unnamed: type[Validator]) -> type[Validator]:
+    """What the version that *schema* names means; *unnamed* where it names none."""
     from jsonschema.validators import validator_for
 
-    dialect: type[Validator] = validator_for(schema, default=Draft202012Validator)
+    dialect: type[Validator] = validator_for(schema, default=unnamed)
     return dialect
+
+
+def _has_listed_items(node: Any) -> bool:
+    """Whether somewhere in *node* each item has a schema of its own, in the older form."""
+    if isinstance(node, list):
+        return any(map(_has_listed_items, node))
+    if not isinstance(node, Mapping):
+        return False
+    return isinstance(node.get("items"), list) or any(map(_has_listed_items, node.values()))
 
 
 def _said(path: str, message: str) -> str:

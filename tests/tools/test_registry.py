@@ -452,6 +452,16 @@ async def test_values_of_described_tools_are_checked(registry: ToolRegistry) -> 
         await registry.call("put_orders_id", {"id_path": "7", "body": {"lines": [{"amount": 0}]}})
 
 
+async def test_lists_of_items_are_read_as_they_were_meant() -> None:
+    """In the form of older versions, which many servers still send without naming one."""
+    pair = {"type": "array", "items": [{"type": "string"}, {"type": "integer"}]}
+    registry = ToolRegistry()
+    registry.add_mcp([{"name": "put", "inputSchema": {"properties": {"p": pair}}}], handler=lambda name, given: given)
+    assert await registry.call("put", {"p": ["a", 1]}) == {"p": ["a", 1]}
+    with pytest.raises(InputError, match=r"p\[1\]: 'b' is not of type 'integer'"):
+        await registry.call("put", {"p": ["a", "b"]})
+
+
 async def test_what_cannot_be_checked_goes_on() -> None:
     """A pattern that Python doesn't know, and a reference into the internet, which is never asked."""
     odd = {"a": {"pattern": r"^\p{L}+$"}, "b": {"$ref": "http://127.0.0.1:1/b.json"}}
