@@ -21,8 +21,8 @@ TOOL: Tool = {
         "parameters": {
             "type": "object",
             "properties": {
-                "query": {"type": "string", "description": "What you look for."},
-                "id": {"type": "string", "description": "An id from a […] mark, like m12 or m12-m15."},
+                "query": {"type": "string"},
+                "id": {"type": "string", "description": "As in a […] mark: m12 or m12-m15."},
             },
         },
     },
