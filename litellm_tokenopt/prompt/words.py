@@ -13,10 +13,15 @@ _UNIT = (
     r"(?:%|°\s?[CF]?|‰|[€£$¥]|(?:milli|micro|kilo|centi|mega|giga|tera)?(?:met(?:re|er)s?|grams?|lit(?:re|er)s?|watts?|"
     r"hertz|bytes?|seconds?|amperes?|volts?)|(?:[kMGTmµ]?(?:B|Hz|W|Wh|V|m|g|l|s)|km/h|mmHg|cm|mm|min|h|px|pt|dpi|rpm|ppm|"
     r"fps|USD|EUR|GBP|CHF|JPY)\b|(?:tokens?|minutes?|hours?|days?|weeks?|months?|years?|percent|degrees?|euros?|"
-    r"dollars?|pounds?|francs?|yen|cents?|times?|million|billion|thousand|characters?|words?|rows?|people|a\.m\.|p\.m\.|yards?|feet|inch(?:es)?|miles?|tons?|ounces?"
+    r"dollars?|pounds?|francs?|yen|cents?|m?bar|psi|[hk]Pa|mph|kcal|calories|hectares?|acres?|knots?|gallons?|pints?"
+    r"|times?|million|billion|thousand|characters?|words?|rows?|people|a\.m\.|p\.m\.|yards?|feet|inch(?:es)?|miles?"
+    r"|tons?|ounces?"
     r")(?!\w))"
 )
-_NUMBER = rf"(?<!\w)[-+±~≈<>≤≥]?[€£$¥]?\d[\d.,:/\u2009'-]*(?:(?<=\d)[A-Za-z]{{1,3}}\b)?(?:\s?{_UNIT})*"
+_NUMBER = (
+    r"(?<![^\W\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af])"  # scripts without spaces may end right before one
+    rf"[-+±~≈<>≤≥]?[€£$¥]?\d[\d.,:/\u2009'-]*(?:(?<=\d)[A-Za-z]{{1,3}}\b)?(?:\s?{_UNIT})*"
+)
 _SPELT = (
     r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"
     r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|hundred|thousand|million|billion|half|twice|once)\b"
@@ -33,7 +38,7 @@ _LITERAL = re.compile(
     re.MULTILINE,
 )
 _CODE = re.compile(
-    r"[a-z][\w+.-]*://\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?<!\w)(?:~|\.{0,2})/[\w.@-]+(?:/[\w.@-]*)*|\b[A-Za-z]\w*_\w+\b"
+    r"[a-z][\w+.-]*://\S+|(?<!\w)@[A-Za-z]\w*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?<!\w)(?:~|\.{0,2})/[\w.@-]+(?:/[\w.@-]*)*|\b[A-Za-z]\w*_\w+\b"
     r"|\b[a-z]+[A-Z]\w*\b|\b\w+(?:\.\w+)*\(\)|(?<!\w)--?[A-Za-z][\w-]+|\b[A-Za-z]+-?\d[\w-]*\b|\b\w+\.(?:py|js|ts|json"
     r"|ya?ml|toml|md|txt|csv|sql|sh|html?|xml|pdf|ini|cfg|log|go|rs|java|env)\b"
 )

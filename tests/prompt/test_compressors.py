@@ -100,6 +100,13 @@ async def test_what_must_stay(compressors: dict[str, TextCompressor]) -> None:
     assert quality(TEXT, found).numbers == quality(TEXT, found).identifiers == 1
 
 
+@pytest.mark.parametrize("piece", ["2.5 bar", "30 psi", "80 mph", "天気は25度です。", "@ilse"])
+async def test_units_and_handles_must_stay(compressors: dict[str, TextCompressor], piece: str) -> None:
+    """A number keeps its unit, also in scripts without spaces; a handle is a name."""
+    told = f"In the end, as it happens, what was said there is {piece} and then a good deal more of the same sort."
+    assert piece in await compressors["tokens"].compress(told, 0.1)
+
+
 async def test_filler_goes_first(compressors: dict[str, TextCompressor]) -> None:
     """What no question asks for is left out before what one might."""
     found = await compressors["tokens"].compress(
