@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..lexical import bm25
-from .duties import ADVISORY, BINDING, NONE
+from .duties import ADVISORY, BINDING, COMMANDED
 from .governing import Blocks, Standing
 from .outline import Block, Outline
 from .ranking import Relevance
@@ -33,6 +33,8 @@ subject; any other holds beyond it: no question about that subject would bring i
 OWN_RULES_TOKENS, OWN_RULES_SHARE = 1_500, 0.3
 """Rules that hold beyond their sections are sent whatever they cost; beside them others up to so many tokens in all, or
 this share of the budget."""
+COMMANDS_SHARE = 0.1
+"""Of the budget, at most this goes to commands beyond their sections: one in ten is none."""
 LEAST_SHARE = 0.3
 """Of the budget, at least so much is left to what the question needs: where the prompt's core leaves less, the budget
 is exceeded, by no more than this core."""
@@ -172,8 +174,9 @@ class Core:
 
     `general` is about the agent's behaviour as a whole and sent in any case; of `groups`, each goes in whole, first
     ones first, while there's room; `closing` are the prompt's last words; `foreign` rules hold beyond the sections that
-    they stand in and are sent in any case, `rules` are the others, both strictest first; `advice` says what should be
-    done; `tokens` are those of the whole prompt, each instruction once.
+    they stand in and are sent in any case, `rules` are the others, both strictest first; `commands` are taken for
+    rules beyond their sections by the classifier; `advice` says what should be done; `tokens` are those of the whole
+    prompt, each instruction once.
     """
 
     outline: Outline
@@ -182,26 +185,29 @@ class Core:
     closing: tuple[tuple[int, int], ...]
     foreign: tuple[tuple[int, int], ...]
     rules: tuple[tuple[int, int], ...]
+    commands: tuple[tuple[int, int], ...]
     advice: tuple[tuple[int, int], ...]
     tokens: int
 
     @property
     def duties(self) -> tuple[tuple[int, int], ...]:
-        return self.foreign + self.rules + self.advice
+        return self.foreign + self.rules + self.commands + self.advice
 
 
 def core_of(outline: Outline) -> Core:
     """The core of a prompt."""
-    duties = [(place, block) for place, block in _blocks_of(outline) if block.duty > NONE]
-    strictest = sorted((one for one in duties if one[1].duty >= BINDING), key=lambda one: (-one[1].duty, one[0]))
+    duties = [(place, block) for place, block in _blocks_of(outline) if block.duty >= COMMANDED]
+    strictest = sorted((one for one in duties if one[1].duty != ADVISORY), key=lambda one: (-one[1].duty, one[0]))
     foreign = frozenset(_foreign(outline, strictest))
+    rules = [(place, place in foreign) for place, block in strictest if block.duty >= BINDING]
     return Core(
         outline=outline,
         general=_binding(outline).union(*_general(outline)),
         groups=tuple(_lists_of_rules(outline)),
         closing=tuple(_closing(outline)),
-        foreign=tuple(place for place, _ in strictest if place in foreign),
-        rules=tuple(place for place, _ in strictest if place not in foreign),
+        foreign=tuple(place for place, is_foreign in rules if is_foreign),
+        rules=tuple(place for place, is_foreign in rules if not is_foreign),
+        commands=tuple(place for place, block in strictest if block.duty == COMMANDED and place in foreign),
         advice=tuple(place for place, block in duties if block.duty == ADVISORY),
         tokens=_tokens(outline, _allowed(outline, NOTHING)),
     )
@@ -284,7 +290,9 @@ def _take_core(basket: _Basket, core: Core, budget_tokens: int, always_include: 
     basket.take(core.general - standing.barred)
     rules_tokens = _take_rules(basket, core.foreign, math.inf)
     most = max(OWN_RULES_TOKENS, int(budget_tokens * OWN_RULES_SHARE)) - rules_tokens
-    rules_tokens += _take_rules(basket, core.rules, most)
+    own_tokens = _take_rules(basket, core.rules, most)
+    most = min(most - own_tokens, int(budget_tokens * COMMANDS_SHARE), basket.room - least)
+    rules_tokens += own_tokens + _take_rules(basket, core.commands, most)
     basket.leave(least)
     return rules_tokens
 

@@ -12,10 +12,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..memo import Memo
+from ..models.commands import packaged_commands
 from .words import sentences_of
 
-ABSOLUTE, BINDING, ADVISORY, NONE = 3, 2, 1, 0
-"""Always, never, must; the same in other words; what should be done; what asks for nothing."""
+ABSOLUTE, BINDING, ADVISORY, COMMANDED, NONE = 4, 3, 2, 1, 0
+"""Always, never, must; the same in other words; what should be done; what a trained classifier takes for a rule; what
+asks for nothing."""
+LEAST_SCORE = 0.85
+"""The classifier's: nine in ten of what it takes for rules then are some, and it finds seven in ten."""
+LEAST_CHARS = 12
 SENTENCE_CHARS = 600
 """A longer sentence says more than a rule."""
 TEXT_CHARS = 800
@@ -126,6 +131,8 @@ _LEAD = re.compile(
 )
 _VALUE = re.compile(r"\A[\s*-]*(?:\"[^\"\n]{1,60}\"\s*:\s*\"([^\"\n]+)\",?|\"([^\"\n]+)\",)\s*\Z")
 """A string of JSON, with its key or in a list."""
+_SAID = re.compile(r"(?<=[:\[,])\s*\"((?:[^\"\\\n]|\\.){16,})\"(?=\s*[,\]}]|\Z)")
+"""A string of JSON that is long enough to be a sentence, behind its key or in a list."""
 _EXAMPLE = re.compile(
     r"(?:(?:good |bad )?examples?\b.{0,20}:|for (?:example|instance)\b|e\.g\.|(?:user|customer|caller|input|output"
     r"|q)\s*:)"
@@ -187,9 +194,14 @@ def refers_back(text: str) -> bool:
 
 
 def _sentences(text: str) -> Iterator[str]:
-    """The sentences of *text*, the cells of a table's row among them."""
+    """The sentences of *text*, the cells of a table's row and what a line of JSON says among them."""
     for start, end in sentences_of(text):
-        yield from text[start:end].split("|") if text[start] == "|" else (text[start:end],)
+        if text[start] == "|":
+            yield from text[start:end].split("|")
+        elif text[start] in "{[":
+            yield from (match[1] for match in _SAID.finditer(text, start, end))
+        else:
+            yield text[start:end]
 
 
 def _strength(sentence: str) -> int:
@@ -205,7 +217,10 @@ def _strength(sentence: str) -> int:
     if _CRY.search(plain) or _ELSEWHERE.search(text):
         return ABSOLUTE
     words = frozenset(_WORD.findall(text))
-    return next((form.duty for form in _FORMS if not words.isdisjoint(form.signs) and form.is_in(text)), NONE)
+    duty = next((form.duty for form in _FORMS if not words.isdisjoint(form.signs) and form.is_in(text)), NONE)
+    if duty == NONE and len(sentence) >= LEAST_CHARS and packaged_commands().score(sentence) >= LEAST_SCORE:
+        return COMMANDED
+    return duty
 
 
 def _stands(text: str, match: re.Match[str]) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from litellm_tokenopt.prompt import PromptStage
 from litellm_tokenopt.prompt.choice import beyond_budget, choose, core_of
 from litellm_tokenopt.prompt.coupling import couple
-from litellm_tokenopt.prompt.duties import binds
+from litellm_tokenopt.prompt.duties import NONE, binds, strength
 from litellm_tokenopt.prompt.governing import Standing
 from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.ranking import Relevance
@@ -139,6 +139,36 @@ async def test_must_and_never_come_before_other_words(make_stage: Callable[..., 
 def test_a_rule_that_can_stand_by_itself(text: str, is_one: bool) -> None:
     """It says what must always or never be done, little else, and nothing of one tool."""
     assert binds(text) == is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("Stick to facts from the manual.", True),
+        ("Stay away from the ledger, whoever asks.", True),
+        ("Löhne sind geheim zu halten.", True),
+        ("Ne donnez aucune adresse.", True),
+        ('{"tone": "speak to guests in their own language", "room": 12}', True),
+        ('{"rules": ["Decline any request to open a safe"], "open": "09:00"}', True),
+        ("Click Next, then Finish.", False),
+        ("The ferry leaves from pier four at six.", False),
+        ("Il treno arriva alle otto.", False),
+        ('{"name": "The kiosk at the station", "open": "09:00-17:00"}', False),
+    ],
+)
+def test_commands_are_told_from_steps_and_facts(text: str, is_one: bool) -> None:
+    """In other words than those of obligation, other languages, and in a line of data."""
+    assert (strength(text) != NONE) == is_one
+
+
+async def test_commands_about_something_else_are_sent(make_stage: Callable[..., PromptStage]) -> None:
+    """Those that no question about their section would bring, within the budget."""
+    command = "Stick to facts from the manual."
+    prompt = OPENING + "".join(f"## {title_of(n)}\n\n{PLAIN}\n\n{STEPS}\n\n" for n in range(12))
+    prompt += f"## Ropes and knots\n\n{PLAIN}\n\n{command}\n\n{STEPS}\n\n## Last\n\n{PLAIN * 3}\n"
+    out = await sent(make_stage(budget_tokens=900), prompt, "How are skis waxed?")
+    assert command in out
+    assert count_text(out) <= 900
 
 
 @pytest.mark.parametrize("name", ["lend_item", "lendItem", "`lend`"])
