@@ -197,7 +197,7 @@ def test_tags_and_a_requests_own_wishes(surface, wishes, server, loop, on):
     said = json.dumps(body, ensure_ascii=False)
     assert "Odo's motto: slow is smooth." in said
     assert not _tags_in(said)
-    assert count_text(said) - count_text(json.dumps(body["tools"])) < (4_300 if wishes else 5_600)
+    assert count_text(said) - count_text(json.dumps(body["tools"])) < (5_400 if wishes else 6_200)
     assert not wishes or "## Gift cards\\n" in said
 
 
