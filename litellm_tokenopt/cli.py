@@ -320,13 +320,16 @@ def _read(path: str) -> str:
 
 
 def _explained(outcome: Outcome, lines: Sequence[Line], body: dict[str, Any]) -> dict[str, Any]:
-    from .evaluation.explaining import SYSTEM_INDEX, as_json
+    from dataclasses import asdict
+
+    from .evaluation.explaining import SYSTEM_INDEX, as_json, shares
     from .telemetry.summary import summary
 
     details = {step.stage: dict(step.verdict.detail) for step in outcome.steps}
     messages = [as_json(line) for line in lines if line.index != SYSTEM_INDEX]
     return {
-        "summary": summary(outcome), "details": details, "messages": messages, "sent": outcome.applied(body),
+        "summary": summary(outcome), "details": details, "messages": messages,
+        "levels": {level: asdict(share) for level, share in shares(lines).items()}, "sent": outcome.applied(body),
     }  # fmt: skip
 
 

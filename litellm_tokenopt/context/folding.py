@@ -59,6 +59,10 @@ TASK_SHARE = 0.2
 LOOKED_BACK = 40
 """So many messages before the last epoch are looked at to weigh those that came since."""
 
+GROWN = 1.25
+"""All messages are judged again when there are so many times as many as the last time: meanwhile the model has used
+some of them, and gone past others."""
+
 CARRIED_SHARE = 0.5
 """About so much of new results a step would save."""
 
@@ -155,7 +159,7 @@ class Fold:
         self._weighed: list[Importance] = []
         self._listener = Listener()
         self._heard: list[Heard] = []
-        self._heard_from = 0
+        self._judged = 0
         self._fresh, self._asked = range(0), ""
         self._index = Index()
         self._costs = array("L")
@@ -402,15 +406,15 @@ class Fold:
         return Counter(one.level for one in importance(messages, self._asked, pinned)[self._fresh.start - start :])
 
     def _weigh(self) -> list[Importance]:
-        """How much each message matters, by place; older ones as they were found the last time."""
+        """How much each message matters, by place; older ones as they were found the last time that all were judged."""
         known = max(0, len(self._weighed) - LAST_MESSAGES)
+        if len(self._messages) >= GROWN * self._judged:
+            known, self._judged = 0, len(self._messages)
         start = max(0, known - LOOKED_BACK)
-        self._heard += map(self._listener.heard, self._messages[self._heard_from + len(self._heard) :])
-        del self._heard[: start - self._heard_from]
-        self._heard_from = start
+        self._heard += map(self._listener.heard, self._messages[len(self._heard) :])
         pinned = [place - start for place in self._pinned]
         question = self._listener.numbers(words_of(self._question))
-        self._weighed[known:] = importance_of(self._heard, question, known - start, pinned)
+        self._weighed[known:] = importance_of(self._heard[start:], question, known - start, pinned)
         return self._weighed
 
     def _begin_anew(self, found: Cut) -> None:

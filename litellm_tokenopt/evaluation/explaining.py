@@ -11,7 +11,7 @@ from ..context.importance import Importance, importance
 from ..context.kinds import read
 from ..context.marks import is_own
 from ..context.stage import places_of
-from ..context.units import ARGUMENTS_CHARS
+from ..context.units import ARGUMENTS_CHARS, Level
 from ..convert import AT, SYSTEM_AT
 from ..pipeline import Outcome
 from ..request import Message, is_system, text_of, tool_calls
@@ -27,6 +27,7 @@ in its place, with marks for what is left out. digested: parts of it are quoted 
 sent. answered: nothing is sent at all, the cache has the answer."""
 
 ACTIONS: tuple[Action, ...] = ("kept", "prompt_cut", "condensed", "shortened", "digested", "left_out", "answered")
+CUT = frozenset({"shortened", "digested", "left_out"})
 SYSTEM_INDEX = -1
 SHOWN_CHARS = 160
 
@@ -66,6 +67,34 @@ def as_json(line: Line) -> dict[str, Any]:
         "index": line.index, "role": line.role, "level": line.level, "score": line.score, "why": line.why,
         "action": line.action, "tokens_before": line.tokens_before, "tokens_after": line.tokens_after,
     }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Tokens of one level's messages; the `older` ones are those up to the last that was cut: what came after is sent
+    in full until the next cut, whatever its level."""
+
+    tokens_before: int
+    tokens_after: int
+    older_before: int
+    older_after: int
+
+
+def shares(lines: Sequence[Line]) -> dict[str, Share]:
+    """What is kept of each level's messages, the highest first; of system prompts nothing is told."""
+    stop = max((n for n, line in enumerate(lines, 1) if line.action in CUT), default=0)
+    told = [(line, n < stop) for n, line in enumerate(lines) if not is_system({"role": line.role})]
+    levels = [level.name.lower() for level in sorted(Level, reverse=True)]
+    return {level: _share([(line, older) for line, older in told if line.level == level]) for level in levels}
+
+
+def _share(told: Sequence[tuple[Line, bool]]) -> Share:
+    return Share(
+        tokens_before=sum(line.tokens_before for line, _ in told),
+        tokens_after=sum(line.tokens_after for line, _ in told),
+        older_before=sum(line.tokens_before for line, older in told if older),
+        older_after=sum(line.tokens_after for line, older in told if older),
+    )
 
 
 class _Sent:
@@ -170,6 +199,21 @@ NUMBERS = frozenset({"#", "score", "before", "after"})
 LEAST_SHOWN, GAP_CHARS = 16, 2
 
 
+def said(lines: Sequence[Line]) -> str:
+    """What is kept of each level, in a sentence; empty where nothing was cut."""
+    found = shares(lines)
+    if not any(share.older_before for share in found.values()):
+        return ""
+    whole, older = (
+        ", ".join(f"{level} {after / before:.0%}" for level, (before, after) in counts.items() if before)
+        for counts in (
+            {level: (share.tokens_before, share.tokens_after) for level, share in found.items()},
+            {level: (share.older_before, share.older_after) for level, share in found.items()},
+        )
+    )
+    return f"Tokens kept: {whole}; but for the newest messages, which are not cut yet: {older}."
+
+
 def terminal(lines: Sequence[Line], width: int) -> RenderableType:
     """A table for a rich console that is *width* characters wide."""
     from rich.box import SIMPLE_HEAD
@@ -178,7 +222,9 @@ def terminal(lines: Sequence[Line], width: int) -> RenderableType:
 
     rows = [_cells(line) for line in lines]
     used = sum(max(len(head), *(len(row[at]) for row in rows)) + GAP_CHARS for at, head in enumerate(HEADS[:-1]))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(
+        box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=said(lines) or None, caption_justify="left"
+    )
     for head in HEADS:
         table.add_column(head, justify="right" if head in NUMBERS else "left", no_wrap=True)
     for line, row in zip(lines, rows, strict=True):
@@ -220,5 +266,5 @@ def page(outcome: Outcome, lines: Sequence[Line]) -> str:
         for line in lines
     )
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-    body = f"<h1>{title}</h1><p>{total}</p><ul>{steps}</ul><h2>Messages</h2>{table}"
+    body = f"<h1>{title}</h1><p>{total}</p><ul>{steps}</ul><h2>Messages</h2><p>{said(lines)}</p>{table}"
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>\n'
