@@ -174,7 +174,7 @@ class Fold:
         self._question_tokens = 0
         self._carried = 0.0
         self._step_carried = 0.0
-        self._new_results = 0
+        self._new_results = self._requests = 0
 
     @property
     def items(self) -> list[Item]:
@@ -253,6 +253,7 @@ class Fold:
     def _before_question(self, text: str) -> None:
         """A request can be sent once this message is there: cut what stands before it, or bring something back."""
         self._question, self._question_tokens = text, 0
+        self._requests += 1
         if self._step_pays():
             self._step(text, self._settings.keep_last_turns - 1)
         if self._tokens <= self._ripe and not self._hidden:
@@ -275,6 +276,7 @@ class Fold:
 
     def _after_round(self) -> None:
         """A request can be sent with these results."""
+        self._requests += 1
         if self._step_pays():
             self._step(self._question, self._settings.keep_last_turns)
         if self._tokens - self._question_tokens <= max(self._threshold, self._round_threshold):
@@ -325,12 +327,21 @@ class Fold:
             quotas=self._quotas(most - share),
             summarise=lambda digested, room: self.spans.summaries(self._told, digested, room),
         )  # fmt: skip
-        begins = found.tokens < self._tokens * (1 - LEAST_GAIN)
+        begins = found.tokens < self._tokens * (1 - LEAST_GAIN) and self._cut_pays(found.tokens)
         if begins:
             self._begin_anew(found)
         slack = max(settings.high_water - 1, LEAST_GAIN) * settings.budget_tokens
         self._threshold = max(settings.high_water * settings.budget_tokens, self._tokens + slack)
         return begins
+
+    def _cut_pays(self, tokens: int) -> bool:
+        """Whether an epoch that leaves so many tokens is worth it: always where that brings the conversation back below
+        the high-water mark; beyond it, as where thoughts must stay, if in as many requests as there were it saves more
+        than it costs."""
+        rates, settings = self._terms.rates, self._settings
+        if tokens - self._question_tokens <= settings.high_water * settings.budget_tokens:
+            return True
+        return rates.read * (self._tokens - tokens) * self._requests >= PAYS * rates.rewrite * tokens
 
     def _quotas(self, more: float) -> Quotas:
         """What stays of each level, in so much *more* of the budget; nothing where that's no more."""

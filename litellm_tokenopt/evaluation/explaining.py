@@ -217,6 +217,7 @@ def said(lines: Sequence[Line]) -> str:
 def terminal(lines: Sequence[Line], width: int) -> RenderableType:
     """A table for a rich console that is *width* characters wide."""
     from rich.box import SIMPLE_HEAD
+    from rich.cells import set_cell_size
     from rich.markup import escape as markup_escape
     from rich.table import Table
 
@@ -228,7 +229,7 @@ def terminal(lines: Sequence[Line], width: int) -> RenderableType:
     for head in HEADS:
         table.add_column(head, justify="right" if head in NUMBERS else "left", no_wrap=True)
     for line, row in zip(lines, rows, strict=True):
-        begins = row[-1][: max(LEAST_SHOWN, width - used - 2)]
+        begins = set_cell_size(row[-1], max(LEAST_SHOWN, width - used - 2)).rstrip()
         style = "dim" if line.level == "background" else ""
         table.add_row(*map(markup_escape, (*row[:-1], begins)), style=style)
     return table

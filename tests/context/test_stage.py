@@ -426,8 +426,9 @@ async def test_calls_that_are_messages_of_their_own_are_cut_like_others(stage: C
     assert [message["tool_call_id"] for message in sent[1] if message["role"] == "tool"] == calls
 
 
-async def test_results_of_a_thinking_model_are_shortened(stage: ContextStage) -> None:
+async def test_results_of_a_thinking_model_are_shortened() -> None:
     """Thoughts with their signatures, and pictures, stay as they came; the results beside them are cut all the same."""
+    stage = ContextStage(ContextSettings(budget_tokens=1_500, condense_results=False), NotAsked(), without_cache)
     messages = session(12)
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     for number in range(12):
@@ -444,6 +445,31 @@ async def test_results_of_a_thinking_model_are_shortened(stage: ContextStage) ->
     calls = [call["id"] for message in sent for call in message.get("tool_calls") or ()]
     assert [message["tool_call_id"] for message in sent if message["role"] == "tool"] == calls
     assert count_messages(sent) - PICTURE_TOKENS < 0.6 * (count_messages(messages) - PICTURE_TOKENS)
+
+
+def cost(sent: Sequence[Sequence[Mapping[str, Any]]], rates: CacheRates) -> float:
+    """What requests after each other cost, in input tokens, where the provider remembers the last one."""
+    total, last = 0.0, list[Mapping[str, Any]]()
+    for messages in sent:
+        same = next((n for n, (one, other) in enumerate(zip(messages, last, strict=False)) if one != other), len(last))
+        total += rates.read * count_messages(messages[:same]) + rates.write * count_messages(messages[same:])
+        last = list(messages)
+    return total
+
+
+async def test_where_thoughts_fill_the_budget_an_epoch_pays() -> None:
+    """A cut that leaves more than the budget all the same is not made at a price that it won't save."""
+    thought = {"type": "thinking", "thinking": "Where to look? " * 60, "signature": "signed"}
+    messages = [{**one, "thinking_blocks": [thought]} if one.get("tool_calls") else one for one in session(40)]
+    came = [messages[:end] for end in range(1, len(messages) + 1) if messages[end - 1]["role"] in ("user", "tool")]
+    epochs, costs = [], []
+    for rates in (CacheRates(), CacheRates(read=1.0, write=1.0)):
+        on = ContextStage(ContextSettings(budget_tokens=3_000), NotAsked(), lambda _, rates=rates: rates)
+        found = [await send(on, one) for one in came]
+        epochs.append(found[-1][0].detail["epochs"])
+        costs.append(cost([sent for _, sent in found], rates) / cost(came, rates))
+    assert 0 < epochs[0] < epochs[1]
+    assert max(costs) < 1
 
 
 @pytest.mark.parametrize("turns", [9, 10, 11])

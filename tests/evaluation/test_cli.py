@@ -166,6 +166,19 @@ def test_explain_tells_of_short_conversations(
     assert line["tokens_before"] == line["tokens_after"] > 0
 
 
+def test_explain_shows_whole_numbers_beside_wide_letters(
+    tmp_path: Path, settings_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Letters that take two columns of a terminal take none from the numbers."""
+    monkeypatch.setenv("COLUMNS", "100")
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps({"messages": [{"role": "user", "content": "長い質問です" * 60}] * 11}))
+    assert main(["explain", str(path), "--settings", str(settings_file)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if " user " in line]
+    assert [row[0] for row in rows] == [str(index) for index in range(11)]
+    assert all("…" not in cell for row in rows for cell in row)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"messages": []}'])
 def test_explain_refuses_what_is_no_request(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that holds no request is named, with what is wrong."""
