@@ -190,6 +190,14 @@ _COUNTS = re.compile(
     r"\d|\b(?:no|not|never|none|without|neither|nor|cannot|hardly|barely|only|except|instead|always|usually|often|"
     r"too(?! (?:hot|cold|much|funny|cute|tired))|also|else|anymore|every|these days|all (?:the time|night|week"
     r"|year)|for (?:days|weeks|months|years))\b|n't\b"
+    r"|\bby (?!now\b|then\b|god\b|far\b|you\b|\w+ing\b)|\b(?:i|we) do (?:it|that|this|them|everything)\b"
+    r"|\bjust (?:me|us)\b(?! again\b| \w+ing\b)|\b(?:me|us) and\b|\bof us\b"
+    r"|\b(?:things?|it|they|mine|ours|i|we)(?: is| are|'s|'re|'m)(?: (?:all|still|always|just|right))* "
+    r"(?:outside|inside|up|down)\b"
+    r"|\b(?:i|he|she|we|you|who)(?:'m|'s|'re| am| is| are| was| were)(?: \w+){1,3} (?:at|with)\b"
+    r"(?! (?:it|this|that|you|me|myself|life)\b)"
+    r"|\b(?:bad|awful|terrible|horrible|dreadful|rubbish|hopeless|useless|clumsy|good|great|brilliant|amazing|clever|"
+    r"slow|quick|mad|crazy|angry|cross) (?:at|with|about)\b(?! (?:it|this|that|you|me|myself|life)\b)"
     r"|\bthere(?:'s| is| are)\b|\b(?:it|that|this|he|she|they)(?:'s| is| are| was|'re)? (?:in|at|on|for|from|by"
     r"|with)\b"
     r"|\b(?:in|for|with|from|of|to|by|on|at) (?:my|our|the|his|her|their|us|a|an)\b(?! (?:life|way|day|mood"
@@ -197,7 +205,8 @@ _COUNTS = re.compile(
     r"game|match|film|song|rain|sun|questions|typos?|spelling|moment|bit|morning|world)\b)",
     re.IGNORECASE,
 )
-"""Denials, limits, habits, and where or for whom something is: they make a fact of the words of small talk."""
+"""Denials, limits, habits, skills, company, and where, how or for whom something is: they make a fact of the words of
+small talk."""
 _HOLDS = re.compile(
     r"\b(?:i|we|he|she|they|who)(?:'ve| have|'s got|'ve got| has| had| got| keep)\b(?! (?:been|had|to|it"
     r"|a (?:long|great|"

@@ -151,6 +151,7 @@ _MONEY = (
     r"(?:dollars?|euros?|pounds?|yen|yuan|rupees?|francs?|pesos?|usd|eur|gbp|jpy|inr|chf|cad|aud|bitcoins?|btc|"
     r"[$\u20ac\u00a3\u00a5])"
 )
+_MEASURES = r"(?:an?|one) (?:barrel|ounce|gram|gallon|lit(?:re|er)|kilo(?:gram)?|pound|ton|tonne)"
 _CHANGING = re.compile(
     rf"\bwho(?:'s| is) (?:currently )?(?:the )?(?:current |acting |reigning )?(?:\w+ )?(?:{_OFFICES}) (?:of|at|"
     rf"in|for)\b"
@@ -166,6 +167,10 @@ _CHANGING = re.compile(
     r"|^(?:is|are) (?:the )?[\w .,'&-]{1,40} "
     r"(?:on time|delayed|running(?: late| on time| (?:between|from|to) [\w ]+)?)\W*$"
     r"|^(?:is|are) the [\w ]{1,30} (?:closed|blocked|flooded|shut) (?:near|between|to)\b"
+    rf"|\b(?:what do(?:es)? {_MEASURES} of [\w ]+ (?:cost|sell for|go for)|"
+    rf"how much (?:is|are|do(?:es)?) {_MEASURES} of (?![^?]* (?:in|weigh)\b)[\w ]+)\W*$"
+    r"|^what(?:'s| is| are|'re) our (?:\w+ ){0,2}(?:churn(?: rate)?|revenue|turnover|headcount|runway|burn rate|"
+    r"profit|sales|backlog|conversion rate)\W*$"
     r"|\b(?:trading|quoted|changing hands) at\W*$|\bneed an umbrella\b"
     r"|^what(?:'s| is) (?:on|showing|playing) at\b|\b(?:is|are) (?:nominated|shortlisted) for\b"
     r"|^(?:is|are) [\w .,'&-]{1,40} still (?:in place|in force|on|going(?: on)?|running|valid|available|under way)\W*$"
@@ -177,7 +182,9 @@ _CHANGING = re.compile(
     r"(?!your?\b|the\b)\w",
     re.IGNORECASE,
 )
-_LIVING = re.compile(r"^[Hh]ow old is [A-Z][\w'-]+(?: [A-Z][\w'-]+){1,2}\W*$")
+_LIVING = re.compile(
+    rf"^[Hh]ow old is (?:[A-Z][\w'-]+(?: [A-Z][\w'-]+){{1,2}}|the (?:\w+ )?(?:{_OFFICES})(?: of (?!an?\b)[\w ]+)?)\W*$"
+)
 _QUOTED_AT = re.compile(r"^[Ww]hat(?:'s| is) (?:the )?[A-Z]{2,5}(?: \d+)? (?:at|doing|worth)\W*$")
 _FELT = re.compile(
     r"^[Hh]ow (?:warm|hot|cold|cool|windy|wet|humid|sunny) is it (?:up |down )?(?:in|at|on) "

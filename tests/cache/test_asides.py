@@ -53,6 +53,13 @@ def of(*texts: str) -> Situation:
         ("everything takes so long these days", None),
         ("the other one is funny", None),
         ("yes", None),
+        ("I'm rubbish at sums lol", None),
+        ("my mum is so mad at him", None),
+        ("the thing is outside in the rain", None),
+        ("just me and the cat here", None),
+        ("I do it all by hand", None),
+        ("I'm happy with that", LEAST_LIKELY),
+        ("just me again", LEAST_LIKELY),
         ("I only speak Welsh", None),
     ],
 )
