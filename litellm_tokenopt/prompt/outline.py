@@ -75,14 +75,19 @@ _CHANGES = re.compile(
 )
 """What a heading or an announcement says that makes the same words another instruction."""
 _BOLD = re.compile(r"(?<![\w*\\])\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*(?![\w*])")
+_DECORATIVE = r"(?:(?![✅✔✖✓✗❌❎⚠⛔❗❓])[\U0001F300-\U0001F64F\U0001F680-\U0001FAFF\u2600-\u27BF]\uFE0F?[ \t]*)+"
 _EMOJI = re.compile(
-    r"^([ \t]*(?:(?:#{1,6}|[-*+•]|\d{1,3}[.)])[ \t]+)?(?:\*\*)?)"
-    r"(?:"
-    r"(?![✅✔✖✓✗❌❎⚠⛔❗❓])"
-    r"[\U0001F300-\U0001F64F\U0001F680-\U0001FAFF\u2600-\u27BF]\uFE0F?[ \t]*)+(?=[*_]{0,2}[^\W_])",
-    re.MULTILINE,
+    rf"^([ \t]*(?:(?:#{{1,6}}|[-*+•]|\d{{1,3}}[.)])[ \t]+)?(?:\*\*)?){_DECORATIVE}(?=[*_]{{0,2}}[^\W_])", re.MULTILINE
 )
-_RULER = re.compile(r"[ \t]*(?:[-*_=~#─━═]{3,}|(?:[-*_] ){2,}[-*_])[ \t]*")
+_LAST_EMOJI = re.compile(
+    rf"(^[ \t]*#{{1,6}}[ \t][^\n]*?[^\W_][*_)]{{0,3}}|[.!])[ \t]*{_DECORATIVE}(?<![ \t])$", re.MULTILINE
+)
+"""At the end of a heading or behind a sentence; within one it may be what is spoken of ("react with 👍").
+
+What a blank follows stays: a sentence may follow in the line.
+"""
+_RULER = re.compile(r"[ \t]*(?:[-*_=~#─━═]{3,}|(?:[-*_] ){2,}[-*_]|(?:(?:<br[ \t]*/?>|&nbsp;)[ \t]*)+)[ \t]*")
+_SPACERS = re.compile(r"(?:(?<=[.!?])|^)(?:[ \t]*(?:<br[ \t]*/?>|&nbsp;))+$", re.MULTILINE)
 _BLANKS = re.compile(r"\n(?:[ \t]*\n){2,}")
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
 
@@ -272,7 +277,7 @@ def profile(section: Section, level: PromptLevel = "normal") -> Profile:
 
 
 def clean(block: str, level: PromptLevel = "normal") -> str:
-    """*block* without markup that says nothing: rulers, spaces at line ends, more than one blank line in a row.
+    """*block* without markup that says nothing: rulers, spaces and breaks at line ends, blank lines beyond one.
 
     Above the level ``light`` a line's decorative emoji goes too, and with ``strong`` what makes text bold.
     """
@@ -282,6 +287,8 @@ def clean(block: str, level: PromptLevel = "normal") -> str:
         return block
     if " \n" in block or "\t\n" in block:
         block = _TRAILING.sub("", block)
+    if "<br" in block or "&nbsp;" in block:
+        block = _SPACERS.sub("", block)
     return _undecorated(_BLANKS.sub("\n\n", block) if "\n\n\n" in block else block, level)
 
 
@@ -292,7 +299,7 @@ def is_kept(block: str) -> bool:
 
 def _undecorated(text: str, level: PromptLevel) -> str:
     if level != "light" and not text.isascii():
-        text = _EMOJI.sub(r"\1", text)
+        text = _LAST_EMOJI.sub(r"\1", _EMOJI.sub(r"\1", text))
     return _BOLD.sub(r"\1", text) if level == "strong" else text
 
 

@@ -18,9 +18,14 @@ _UNIT = (
     r"|tons?|ounces?"
     r")(?!\w))"
 )
+_MONTH = (
+    r"(?:jan(?:uary?|vier)?|enero|feb(?:ruary?|rero)?|février|mar(?:ch|s|zo)?|märz|apr(?:il)?|avril|abril|mai|may|mayo|"
+    r"june?|juni|juin|junio|july?|juli|juillet|julio|aug(?:ust)?|août|agosto|sept?(?:embre|ember|iembre)?|"
+    r"o[ck]t(?:ober|obre|ubre)?|nov(?:ember|embre|iembre)?|de[cz](?:ember)?|décembre|diciembre)\b"
+)
 _NUMBER = (
     r"(?<![^\W\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af])"  # scripts without spaces may end right before one
-    rf"[-+±~≈<>≤≥]?[€£$¥]?\d[\d.,:/\u2009'-]*(?:(?<=\d)[A-Za-z]{{1,3}}\b)?(?:\s?{_UNIT})*"
+    rf"[-+±~≈<>≤≥]?[€£$¥]?\d[\d.,:/\u2009'-]*(?:(?<=\d)[A-Za-z]{{1,3}}\b)?(?:[ \t]{_MONTH}|(?:\s?{_UNIT})*)"
 )
 _SPELT = (
     r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"

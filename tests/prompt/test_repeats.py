@@ -137,3 +137,21 @@ async def test_a_repeat_is_said_where_it_is_first_sent(make_stage: Callable[...,
     text = text_of(verdict.request.messages[0]["content"])
     assert TOPICS["Refunds"] in text
     assert text.count(RULE.strip()) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("## Goals 🎯", "## Goals"),
+        ("Ship it on Monday. 🚀🎉", "Ship it on Monday."),
+        ("React with 👍", "React with 👍"),
+        ("It is done. ✅", "It is done. ✅"),
+        ("First!🎉 ", "First!🎉 "),
+        ("First.<br/>\n&nbsp;\nSecond. <br>", "First.\n\nSecond."),
+        ("End each line with <br/>", "End each line with <br/>"),
+        ("<br/>\n&nbsp;", ""),
+    ],
+)
+def test_decoration_that_ends_a_line(written, left):
+    """Emoji behind a heading or a sentence, breaks and hard spaces go; what a sentence speaks of stays."""
+    assert clean(written) == left
