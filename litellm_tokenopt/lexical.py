@@ -35,6 +35,14 @@ _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 DENSE_CHARS = 16
 """Where blanks are rarer, what stands between them hardly comes again."""
 
+_POINTS_BACK = re.compile(
+    r"^\W*(?:and|but|or|so|also|then|now|next|plus|yes|yep|yeah|no|nope|sure|ok|okay|right|good|great|thanks?"
+    r"|what about|how about)\b"
+    r"|\b(?:it|its|that|this|these|those|they|them|their|he|him|his|she|her|there|same|ones?"
+    r"|the (?:results?|first|second|last|others?|above|list))\b",
+    re.IGNORECASE,
+)
+
 _counts: Memo[str, Mapping[str, int]] = Memo(max_entries=20_000)
 
 
@@ -52,6 +60,11 @@ def stem(word: str) -> str:
     if word.endswith("e") and len(word) > 3:
         word = word[:-1]
     return word[:-1] + "i" if word.endswith("y") and len(word) > 2 else word
+
+
+def points_back(text: str) -> bool:
+    """Whether *text* has a word that stands for what was said before it; in a long text it may stand for its own."""
+    return _POINTS_BACK.search(text) is not None
 
 
 def _strip_plural(word: str) -> str:

@@ -27,16 +27,14 @@ def _stems(words: str) -> frozenset[str]:
 
 _TOPICS: Mapping[Topic, frozenset[str]] = {
     "weather": _words(
-        "weather rain rains raining rainy drizzle drizzling pouring pour sun sunny sunshine sunset sunrise "
-        "cloud cloudy "
-        "fog foggy snow snowing snowy hail thunder storm stormy wind windy grey gloomy freezing cold hot warm "
+        "weather rain rains raining rainy drizzle drizzling pouring pour sun sunny sunshine sunset sunrise cloud "
+        "cloudy fog foggy snow snowing snowy hail thunder storm stormy wind windy grey gloomy freezing cold hot warm "
         "boiling melting chilly heat sky cosy snug winter summer spring autumn rainbow outside brr"
     ),
     "food": _words(
         "coffee tea cuppa cup mug breakfast lunch dinner brunch snack chocolate cake biscuit cookie cookies sandwich "
         "pizza pancakes soup sushi curry wine beer drink eating ate hungry starving peckish delicious tasty yum "
-        "yummy "
-        "kettle caffeine"
+        "yummy kettle caffeine"
     ),
     "sleep": _words("sleepy tired exhausted knackered shattered yawning slept sleep asleep"),
     "media": _words(
@@ -45,31 +43,26 @@ _TOPICS: Mapping[Topic, frozenset[str]] = {
     ),
     "pets": _words("cat dog parrot barking barked purring"),
     "mood": _words(
-        "excited exciting nervous anxious happy thrilled giddy sad grumpy bored boring stressed panicking "
-        "freaking embarrassed embarrassing ashamed shame proud relieved relief worried overwhelmed butterflies mood "
-        "grinning smiling laugh laughed laughing crying cried jealous calm calmer chuffed"
+        "excited exciting nervous anxious happy thrilled giddy sad grumpy bored boring stressed panicking freaking "
+        "embarrassed embarrassing ashamed shame proud relieved relief worried overwhelmed butterflies mood grinning "
+        "smiling laugh laughed laughing crying cried jealous calm calmer chuffed"
     ),
     "way": _words("bus train traffic commute jam"),
 }  # fmt: skip
 _TRIGGERS: Mapping[Topic, frozenset[str]] = {
     "weather": _stems(
-        "tyre tire boiler heating heater radiator thermostat insulation window plant plants garden lawn grass "
-        "seed seeds "
-        "flower flowers tomato paint painting roof hike hiking trek trekking trail climb camp camping tent pack "
-        "packing "
-        "wear jacket coat boots shoes clothes outfit dress outdoor outdoors picnic bbq barbecue drive driving "
-        "car bike "
-        "cycling run running road route flight fly ski beach swim pool sail boat fishing trip travel holiday "
-        "visit air "
-        "conditioning fan coffee tea food wine cook recipe bath shower water blanket duvet solar leak damp "
-        "laundry dry wash sunscreen skin cream"
+        "tyre tire boiler heating heater radiator thermostat insulation window plant plants garden lawn grass seed "
+        "seeds flower flowers tomato paint painting roof hike hiking trek trekking trail climb camp camping tent "
+        "pack packing wear jacket coat boots shoes clothes outfit dress outdoor outdoors picnic bbq barbecue drive "
+        "driving car bike cycling run running road route flight fly ski beach swim pool sail boat fishing trip "
+        "travel holiday visit air conditioning fan coffee tea food wine cook recipe bath shower water blanket duvet "
+        "solar leak damp laundry dry wash sunscreen skin cream"
     ),
     "food": _stems(
         "eat food cook cooking recipe dish meal menu restaurant cafe table dinner diet calories weight allergy "
-        "allergic "
-        "vegan bake oven grocery groceries kitchen bar pub pregnant tablet tablets pill pills medicine dose "
-        "painkiller "
-        "doctor surgery operation fasting blood teeth tooth dentist stain carpet party catering headache stomach"
+        "allergic vegan bake oven grocery groceries kitchen bar pub pregnant tablet tablets pill pills medicine dose "
+        "painkiller doctor surgery operation fasting blood teeth tooth dentist stain carpet party catering headache "
+        "stomach"
     ),
     "sleep": _stems(
         "sleep mattress bed pillow bedroom medicine pill pills tablet tablets dose painkiller doctor drive driving "
@@ -80,63 +73,48 @@ _TRIGGERS: Mapping[Topic, frozenset[str]] = {
         "headphones speaker speakers guitar piano instrument play lesson lessons festival theatre gift sport"
     ),
     "pets": _stems(
-        "pet pets cat dog plant plants flower flowers animal animals sofa couch carpet rug floor flooring "
-        "fabric vacuum "
-        "hoover cleaner allergy asthma sneeze rent tenancy landlord flat apartment lease insurance travel "
-        "holiday hotel "
-        "fence garden breed adopt puppy kitten vet poison toxic diffuser oil curtain curtains car"
+        "pet pets cat dog plant plants flower flowers animal animals sofa couch carpet rug floor flooring fabric "
+        "vacuum hoover cleaner allergy asthma sneeze rent tenancy landlord flat apartment lease insurance travel "
+        "holiday hotel fence garden breed adopt puppy kitten vet poison toxic diffuser oil curtain curtains car"
     ),
     "mood": _stems(
         "anxiety stress depression therapy therapist counselling medicine pill pills tablet tablets doctor mood "
-        "sleep "
-        "meditation yoga invest risk blood heart speech exam"
+        "sleep meditation yoga invest risk blood heart speech exam"
     ),
-    "way": _stems("bus train travel trip route drive car bike commute ticket flight airport parking deliver "
-    "delivery"),
+    "way": _stems(
+        "bus train travel trip route drive car bike commute ticket flight airport parking deliver delivery"
+    ),
 }  # fmt: skip
 _TIMES = _words(
     "today tonight yesterday morning afternoon evening night day days week weeks weekend month months year years now "
     "monday mondays friday fridays last soon yet already moment"
 )
 _TALK = _words(
-    "brb grown-up haha hahaha hehe heh lol lmao omg ha ah oh ooh aw aww ugh argh phew wow whoa yay hurray "
-    "hooray yikes oops whoops "
-    "ouch gosh gee blimey goodness heavens god sorry excuse forgive pardon apologies ignore me typing typo typos "
-    "spelling autocorrect autocorrected autocorrecting keeps keep wrote doorbell rang ringing distracted thought "
-    "rambling ramble ranting rant moaning moan complaining waffling chatting chat talk talking say saying ask asking "
-    "questions silly stupid dumb daft funny hilarious crazy mad wild weird strange odd amazing awesome "
-    "beautiful gorgeous "
-    "lovely wonderful great nice brilliant fantastic fabulous super cool kind kinder nicer friendly helpful "
-    "quick quicker "
-    "easy easier simple painless smooth clever smart genius angel star legend hero lifesaver saint gem treasure "
-    "terrible awful horrible horrendous dreadful miserable annoying frustrating boring dull grim nightmare disaster "
-    "chaos grief hell pain mess what how so such really quite pretty totally absolutely completely literally "
-    "honestly "
-    "seriously obviously clearly maybe perhaps probably hopefully finally eventually again bit lot much most "
-    "worst better "
-    "ever thing things stuff life world people everybody everyone feel feeling felt feels look looking looks "
-    "sound sounds "
-    "seem seems hope hoping wish guess suppose reckon imagine believe know think thinking wonder love loving "
-    "like hate "
-    "enjoy enjoying deserve earned worth dreaming dream waiting counting long true fair enough indeed exactly "
-    "agreed fine "
-    "well good bad little happen happens happened lucky paperwork forms bills mondays drama fun fuss "
-    "breath deep brace yourself ready anyway here there over up down spinning slow rubbish muddled confused "
-    "surprised too "
-    "saw friends mum mom dad sister brother boss colleague colleagues friend husband wife partner hubby nearly "
-    "almost "
-    "myself thanks thank cheers bless million loads many plenty got getting having been being does made make makes "
-    "could should might must saying turned turning hammering stuck shopping impressed swear shouting hello far "
-    "bananas hates loves says"
+    "brb grown-up haha hahaha hehe heh lol lmao omg ha ah oh ooh aw aww ugh argh phew wow whoa yay hurray hooray "
+    "yikes oops whoops ouch gosh gee blimey goodness heavens god sorry excuse forgive pardon apologies ignore me "
+    "typing typo typos spelling autocorrect autocorrected autocorrecting keeps keep wrote doorbell rang ringing "
+    "distracted thought rambling ramble ranting rant moaning moan complaining waffling chatting chat talk talking "
+    "say saying ask asking questions silly stupid dumb daft funny hilarious crazy mad wild weird strange odd amazing "
+    "awesome beautiful gorgeous lovely wonderful great nice brilliant fantastic fabulous super cool kind kinder "
+    "nicer friendly helpful quick quicker easy easier simple painless smooth clever smart genius angel star legend "
+    "hero lifesaver saint gem treasure terrible awful horrible horrendous dreadful miserable annoying frustrating "
+    "boring dull grim nightmare disaster chaos grief hell pain mess what how so such really quite pretty totally "
+    "absolutely completely literally honestly seriously obviously clearly maybe perhaps probably hopefully finally "
+    "eventually again bit lot much most worst better ever thing things stuff life world people everybody everyone "
+    "feel feeling felt feels look looking looks sound sounds seem seems hope hoping wish guess suppose reckon "
+    "imagine believe know think thinking wonder love loving like hate enjoy enjoying deserve earned worth dreaming "
+    "dream waiting counting long true fair enough indeed exactly agreed fine well good bad little happen happens "
+    "happened lucky paperwork forms bills mondays drama fun fuss breath deep brace yourself ready anyway here there "
+    "over up down spinning slow rubbish muddled confused surprised too saw friends mum mom dad sister brother boss "
+    "colleague colleagues friend husband wife partner hubby nearly almost myself thanks thank cheers bless million "
+    "loads many plenty got getting having been being does made make makes could should might must saying turned "
+    "turning hammering stuck shopping impressed swear shouting hello far bananas hates loves says"
 )
 _GRAMMAR = _words(
-    "i i'm i've i'd my mine we we're we've our us you you're you've your it it's that that's this these those "
-    "the a an "
-    "and but or so as than because is are am was were be been being have has had having do does did can could "
-    "will would "
-    "should to of in on at for with from by about just even all some any who what how why where he she he's "
-    "she's they "
-    "they're them him her up out off down there's here's let's what's who's"
+    "i i'm i've i'd my mine we we're we've our us you you're you've your it it's that that's this these those the a "
+    "an and but or so as than because is are am was were be been being have has had having do does did can could "
+    "will would should to of in on at for with from by about just even all some any who what how why where he she "
+    "he's she's they they're them him her up out off down there's here's let's what's who's"
 )
 _NEEDS = "coffee|tea|cuppa|drink|glass of wine|break|holiday|nap|chocolate|hug|lie-down"
 _DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..additions import Reach
-from ..lexical import term_counts
+from ..lexical import points_back, term_counts
 from .messages import Turn
 from .ranking import readable, says_little
 
 LEANING_TERMS = 5
 """A turn of more terms says enough by itself, whatever it points at."""
-_POINTS_BACK = re.compile(
-    r"^\W*(?:and|but|or|so|then|yes|yep|yeah|no|nope|sure|ok|okay|right|great|thanks?|what about|how about)\b"
-    r"|\b(?:it|its|that|this|these|those|they|them|their|he|him|his|she|her|there|same|ones?)\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +41,4 @@ def read_questions(turns: Sequence[Turn], reach: Reach) -> tuple[Question, ...]:
 
 
 def _leans(text: str) -> bool:
-    return len(term_counts(text)) <= LEANING_TERMS and _POINTS_BACK.search(text) is not None
+    return len(term_counts(text)) <= LEANING_TERMS and points_back(text)

@@ -120,21 +120,8 @@ _ERROR_KEY = re.compile(
 _TEXTS = ("message", "detail", "reason", "title", "msg", "text")
 _BESIDE = frozenset(
     {*_TEXTS, "code", "documentation_url", "docs", "help", "instance", "path", "request_id", "requestId", "status"}
-    | {
-        "timestamp",
-        "trace_id",
-        "traceId",
-        "type",
-        "__type",
-        "name",
-        "hint",
-        "level",
-        "state",
-        "outcome",
-        "result",
-        "failed",
-    }
-    | {"log", "logs", "stderr", "tool", "stack"}
+    | {"timestamp", "trace_id", "traceId", "type", "__type", "name", "hint", "level", "state", "outcome", "result"}
+    | {"failed", "log", "logs", "stderr", "tool", "stack"}
 )
 """What stands in an error beside its text; other fields tell of a result."""
 

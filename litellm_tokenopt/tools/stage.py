@@ -31,7 +31,7 @@ from .reading import as_json, calls_after, copied, is_fixed, is_marked, name_of,
 from .select import Selection, Turn, asks_for_a_tool, capacity, select
 from .usage import events, session_of
 from .whole import MOST_WHOLE, is_cheaper_whole, is_cheaper_without
-from .words import latin_share, refers_back
+from .words import goes_on, latin_share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -290,7 +290,7 @@ class ToolsStage:
         said = sum(1 for _ in takewhile(lambda turn: not has_media(request.messages[turn]), turns))
         talk = await self._talk(questions[:said], fits[:said], by_words=by_words) if may_send_none else 0
         heard = [
-            Turn(fit=fit, calls=tuple(map(block.named, called)), talk=place < talk, refers=refers_back(question))
+            Turn(fit=fit, calls=tuple(map(block.named, called)), talk=place < talk, refers=goes_on(question))
             for place, (question, fit, called) in enumerate(zip(questions, fits, calls, strict=True))
         ]
         heard = opening(heard) if searched else heard

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..lexical import stem
+from ..lexical import points_back, stem
 from ..lexical import terms as all_terms
 
 MAX_PARTS = 10
 """Parts of one question that are looked at; a longer one is read from both its ends."""
+
+LEANING_WORDS = 20
+"""A longer question says itself what it is about."""
 
 MAX_QUESTION_CHARS = 4_000
 """A longer question (a pasted document, say) is read from both its ends, where the request stands."""
@@ -87,15 +90,6 @@ def parts(question: str) -> tuple[str, ...]:
     return texts if len(texts) <= MAX_PARTS else texts[:half] + texts[-half:]
 
 
-_REFERS = re.compile(
-    r"^\W*(?:and|also|then|now|next|plus|ok(?:ay)?|great|thanks?|good)\b"
-    r"|\b(?:it|its|that|this|these|those|them|they|the (?:results?|same|first|second|last|other|others|above|list))\b",
-    re.IGNORECASE,
-)
-REFERRING_WORDS = 20
-"""A longer text says itself what it is about."""
-
-
-def refers_back(text: str) -> bool:
-    """Whether a short text goes on with what was said before it: "now email it to Bob"."""
-    return len(text.split()) <= REFERRING_WORDS and _REFERS.search(text) is not None
+def goes_on(question: str) -> bool:
+    """Whether a short question goes on with what was said before it: "now email it to Bob"."""
+    return len(question.split()) <= LEANING_WORDS and points_back(question)

@@ -6,9 +6,9 @@ import pytest
 
 from litellm_tokenopt.tools.words import (
     MAX_PARTS,
+    goes_on,
     latin_share,
     parts,
-    refers_back,
     split_identifier,
     terms,
     trim,
@@ -104,4 +104,4 @@ def test_the_share_of_latin_letters(text: str, share: float) -> None:
 )
 def test_short_texts_that_go_on_refer_back(text: str, refers: bool) -> None:
     """By a word that stands for what was said before; a long text says itself what it means."""
-    assert refers_back(text) is refers
+    assert goes_on(text) is refers
