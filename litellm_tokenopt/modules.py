@@ -1,7 +1,7 @@
 """Modules of a system prompt, as users write them: a YAML file, or a list in the settings.
 
 A module says which text it is and when that is sent. Where a request's system prompt holds the text (spaces aside),
-the module decides on it.
+the module decides on it. Files are read once, with the settings.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -107,6 +108,24 @@ def faults(modules: Sequence[PromptModule]) -> Iterator[Fault]:
     yield from _loops(modules, by_id)
 
 
+def mended(modules: Sequence[PromptModule]) -> tuple[PromptModule, ...]:
+    """*modules* without what `faults` finds: the first of each id, naming none that is missing, or needed besides."""
+    by_id = {module.id: module for module in reversed(modules)}
+    needed = {id: closure(id, by_id) for id in by_id}
+    together = {pair for group in needed.values() for pair in product(group, group)}
+    return tuple(
+        module.model_copy(
+            update={
+                "under": None,
+                "requires": tuple(id for id in module.requires if id in by_id),
+                "conflicts": tuple(id for id in module.conflicts if id in by_id and (module.id, id) not in together),
+            }
+        )
+        for module in modules
+        if by_id[module.id] is module
+    )
+
+
 def closure(id: str, by_id: Mapping[str, PromptModule]) -> tuple[str, ...]:
     """*id* and all that it requires, in the order found; ids that are missing aside."""
     found: list[str] = []
@@ -157,7 +176,8 @@ def _module(value: Any, number: int, folder: Path, where: str) -> PromptModule:
     if module.file is not None and module.text:
         raise SettingsError(f"{begin}: file: text is given too; name one of them")
     if module.file is not None:
-        module = module.model_copy(update={"text": _content(folder / Path(module.file).expanduser(), begin)})
+        text = _content(folder / Path(module.file).expanduser(), begin)
+        module = module.model_copy(update={"text": text, "file": None})
     if not module.text.strip():
         raise SettingsError(f"{begin}: text: is empty; text or file is needed")
     return module
@@ -177,7 +197,7 @@ def _plain(fault: Any) -> str:
 
 def _content(path: Path, begin: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(f"{begin}: file: {path} can't be read: {reason}") from None

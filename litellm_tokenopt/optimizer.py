@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .additions import ENDLESS, reach_in
 from .convert import Border, border_of
 from .errors import SettingsError, UnavailableError
-from .modules import joined, read_modules
+from .modules import joined
 from .own import Asked, is_own, may_keep, may_offer, read_arguments
 from .pipeline import Arm, Mode, Outcome, Pipeline
 from .placeholder import filled, has_placeholder
@@ -387,7 +387,7 @@ class _Parts:
 
     @cached_property
     def _all_modules(self) -> str:
-        return joined(read_modules(self._modules))
+        return joined(self._modules)
 
     @property
     def context_bytes(self) -> int:

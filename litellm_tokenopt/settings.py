@@ -64,14 +64,13 @@ def _taxonomy_file(path: str) -> str:
 
 
 def _prompt_modules(value: Any) -> Any:
-    """The path of a file that can be used, or the modules of a list."""
+    """The modules of a list, or of a file, whose path is given: read once, so that no request sees half a change."""
     if not isinstance(value, (str, list, tuple)):
         raise ValueError("the path of a YAML file is allowed, or a list of modules")
     try:
-        modules = read_modules(value)
+        return read_modules(value)
     except SettingsError as error:
         raise ValueError(str(error)) from None
-    return value if isinstance(value, str) else modules
 
 
 class _Section(BaseModel):
@@ -297,7 +296,7 @@ class PromptSettings(_Section):
     budget_tokens: Count = Field(5_000, description="Aim for the system prompt's size.")
     min_tokens: Annotated[int, Field(ge=0)] = Field(1_500, description="Shorter prompts are left alone.")
     always_include: tuple[str, ...] = Field((), description="Headings (or parts of them) of sections that always stay.")
-    modules: Annotated[str | tuple[PromptModule, ...], BeforeValidator(_prompt_modules)] = Field(
+    modules: Annotated[tuple[PromptModule, ...], BeforeValidator(_prompt_modules)] = Field(
         (),
         description="Your own modules: a YAML file, as `tokenopt prompt split` writes it, or a list. Where a system "
         "prompt holds a module's text, the module says when that is sent.",
@@ -462,8 +461,7 @@ def load_settings(source: Settings | Mapping[str, Any] | str | os.PathLike[str] 
 
 def _check_intents(settings: Settings) -> None:
     """Raise `SettingsError` where a module of the prompt names a kind of task that there isn't."""
-    modules = read_modules(settings.prompt.modules) if settings.prompt.modules else ()
-    named = [(module.id, intent) for module in modules for intent in module.when.intents]
+    named = [(module.id, intent) for module in settings.prompt.modules for intent in module.when.intents]
     known = read_taxonomy(settings.tools.intents).categories if named else {}
     for id, intent in named:
         if intent not in known:

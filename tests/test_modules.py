@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from litellm_tokenopt import SettingsError, load_settings
-from litellm_tokenopt.modules import joined, read_modules
+from litellm_tokenopt.modules import PromptModule, faults, joined, mended
 
 
 def module(id: str, **fields: Any) -> dict[str, Any]:
@@ -48,8 +50,44 @@ def test_a_file_names_texts_beside_it(tmp_path: Path) -> None:
     path.write_text(
         "modules:\n- {id: core, text: You help.}\n- {id: refunds, file: refunds.md, when: {words: [refund]}}\n"
     )
-    modules = read_modules(load_settings({"prompt": {"modules": str(path)}}).prompt.modules)
+    modules = load_settings({"prompt": {"modules": str(path)}}).prompt.modules
     assert joined(modules) == "You help.\n\nRefunds take five days."
+
+
+def test_files_are_read_once(tmp_path: Path) -> None:
+    """What changes on the disk afterwards changes no request; a mark of UTF-8 is none of the text."""
+    text, path = tmp_path / "refunds.md", tmp_path / "modules.yaml"
+    text.write_bytes("\ufeffRefunds take five days.\r\n".encode())
+    path.write_text("[{id: refunds, file: refunds.md}]")
+    settings = load_settings(
+        {
+            "prompt": {"modules": str(path)},
+            "experiment": {"name": "less", "settings": {"prompt": {"budget_tokens": 900}}},
+        }
+    )
+    text.unlink()
+    path.unlink()
+    assert [module.text.strip() for module in settings.prompt.modules] == ["Refunds take five days."]
+    assert settings.tried().prompt.modules == settings.prompt.modules
+
+
+def test_what_is_wrong_can_be_left_out() -> None:
+    """Modules with faults are, without these, modules that can be used together; ones without are what they were."""
+    ids = st.sampled_from("abcde")
+    listed = st.lists(
+        st.builds(
+            PromptModule, id=ids, text=st.just("x"), under=st.none() | ids,
+            requires=st.lists(ids, max_size=2).map(tuple), conflicts=st.lists(ids, max_size=2).map(tuple),
+        ),
+        max_size=5,
+    )  # fmt: skip
+
+    @given(listed)
+    def holds(modules: list[PromptModule]) -> None:
+        assert list(faults(mended(modules))) == []
+        assert {module.id for module in mended(modules)} == {module.id for module in modules}
+
+    holds()
 
 
 @pytest.mark.parametrize("text", ["modules: 3", "a: [", "- just text", ""])

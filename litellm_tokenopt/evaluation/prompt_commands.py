@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from ..modules import PromptModule, parse_modules
+from ..errors import InputError, ModelUnavailable
+from ..modules import PromptModule, mended, parse_modules
 from ..prompt.linting import Finding, lint, unreached
 from ..prompt.splitting import split_prompt
 from ..prompt.stage import PromptStage
@@ -20,7 +20,7 @@ from ..tokens import count_text
 def read_text(path: str) -> str:
     """The text of a file. Raises `InputError`."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
 
@@ -41,7 +41,7 @@ def read_tools(path: str | None) -> frozenset[str] | None:
 
 def read_any(path: str, tools: frozenset[str] | None) -> tuple[PromptModule, ...]:
     """The modules of a YAML file, or of a prompt in any other file."""
-    if path.endswith((".yaml", ".yml")):
+    if path.lower().endswith((".yaml", ".yml")):
         return parse_modules(path)[0]
     return split_prompt(read_text(path), tools or frozenset())
 
@@ -49,20 +49,25 @@ def read_any(path: str, tools: frozenset[str] | None) -> tuple[PromptModule, ...
 async def findings(
     modules: Sequence[PromptModule], settings: Settings, *, tools: frozenset[str] | None, prompt: str | None
 ) -> list[Finding]:
-    """All that is found in *modules*. Raises `ModelUnavailable`."""
+    """All that is found in *modules*; without an embedding model, all that can be told without one, and so much."""
     from ..models.build import build_embedder
     from ..models.intents import IntentModel
 
     taxonomy = read_taxonomy(settings.tools.intents)
     budget = settings.prompt.budget_tokens
     found = lint(modules, intents=frozenset(taxonomy.categories), tools=tools, prompt=prompt, budget_tokens=budget)
-    if any(one.severity == "error" for one in found):
+    if not modules:
         return found
     embedder = build_embedder(settings.embedder)
-    chosen = settings.prompt.model_copy(update={"modules": tuple(modules), "min_tokens": 0})
+    chosen = settings.prompt.model_copy(update={"modules": mended(modules), "min_tokens": 0})
     stage = PromptStage(chosen, embedder, lambda: IntentModel(embedder, taxonomy))
     questions = [text for kind in taxonomy.categories.values() for text in kind.texts]
-    return found + await unreached(modules, stage, questions)
+    try:
+        await embedder.embed(questions[:1])
+    except ModelUnavailable:
+        return [*found, Finding("warning", "unreached", modules[0].id, "not looked for: there is no embedding model")]
+    never = {one.module for one in found if one.rule in ("dead", "intent")}
+    return found + [one for one in await unreached(modules, stage, questions) if one.module not in never]
 
 
 def tokens_of(modules: Sequence[PromptModule]) -> dict[str, int]:

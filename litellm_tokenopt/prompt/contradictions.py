@@ -20,7 +20,7 @@ LEAST_TERMS = 2
 """Of fewer words beside it, a number says too little to be the same limit."""
 SHARE = 0.75
 LEAST_SHARED = 4
-"""Sentences of so many words may differ in a quarter of them."""
+"""Of sentences of so many words, one may have a third more."""
 PATTERN = 4
 """So many sentences that differ in a number are a list."""
 
@@ -152,8 +152,11 @@ def _differ(one: _Read, other: _Read) -> bool:
 
 
 def _say_the_same(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether the two are about one thing; where each has a word that the other lacks, they are about two."""
     shared = len(one & other)
-    return one == other or (shared >= LEAST_SHARED and shared / len(one | other) >= SHARE)
+    return one == other or (
+        shared >= LEAST_SHARED and shared / len(one | other) >= SHARE and shared == min(len(one), len(other))
+    )
 
 
 def _places(one: _Read, other: _Read) -> tuple[int, int]:

@@ -172,13 +172,18 @@ def _lines_of(outline: Outline) -> Iterator[tuple[str, Blocks]]:
             first = max(0, at)
             while at + 1 < len(starts) and starts[at + 1] < position + len(line):
                 at += 1
-            if plain := " ".join(line.split()):
+            if plain := _plain(line):
                 yield plain, frozenset((i, b) for b in range(first, at + 1))
             position += len(line)
 
 
 def _plain_lines(text: str) -> list[str]:
-    return [plain for line in text.splitlines() if (plain := " ".join(line.split()))]
+    return [plain for line in text.splitlines() if (plain := _plain(line))]
+
+
+def _plain(line: str) -> str:
+    """*line* with its spaces evened out, and without the mark that some editors begin a file with."""
+    return " ".join(line.lstrip("\ufeff").split())
 
 
 def _found(module: PromptModule, lines: Sequence[tuple[str, Blocks]]) -> Blocks:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from ..modules import PromptModule, closure, conflict, faults
+from ..modules import PromptModule, closure, conflict, faults, joined, mended
 from ..request import ChatRequest, text_of
 from ..stage import Change
 from .choice import beyond_budget, core_of
 from .contradictions import Kind, contradictions
+from .governing import govern, standing
 from .outline import clean, outline
 from .pieces import pieces
 from .repeats import alike, repeats
@@ -92,8 +93,9 @@ async def unreached(modules: Sequence[PromptModule], stage: PromptStage, questio
 
 def _core(modules: Sequence[PromptModule], prompt: str | None, budget_tokens: int) -> Iterator[Finding]:
     """Whether what is always sent, rules above all, leaves nothing of the budget to what a question needs."""
-    core = core_of(outline([prompt or "\n\n".join(module.text for module in modules)]))
-    over = beyond_budget(core, budget_tokens=budget_tokens)
+    found = outline([prompt or joined(modules)])
+    stands = standing(govern(mended(modules), found), "", {}, frozenset(), [0.0] * len(found.sections))
+    over = beyond_budget(core_of(found), budget_tokens=budget_tokens, standing=stands)
     if modules and over:
         said = f"rules and what else is always sent take {over:,} tokens beyond the budget of {budget_tokens:,}: raise"
         yield Finding(
@@ -184,13 +186,13 @@ def _contradictions(places: Sequence[_Place], clashing: Sequence[tuple[int, int,
 
 
 def _alike(places: Sequence[_Place], named: frozenset[tuple[int, int]]) -> Iterator[Finding]:
-    """Each sentence with the later ones that share most of its words and weren't *named* before."""
+    """Each sentence with later ones that share most of its words, or of such a one's, and weren't *named* before."""
     found: dict[int, list[tuple[_Place, float]]] = {}
-    told: set[int] = set()
+    first: dict[int, int] = {}
     for earlier, later, share in sorted(alike([place.text for place in places], ALIKE_SHARE)):
-        if later not in told and (earlier, later) not in named:
-            found.setdefault(earlier, []).append((places[later], share))
-            told.add(later)
+        if later not in first and (earlier, later) not in named:
+            first[later] = first.get(earlier, earlier)
+            found.setdefault(first[later], []).append((places[later], share))
     for n, others in found.items():
         yield Finding("warning", "alike", places[n].module, _shared(places[n], others))
 
@@ -201,7 +203,7 @@ def _shared(place: _Place, others: Sequence[tuple[_Place, float]]) -> str:
         return f"{place} and {first} share {share:.0%} of their words; do both hold? {_shown(place)}"
     where = ", ".join(str(other) for other, _ in others[:SHOWN]) + (", …" if len(others) > SHOWN else "")
     least = min(share for _, share in others)
-    return f"{place} shares at least {least:.0%} of its words with {where}; do all hold? {_shown(place)}"
+    return f"{place} is like {where}, each shares at least {least:.0%} of another's words; do all hold? {_shown(place)}"
 
 
 def _groups(modules: Sequence[PromptModule]) -> tuple[tuple[_Place, ...], ...]:

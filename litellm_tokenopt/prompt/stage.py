@@ -21,7 +21,6 @@ from ..errors import ModelUnavailable
 from ..lexical import term_counts
 from ..memo import Memo
 from ..models.base import Embedder
-from ..modules import read_modules
 from ..recall import RECALLED_TOKENS, may_keep_recall
 from ..request import ChatRequest, digest, tool_name
 from ..settings import PromptSettings
@@ -328,8 +327,7 @@ class PromptStage:
 
 def _read(prompt: Prompt, settings: PromptSettings) -> _Read:
     found = outline(prompt.texts, settings.level)
-    modules = read_modules(settings.modules) if settings.modules else ()
-    return _Read(found, core_of(found), govern(modules, found))
+    return _Read(found, core_of(found), govern(settings.modules, found))
 
 
 def _tidied(prompt: Prompt, found: Outline) -> _Choice:

@@ -85,11 +85,11 @@ def test_lint_finds_repeats_with_their_places(written: Path, capsys: pytest.Capt
 
 
 def test_lint_names_likenesses_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Sentences made after one pattern are one finding, however many they are."""
+    """Sentences made after one pattern are one finding, however many they are, and whichever are most alike."""
     shops = ["Oslo", "Bergen", "Molde", "Narvik", "Tromso"]
     text = "".join(f"## {s}\n\nThe people in {s} open the heavy blue door at eight in the morning.\n\n" for s in shops)
     path = tmp_path / "prompt.md"
-    path.write_text(text)
+    path.write_text(text + text.replace("eight", "dawn").replace("## ", "## Old "))
     assert main(["prompt", "lint", str(path), "--json"]) == 0
     found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["rule"] == "alike"]
     assert len(found) == 1
@@ -133,6 +133,8 @@ def test_what_is_no_contradiction() -> None:
         "Form 12 must be signed.", "Form 14 must be signed.", "Room 4 seats 20 people.", "Room 5 seats 30 people.",
         "Answers have at least 2 sentences.", "Answers have at most 5 sentences.", "Do not call customers twice.",
         "Call customers when a parcel is lost.",
+        "In ferry bookings the fare class and the length must match within 12 hours.",
+        "In chargebacks the fare class and the length must match within 24 hours.",
     ]  # fmt: skip
     assert contradictions(texts) == []
 
@@ -192,6 +194,24 @@ def test_lint_finds_what_no_intent_reaches(tmp_path: Path, capsys: pytest.Captur
     code, found = lint(path, capsys, "--settings", str(settings_file))
     assert code == 0
     assert ("unreached", "ledger") in found
+    assert found["core", "core"].startswith("rules and what else is always sent take 8")
+    path.write_text(json.dumps([*rows, {"id": "more", "text": "More.", "requires": ["ledger", "nobody"]}]))
+    code, found = lint(path, capsys, "--settings", str(settings_file))
+    assert code == 1
+    assert {("unreached", "ledger"), ("dependency", "more")} <= found.keys()
+
+
+def test_lint_without_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can't be looked for is said; the rest is found all the same."""
+    path = tmp_path / "m.yaml"
+    path.write_text("[{id: core, text: You help., requires: [nobody]}]")
+    monkeypatch.setenv("TOKENOPT_EMBEDDER__MODEL", str(tmp_path / "none"))
+    code, found = lint(path, capsys)
+    assert code == 1
+    assert ("dependency", "core") in found
+    assert found["unreached", "core"] == "not looked for: there is no embedding model"
 
 
 @pytest.mark.parametrize("args", [["split", "no.md"], ["lint", "no.yaml"], ["lint", "no.md"]])
