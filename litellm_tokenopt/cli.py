@@ -522,14 +522,16 @@ def _drop(options: argparse.Namespace) -> int:
     if bool(conditions) == options.all:
         raise InputError("name what to remove: --key, --tag, --model, --tenant, --older-than, or --all without these")
 
-    async def ask(cache: SemanticCacheManager) -> int:
-        return await (cache.clear() if options.all else cache.invalidate(**conditions))
+    async def ask(cache: SemanticCacheManager) -> tuple[int, list[Entry]]:
+        removed = await (cache.clear() if options.all else cache.invalidate(**conditions))
+        return removed, [] if removed or options.json else await cache.entries(limit=KNOWN_ENTRIES)
 
-    removed = _with_cache(options.settings, ask)
+    removed, there = _with_cache(options.settings, ask)
     if options.json:
         _print_json({"removed": removed})
     else:
         print(f"{removed:,} removed")
+        _print_known(there)
     return OK
 
 
@@ -708,6 +710,19 @@ def _print_entries(found: Sequence[dict[str, Any]]) -> None:
         print(line if width is None or len(line) <= width else f"{line[: width - 1]}…")
 
 
+def _print_known(entries: Sequence[Entry]) -> None:
+    """What people can name *entries* by."""
+    known = {
+        "models": {entry.model for entry in entries},
+        "tenants": {entry.tenant for entry in entries},
+        "tags": {tag for entry in entries for tag in entry.tags},
+    }
+    for what, names in known.items():
+        if shown := sorted(filter(None, names)):
+            print(f"{what} of the newest answers kept: {', '.join(shown[:NAMES_SHOWN])}")
+
+
+KNOWN_ENTRIES, NAMES_SHOWN = 200, 20
 WIDE_COLUMNS = 130
 KEY_SHOWN, CELL_SHOWN = 12, 24
 _WIDE = ("key", "age", "model", "tenant", "tags", "question")

@@ -46,9 +46,12 @@ def query_of(selection: Selection) -> str:
 
 
 def _conditions(selection: Selection) -> Iterator[str]:
-    texts = [(TAGS, selection.tag), (MODEL, selection.model)]
-    texts += [(TENANT, part) for part in (selection.tenant or "").split()]
-    yield from (f"@{field}:{{{_escaped(text)}}}" for field, text in texts if text is not None)
+    if selection.tag is not None:
+        yield f"@{TAGS}:{{{_escaped(selection.tag)}}}"
+    if selection.model is not None:
+        name = _escaped(selection.model)
+        yield f"@{MODEL}:{{{name}|*\\/{name}}}"
+    yield from (f"@{TENANT}:{{{_escaped(part)}}}" for part in (selection.tenant or "").split())
     if selection.created_until is not None:
         yield f"@{CREATED}:[-inf {selection.created_until!r}]"
 

@@ -239,11 +239,12 @@ class SemanticCacheManager:
         )  # fmt: skip
         since = Since(here=self._removals.count) if since is None else since
         # Before anything is waited for: the same question may be on its way already.
-        kept = await self._put(entry, vector, ttl, since)
-        if kept and vector is None and similar and self.may_be_similar(question):
+        stamp = await self._put(entry, vector, ttl, since)
+        if stamp is not None and vector is None and similar and self.may_be_similar(question):
             vector = await self._vector(question)
-            kept = vector is None or await self._put(entry, vector, ttl, since)
-        if not kept:
+            if vector is not None:
+                stamp = await self._put(entry, vector, ttl, replace(since, stamp=stamp))
+        if stamp is None:
             return entry.key
         for other in [] if vector is None else await self._replaced(entry, vector):
             await self.answers.drop(other)
@@ -260,10 +261,11 @@ class SemanticCacheManager:
     ) -> int:
         """Remove the entries for which every condition given holds; how many there were.
 
-        *tenant* is a part of an entry's label (``team:blue``), or several between blanks. In Redis, and in this
-        process, they are gone when this returns, and none lands later whose request went on before; another process
-        may give a copy of its own for `tiered.ASK_SECONDS` more. Raises ValueError where no condition is given or one
-        is empty, and `UnavailableError` where the store can't be reached: some may be gone then.
+        *model* may go without its provider; *tenant* is a part of an entry's label (``team:blue``), or several between
+        blanks. In Redis, and in this process, they are gone when this returns, and none lands later whose request went
+        on before; another process may give a copy of its own for `tiered.ASK_SECONDS` more. Raises ValueError where no
+        condition is given or one is empty, and `UnavailableError` where the store can't be reached: some may be gone
+        then.
         """
         if (key, tag, model, tenant, older_than_seconds) == (None,) * 5:
             raise ValueError("no condition is given: name a key, tag, model, tenant or age, or clear the cache")
@@ -345,14 +347,15 @@ class SemanticCacheManager:
         self._removals.note(selection)
         return await answers.remove(selection)
 
-    async def _put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl: float, since: Since) -> bool:
-        """Keep *entry* unless it was to be removed after *since*, while it was written too; whether it's kept."""
-        if self._removals.meant(entry, since.here) or not await self.answers.put(entry, vector, ttl, since.stamp):
-            return False
+    async def _put(self, entry: Entry, vector: NDArray[np.float32] | None, ttl: float, since: Since) -> str | None:
+        """Keep *entry* unless it was to be removed after *since*, while it was written too; `AnswerStore.put`."""
         if self._removals.meant(entry, since.here):
+            return None
+        stamp = await self.answers.put(entry, vector, ttl, since.stamp)
+        if stamp is not None and self._removals.meant(entry, since.here):
             await self.answers.drop(entry.key)
-            return False
-        return True
+            return None
+        return stamp
 
     async def _replaced(self, entry: Entry, vector: NDArray[np.float32]) -> list[str]:
         """Keys of the entries for the question of *entry*, worded almost alike, but for the newest one's.

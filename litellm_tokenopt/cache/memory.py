@@ -62,9 +62,9 @@ class MemoryAnswerStore:
 
     async def put(
         self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float, since: str | None = None
-    ) -> bool:
+    ) -> str:
         self.keep(entry, vector, ttl_seconds)
-        return True
+        return self.stamp(entry.key)
 
     async def note(self, key: str, change: Callable[[str], str]) -> str | None:
         with self._lock:

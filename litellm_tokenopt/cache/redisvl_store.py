@@ -34,11 +34,11 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 _PUT = (
-    "if ARGV[1] == '1' and (redis.call('LINDEX', KEYS[2], 0) or '') ~= ARGV[2] then "
-    "return redis.call('LRANGE', KEYS[2], 0, -1) end "
+    "local newest = redis.call('LINDEX', KEYS[2], 0) or '' "
+    "if ARGV[1] == '1' and newest ~= ARGV[2] then return redis.call('LRANGE', KEYS[2], 0, -1) end "
     # First what a full server refuses; all in one step: an entry without its TTL would stay for ever.
     "redis.call('HSET', KEYS[1], unpack(ARGV, 5)) redis.call('HDEL', KEYS[1], 'note', ARGV[4]) "
-    "redis.call('PEXPIRE', KEYS[1], ARGV[3]) return false"
+    "redis.call('PEXPIRE', KEYS[1], ARGV[3]) return newest"
 )
 DISTANCE = "vector_distance"
 """What RedisVL calls the distance in its queries."""
@@ -136,7 +136,7 @@ class RedisAnswerStore:
 
     async def put(
         self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float, since: str | None = None
-    ) -> bool:
+    ) -> str | None:
         home, name = self._home(entry.key), self._name(entry.key)
         if vector is not None:
             await home.indexes.ready(len(vector))
@@ -144,12 +144,12 @@ class RedisAnswerStore:
         gone = NOTE if VECTOR in fields else VECTOR
         rest = (max(1, round(ttl_seconds * 1000)), gone, *itertools.chain.from_iterable(fields.items()))
         put = partial(_put, name=name, removals=home.removals, rest=rest)
-        while (newer := await self._pool.call(partial(put, since=since))) is not None:
-            if meant(entry, newer, since or ""):
-                return False
-            since = newer[0].decode()
+        while isinstance(newest := await self._pool.call(partial(put, since=since)), list):
+            if meant(entry, newest, since or ""):
+                return None
+            since = newest[0].decode() if newest else ""
         await self._trim()
-        return True
+        return newest.decode()
 
     async def _trim(self) -> None:
         """Now and then, remove the oldest entries beyond the number allowed."""
@@ -335,13 +335,13 @@ async def _fetch_with_newest(client: Redis, name: str, removals: str) -> tuple[b
     return entry, newest
 
 
-async def _put(client: Any, *, name: str, removals: str, since: str | None, rest: Sequence[Any]) -> list[bytes] | None:
-    """Store the hash *name*; where *since* isn't the newest of *removals*, give all of these instead."""
+async def _put(client: Any, *, name: str, removals: str, since: str | None, rest: Sequence[Any]) -> list[bytes] | bytes:
+    """Store the hash *name*, and give the newest of *removals*; where *since* isn't that, give all of these instead."""
     # A pipeline of one: redis-py's clients for clusters drop their first connections where many commands come at once.
     async with client.pipeline(transaction=False) as pipeline:
         pipeline.execute_command("EVAL", _PUT, 2, name, removals, int(since is not None), since or "", *rest)
-        (newer,) = await pipeline.execute()
-    found: list[bytes] | None = newer
+        (answer,) = await pipeline.execute()
+    found: list[bytes] | bytes = answer
     return found
 
 

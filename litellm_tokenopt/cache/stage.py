@@ -166,7 +166,7 @@ class CacheStage:
 
     def _failed(self, error: UnavailableError) -> None:
         if not self._failing:
-            logger.warning("the answer cache is left out for now: %s", error)
+            logger.warning("questions are answered by their literal repeats alone for now: %s", error)
         self._failing = True
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..lexical import stem, terms
 from ..memo import Memo
 from ..request import Reply
 from . import lexicon as lex
+from .chatter import is_talk
 from .reading import content_stem, read
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -51,6 +53,12 @@ _SWITCHES = re.compile(
     r"moving on|speaking of|in general|out of interest|while i'm here)\b",
     re.IGNORECASE,
 )
+_ABOUT_ONESELF = re.compile(r"\b(?:i|i'm|im|i've|ive|i'd|i'll|me|my|mine|we|we're|we've|us|our|ours)\b", re.IGNORECASE)
+_JOINED = re.compile(
+    rf"(?:[,;:]\s*|\s+[-\u2013\u2014]+\s+|\s+(?=(?:so|and|but)\s))(?:(?:so|and|but)\s+)?(?=(?:{'|'.join(_ASKING.split())})\b)",
+    re.IGNORECASE,
+)
+"""Where a question begins behind what is said before it in the same sentence."""
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _INFORMAL = tuple(
     (re.compile(pattern, re.IGNORECASE), plain)
@@ -111,6 +119,13 @@ class LastTurn:
     core: str
 
 
+class Apart(NamedTuple):
+    """A text in two: `told` is what its user says of themselves, `asked` the rest."""
+
+    told: str
+    asked: str
+
+
 def split_turn(text: str) -> LastTurn:
     """The last question in *text*, with whatever follows it, apart from what is said before it.
 
@@ -124,6 +139,19 @@ def split_turn(text: str) -> LastTurn:
     opener = core[: len(core) - len(bare)]
     lead = " ".join([*sentences[:start], opener.strip()]).strip()
     return LastTurn(lead, _informal_spelt(_CLOSER.sub("", bare)))
+
+
+def oneself_apart(text: str) -> Apart:
+    """*text* in two: what its user says of themselves beside a question, small talk aside, and all else."""
+    parts = [part for sentence in _SENTENCE.split(text.strip()) for part in _JOINED.split(sentence) if part]
+    told = [part for part in parts if _is_of_oneself(part)]
+    if not any(map(is_question, parts)):
+        return Apart("", text)
+    return Apart(" ".join(told), " ".join(part for part in parts if part not in told))
+
+
+def _is_of_oneself(part: str) -> bool:
+    return bool(_ABOUT_ONESELF.search(part)) and not is_question(part) and not is_talk(part.rstrip(" .!"))
 
 
 def points_back(core: str) -> bool:

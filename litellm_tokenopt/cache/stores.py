@@ -51,8 +51,8 @@ class Hit:
 class Selection:
     """Which entries are meant: those for which every condition given holds; all where none is.
 
-    `tenant` is one part of an entry's label or several between blanks, `created_until` in Unix seconds. Raises
-    ValueError for an empty text, which would mean either nothing or everything.
+    `model` may go without its provider, `tenant` is one part of an entry's label or several between blanks,
+    `created_until` in Unix seconds. Raises ValueError for an empty text, which would mean either nothing or everything.
     """
 
     key: str | None = None
@@ -71,7 +71,7 @@ class Selection:
         """Whether *entry* is meant."""
         return (
             self.key in (None, entry.key)
-            and self.model in (None, entry.model)
+            and (self.model is None or _is_named(entry.model, self.model))
             and (self.tag is None or self.tag in entry.tags)
             and (self.tenant is None or set(self.tenant.split()) <= set(entry.tenant.split()))
             and (self.created_until is None or entry.created <= self.created_until)
@@ -80,6 +80,11 @@ class Selection:
     def means(self, under_way: Entry) -> bool:
         """Whether an answer that was *under_way* when this was to be removed is meant: of any age."""
         return replace(self, created_until=None).holds(under_way)
+
+
+def _is_named(model: str, name: str) -> bool:
+    """Whether *name* is *model*'s, with its provider or without: ``openai/gpt-4o``, ``gpt-4o``."""
+    return model == name or model.endswith(f"/{name}")
 
 
 class Removals:
@@ -158,10 +163,11 @@ class AnswerStore(Protocol):
 
     async def put(
         self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float, since: str | None = None
-    ) -> bool:
+    ) -> str | None:
         """Store *entry* for *ttl_seconds*, in place of one with its key. Without *vector*, `search` won't find it.
 
-        False, and nothing is stored, where a removal by any process after the stamp *since* means it.
+        Gives the stamp of the newest removal as it was stored. None, and nothing is stored, where a removal by any
+        process after the stamp *since* means it.
         """
         ...
 

@@ -104,12 +104,12 @@ class TieredAnswerStore:
 
     async def put(
         self, entry: Entry, vector: NDArray[np.float32] | None, ttl_seconds: float, since: str | None = None
-    ) -> bool:
+    ) -> str | None:
         # First and without a pause: the same request may come again while Redis is being written.
         self._memory.keep(entry, vector, min(ttl_seconds, self._local_seconds))
         self._late.pop(entry.key, None)
         try:
-            kept = await self._shared.put(entry, vector, ttl_seconds, since)
+            stamp = await self._shared.put(entry, vector, ttl_seconds, since)
         except UnavailableError as error:
             self._failed(error)
             self._memory.keep(entry, vector, ttl_seconds)
@@ -117,12 +117,12 @@ class TieredAnswerStore:
             self._late[entry.key] = _Late(entry, vector, self._clock() + ttl_seconds, since)
             while len(self._late) > LATE_ENTRIES:
                 del self._late[next(iter(self._late))]
-            return True
+            return since
         self._alone = False
-        if not kept:
+        if stamp is None:
             await self._memory.drop(entry.key)
         await self._catch_up()
-        return kept
+        return stamp
 
     async def _catch_up(self) -> None:
         """Write some of what is late."""

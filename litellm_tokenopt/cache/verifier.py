@@ -11,7 +11,7 @@ from typing import Protocol
 from ..errors import UnavailableError
 from ..models.pairs import Calibration
 from .normalise import normalise
-from .veto import objections, veto, worded_anew
+from .veto import objections, told_besides, veto, worded_anew
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ def signs_of(asked: str, stored: str) -> Signs:
         return Signs(next(iter(found), None), frozenset())
     if standing := STANDING.intersection(found):
         return Signs(min(standing), frozenset())
+    if told_besides(asked, stored):
+        return Signs("aside", frozenset())
     anew = {ANEW} if worded_anew(asked, stored, found) else set()
     return Signs(found[0], frozenset(found) | anew)
 

@@ -12,6 +12,7 @@ from itertools import combinations, pairwise
 
 from . import lexicon as lex
 from .reading import CLAUSE_OPENERS, NO_PHRASE, Phrase, Reading, content_stem, read
+from .standing import oneself_apart
 
 
 def veto(asked: str, stored: str) -> str | None:
@@ -66,6 +67,22 @@ def unmatched_words(one: str, other: str) -> tuple[frozenset[str], frozenset[str
     """The words of each text without a counterpart in the other."""
     a, b = read(one), read(other)
     return _unmatched(a, b), _unmatched(b, a)
+
+
+def told_besides(one: str, other: str) -> bool:
+    """Whether one text says of its speaker, beside its question, what the other says nowhere: "I'm a student"."""
+    return _told_besides(one, other) or _told_besides(other, one)
+
+
+def _told_besides(one: str, other: str) -> bool:
+    a, b = read(one), read(other)
+    lone = _unmatched(a, b) - lex.EMPTY_WORDS
+    if not lone or not (turn := oneself_apart(one)).told:
+        return False
+    told, asked = (frozenset(read(text).words) for text in turn)
+    # Where the question needs what is told ("I'm out of butter, what can I use?"), the other may say it inside its own.
+    needed = told - asked - lone - lex.EMPTY_WORDS
+    return not needed and not told.isdisjoint(lone) and len(_unmatched(b, a)) <= len(lone - told)
 
 
 def _language(a: Reading, b: Reading) -> str | None:

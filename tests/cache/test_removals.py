@@ -66,6 +66,26 @@ async def test_an_answer_under_way_does_not_outlive_its_removal(
         assert found.text == "Of after."
 
 
+async def test_an_answer_that_is_still_embedded_does_not_outlive_its_removal(
+    workers: tuple[SemanticCacheManager, SemanticCacheManager], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored directly, without a word of when it went on, is under way until its question has its vector."""
+    one, other = workers
+    embed = one.embedder.embed
+    await _remove(other, {"tag": "zoo"})  # of before: no hindrance
+
+    async def slow(texts: Any) -> Any:
+        assert await other.invalidate(tag="zoo") == 1
+        return await embed(texts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(one.embedder, "embed", slow)
+        await one.store(QUESTION, "Of before.", scope=SCOPE, **LABELS)
+    assert await other.entries() == []
+    await one.store(QUESTION, "Of after.", scope=SCOPE, **LABELS)
+    assert (await other.similar(QUESTION, scope=SCOPE)).entry is not None
+
+
 async def test_what_was_not_meant_lands(workers: tuple[SemanticCacheManager, SemanticCacheManager]) -> None:
     """Removals of other answers, however many, are no hindrance, and the answer can be found by its vector too."""
     one, other = workers
@@ -86,9 +106,9 @@ async def test_an_emptied_redis_keeps_out_what_was_under_way(
     await redis_store.get_exact("k")
     since = redis_store.stamp("k")
     await pool.call(lambda client: client.flushall())
-    assert await redis_store.put(make.entry(key="k"), None, 60, since) is False
+    assert await redis_store.put(make.entry(key="k"), None, 60, since) is None
     assert await redis_store.get_exact("k") is None
-    assert await redis_store.put(make.entry(key="k"), None, 60, redis_store.stamp("k")) is True
+    assert await redis_store.put(make.entry(key="k"), None, 60, redis_store.stamp("k")) == ""
 
 
 async def test_removals_are_few_in_redis(pool: RedisPool, redis_store: RedisAnswerStore) -> None:

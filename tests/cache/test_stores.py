@@ -103,7 +103,7 @@ async def test_health(store: AnswerStore) -> None:
 TAGGED = [
     {"key": "a", "model": "gpt-4o", "tenant": "team:blue user:ann", "tags": ("docs", "v1"), "created": 100.0},
     {"key": "b", "model": "gpt-4o", "tenant": "team:blue user:bob", "tags": ("docs",), "created": 200.0},
-    {"key": "c", "model": "claude-sonnet-4-5", "tenant": "team:red", "tags": (), "created": 300.0},
+    {"key": "c", "model": "x/y/sonnet", "tenant": "team:red", "tags": (), "created": 300.0},
     {"key": "d", "model": "", "tenant": "", "tags": ("v1",), "created": 400.0},
 ]
 MEANT = {
@@ -114,6 +114,10 @@ MEANT = {
     "part of a tag": (Selection(tag="doc"), ""),
     "other case": (Selection(tag="Docs"), ""),
     "model": (Selection(model="gpt-4o"), "ba"),
+    "model without its provider": (Selection(model="sonnet"), "c"),
+    "model with a part of what stands before it": (Selection(model="y/sonnet"), "c"),
+    "part of a model": (Selection(model="net"), ""),
+    "another provider's model": (Selection(model="azure/gpt-4o"), ""),
     "tenant": (Selection(tenant="team:blue"), "ba"),
     "whole tenant": (Selection(tenant="user:ann team:blue"), "a"),
     "age": (Selection(created_until=200.0), "ba"),
@@ -183,9 +187,13 @@ async def test_remove_many(store: AnswerStore, make: SimpleNamespace, monkeypatc
 async def test_holdings(tagged: AnswerStore) -> None:
     """What is kept is counted by model, with its size and its times."""
     held = {one.model: one for one in await tagged.holdings()}
-    assert {model: one.entries for model, one in held.items()} == {"gpt-4o": 2, "claude-sonnet-4-5": 1, "": 1}
+    assert {model: one.entries for model, one in held.items()} == {
+        "gpt-4o": 2,
+        "x/y/sonnet": 1,
+        "": 1,
+    }
     assert (held["gpt-4o"].oldest, held["gpt-4o"].newest) == (100.0, 200.0)
-    assert held["claude-sonnet-4-5"].bytes > held[""].bytes > 50
+    assert held["x/y/sonnet"].bytes > held[""].bytes > 50
 
 
 async def test_holdings_of_nothing(store: AnswerStore) -> None:

@@ -86,7 +86,7 @@ class Busy(RedisAnswerStore):
 
     busy = True
 
-    async def put(self, entry: Entry, vector: Any, ttl_seconds: float, since: str | None = None) -> bool:
+    async def put(self, entry: Entry, vector: Any, ttl_seconds: float, since: str | None = None) -> str | None:
         if self.busy:
             raise RedisUnavailable("gave no answer within 0.5 s")
         return await super().put(entry, vector, ttl_seconds, since)
@@ -138,7 +138,7 @@ async def test_what_goes_while_it_is_written_late_stays_away(
     other = RedisAnswerStore(pool, "test", "m")
 
     class Crossed(Busy):
-        async def put(self, entry: Entry, vector: Any, ttl_seconds: float, since: str | None = None) -> bool:
+        async def put(self, entry: Entry, vector: Any, ttl_seconds: float, since: str | None = None) -> str | None:
             if not self.busy and entry.key == "late":
                 await (other if elsewhere else store).remove(Selection(key="late"))
             return await super().put(entry, vector, ttl_seconds, since)

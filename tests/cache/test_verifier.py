@@ -71,6 +71,32 @@ async def test_other_words_all_over_need_less_than_one_other_word(asked: str, st
     assert (judged.objection is None) == (anew or asked == stored)
 
 
+QUESTION = "How long does the typing exam take?"
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored", "apart"),
+    [
+        (f"I'm a slow typer lol. {QUESTION}", QUESTION, True),
+        (QUESTION, "I'm new here, how long does the typing exam take?", True),
+        (f"{QUESTION} btw I'm clumsy haha", QUESTION, True),
+        (f"I'm a student. {QUESTION}", "What's the duration of the typing exam?", True),
+        (f"I love Mondays lol. {QUESTION}", QUESTION, False),
+        (f"Please help me. {QUESTION}", QUESTION, False),
+        (
+            "I'm out of butter, what else can I use in a cake?",
+            "What can I use instead of butter in a cake?",
+            False,
+        ),
+        ("My laptop won't start. What can I do?", "What can I do if my laptop won't start?", False),
+    ],
+)
+def test_what_is_told_of_oneself_belongs_to_the_question(asked: str, stored: str, apart: bool) -> None:
+    """No confidence helps where only one of two says who asks, unless in words of small talk, or in its question."""
+    assert (signs_of(asked, stored).objection == "aside") == apart
+    assert (signs_of(stored, asked).objection == "aside") == apart
+
+
 async def test_every_sign_of_the_rules_counts() -> None:
     """Phrases that moved are believed more easily than other words that changed places as well."""
     believed = Calibration(1.0, 0.0, (0.01,), (Limits(-1.0, 2.0),), {"order": 1.0, "exchange": -2.0})

@@ -313,6 +313,8 @@ def test_cache_drops_what_is_named(cached: Path, capsys: pytest.CaptureFixture[s
         assert main(["cache", "drop", *settings, *wrong]) == 1
         assert "--all" in capsys.readouterr().err
     assert run_json(capsys, "cache", "drop", *settings, "--older-than", "1h") == {"removed": 0}
+    assert main(["cache", "drop", *settings, "--tag", "c"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["0 removed", "models of the newest answers kept: m1, m2"]
     assert run_json(capsys, "cache", "drop", *settings, "--tag", "a", "--model", "m1") == {"removed": 1}
     assert main(["cache", "drop", *settings, "--all"]) == 0
     assert capsys.readouterr().out == "2 removed\n"
