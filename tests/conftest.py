@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from hypothesis import settings
@@ -14,3 +15,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 settings.register_profile("tokenopt", deadline=None, derandomize=True)
 settings.register_profile("fuzz", deadline=None, print_blob=True)
 settings.load_profile("tokenopt")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end: later collections need not look at it again and again."""
+    gc.collect()
+    gc.freeze()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 from litellm.integrations.custom_logger import CustomLogger
 
 import litellm_tokenopt
+from litellm_tokenopt.adapters.late_imports import import_now
 from litellm_tokenopt.evaluation.model_server import ModelServer
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import RedisSettings
@@ -66,6 +68,14 @@ class Loop:
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def late_imports() -> None:
+    """LiteLLM's late imports, which each switching on would wait for, are there, and no collection looks at them."""
+    import_now()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
