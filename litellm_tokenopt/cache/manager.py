@@ -7,7 +7,7 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from ..errors import UnavailableError
 from ..memo import Memo
@@ -101,6 +101,25 @@ class Lookup:
     pair: Pair | None = None
     near: Near | None = None
     reworded: Reworded | None = None
+
+
+class Named(TypedDict, total=False):
+    """Conditions that name what entries have.
+
+    `model` may go without its provider; `tenant` is a part of an entry's label (``team:blue``), or several between
+    blanks.
+    """
+
+    key: str | None
+    tag: str | None
+    model: str | None
+    tenant: str | None
+
+
+class Conditions(Named, total=False):
+    """What entries may be chosen by: those are meant for which every condition given holds. None is one not given."""
+
+    older_than_seconds: float | None
 
 
 class SemanticCacheManager:
@@ -250,47 +269,30 @@ class SemanticCacheManager:
             await self.answers.drop(other)
         return entry.key
 
-    async def invalidate(
-        self,
-        *,
-        key: str | None = None,
-        tag: str | None = None,
-        model: str | None = None,
-        tenant: str | None = None,
-        older_than_seconds: float | None = None,
-    ) -> int:
+    async def invalidate(self, **conditions: Unpack[Conditions]) -> int:
         """Remove the entries for which every condition given holds; how many there were.
 
-        *model* may go without its provider; *tenant* is a part of an entry's label (``team:blue``), or several between
-        blanks. In Redis, and in this process, they are gone when this returns, and none lands later whose request went
-        on before; another process may give a copy of its own for `tiered.ASK_SECONDS` more. Raises ValueError where no
+        In Redis, and in this process, they are gone when this returns, and none lands later whose request went on
+        before; another process may give a copy of its own for `tiered.ASK_SECONDS` more. Raises ValueError where no
         condition is given or one is empty, and `UnavailableError` where the store can't be reached: some may be gone
         then.
         """
-        if (key, tag, model, tenant, older_than_seconds) == (None,) * 5:
+        selection = self._selection(**conditions)
+        if selection == Selection():
             raise ValueError("no condition is given: name a key, tag, model, tenant or age, or clear the cache")
-        return await self._remove(self._selection(key, tag, model, tenant, older_than_seconds))
+        return await self._remove(selection)
 
     async def clear(self) -> int:
         """Remove every entry; how many there were. As `invalidate` otherwise."""
         return await self._remove(Selection())
 
-    async def entries(
-        self,
-        *,
-        key: str | None = None,
-        tag: str | None = None,
-        model: str | None = None,
-        tenant: str | None = None,
-        older_than_seconds: float | None = None,
-        limit: int = 100,
-    ) -> list[Entry]:
+    async def entries(self, *, limit: int = 100, **conditions: Unpack[Conditions]) -> list[Entry]:
         """At most *limit* of the entries for which every condition given holds (as in `invalidate`), newest first.
 
         In Redis, if there is one: what this process alone keeps while Redis is away is not among them. Raises
         ValueError for an empty condition, `UnavailableError`.
         """
-        return await self.answers.select(self._selection(key, tag, model, tenant, older_than_seconds), limit)
+        return await self.answers.select(self._selection(**conditions), limit)
 
     async def report(self, key: str, same: bool) -> bool:
         """Learn that the answer under *key* was right for whom it was given to, or wrong; whether there is one.
@@ -336,11 +338,9 @@ class SemanticCacheManager:
         """Seconds since *entry* was stored."""
         return max(0.0, self._clock() - entry.created)
 
-    def _selection(
-        self, key: str | None, tag: str | None, model: str | None, tenant: str | None, older: float | None
-    ) -> Selection:
-        until = None if older is None else self._clock() - older
-        return Selection(key=key, tag=tag, model=model, tenant=tenant, created_until=until)
+    def _selection(self, *, older_than_seconds: float | None = None, **named: Unpack[Named]) -> Selection:
+        until = None if older_than_seconds is None else self._clock() - older_than_seconds
+        return Selection(**named, created_until=until)
 
     async def _remove(self, selection: Selection) -> int:
         answers = self.answers

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import UnavailableError
+from .processes import comes_up, end, free_ports
 
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -66,7 +67,7 @@ class Collector:
     def close(self) -> None:
         """End the process and the receiver. What arrived can still be read."""
         if self._process is not None:
-            _end(self._process)
+            end(self._process)
         if self._receiver is not None:
             self._receiver.shutdown()
             self._receiver.server_close()
@@ -95,7 +96,7 @@ class Collector:
                 raise TimeoutError(f"not arrived within {seconds:g} s: {', '.join(sorted(missing))}")
 
     def _start_agent(self, agent: Path, folder: Path, receiver_port: object) -> None:
-        grpc_port, http_port = _free_ports(2)
+        grpc_port, http_port = free_ports(2)
         self.endpoint = f"http://127.0.0.1:{http_port}"
         command = [
             str(agent), "start",
@@ -110,8 +111,12 @@ class Collector:
         ]  # fmt: skip
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("ROTEL_", "OTEL_"))}
         with (folder / "output").open("wb") as output:
-            self._process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        _await_port(http_port, self._process, folder / "output")
+            self._process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        if not comes_up(self._process, lambda: _listens(http_port), START_SECONDS):
+            said = (folder / "output").read_text(errors="replace")[-500:]
+            raise UnavailableError(f"the collector did not start: {said or 'no output'}")
 
 
 def _agent() -> Path:
@@ -121,32 +126,12 @@ def _agent() -> Path:
     return Path(spec.origin).with_name("rotel-agent")
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in sockets]
-    for server in sockets:
-        server.close()
-    return ports
-
-
-def _await_port(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.02)
-    raise UnavailableError(f"the collector did not start: {output.read_text(errors='replace')[-500:] or 'no output'}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+def _listens(port: int) -> bool:
     try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _start_receiver(received: _Received) -> ThreadingHTTPServer:

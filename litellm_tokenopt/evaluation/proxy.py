@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +15,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from ..errors import UnavailableError
+from .processes import comes_up, end, free_ports
 
 START_SECONDS = 120.0
 LOG_TAIL_LINES = 40
@@ -38,7 +35,7 @@ class Proxy:
 
     *environment* is added to this process's own; the master key is made afresh unless it holds
     ``LITELLM_MASTER_KEY``. Entering raises `UnavailableError` with the log's tail when the proxy does not come up
-    within *start_seconds*. *waiting* is called a few times a second until it does.
+    within *start_seconds*.
     """
 
     def __init__(
@@ -48,14 +45,12 @@ class Proxy:
         *,
         log: Path,
         start_seconds: float = START_SECONDS,
-        waiting: Callable[[], None] = lambda: None,
     ) -> None:
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self.log = log
         self._config = config
         self._environment = {"LITELLM_MASTER_KEY": f"sk-{secrets.token_urlsafe(32)}", **_QUIET, **environment}
         self._start_seconds = start_seconds
-        self._waiting = waiting
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -96,32 +91,21 @@ class Proxy:
     ) -> None:
         self.close()
 
-    def close(self, timeout_seconds: float = 15.0) -> None:
+    def close(self) -> None:
         """End the proxy and its workers; what it has to export is exported first."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(timeout_seconds)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        if process is not None:
+            end(process)
 
     def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
         """The end of the proxy's log."""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
     def _await_start(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + self._start_seconds
-        while process.poll() is None and time.monotonic() < deadline:
-            self._waiting()
-            if _answers(f"{self.url}/health/liveliness"):
-                return
-            time.sleep(0.2)
-        why = "ended" if process.poll() is not None else f"did not answer within {self._start_seconds:g} s"
-        raise UnavailableError(f"LiteLLM's proxy {why}; the end of {self.log}:\n{self.log_tail()}")
+        health = f"{self.url}/health/liveliness"
+        if not comes_up(process, lambda: _answers(health), self._start_seconds):
+            why = "ended" if process.poll() is not None else f"did not answer within {self._start_seconds:g} s"
+            raise UnavailableError(f"LiteLLM's proxy {why}; the end of {self.log}:\n{self.log_tail()}")
 
 
 def _litellm() -> str:
@@ -138,8 +122,3 @@ def _answers(url: str) -> bool:
             return int(response.status) == 200
     except (URLError, OSError):
         return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 import redis
 
+from litellm_tokenopt.evaluation.processes import free_ports
 from litellm_tokenopt.redis.embedded import ServerParts
 
 SLOTS = 16_384
@@ -60,7 +60,7 @@ class Cluster:
     def __init__(self, parts: ServerParts) -> None:
         options = ["--save", "", "--cluster-enabled", "yes", "--loadmodule", str(parts.module)]
         options += ["--requirepass", PASSWORD, "--cluster-port"]
-        ports = _free_ports(6)
+        ports = free_ports(6)
         self.servers = [
             Server([str(parts.server), *options, str(bus)], port)
             for port, bus in zip(ports[:3], ports[3:], strict=True)
@@ -102,7 +102,7 @@ class Guarded:
     service = "answers"
 
     def __init__(self, parts: ServerParts) -> None:
-        ports = _free_ports(3)
+        ports = free_ports(3)
         options = [str(parts.server), "--save", "", "--loadmodule", str(parts.module)]
         options += ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0"]
         self.master = Server(options, ports[0])
@@ -121,7 +121,7 @@ class Guarded:
     @property
     def url(self) -> str:
         """With a sentinel that nobody runs first."""
-        (nobody,) = _free_ports(1)
+        (nobody,) = free_ports(1)
         hosts = f"127.0.0.1:{nobody},127.0.0.1:{self.sentinel.port}"
         return f"redis+sentinel://:{PASSWORD}@{hosts}/{self.service}/0?sentinel_password="
 
@@ -142,13 +142,3 @@ def _text(answer: Any) -> bytes:
 def _knows_all(info: Any) -> bool:
     text = _text(info)
     return b"cluster_state:ok" in text and b"cluster_known_nodes:3" in text
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
