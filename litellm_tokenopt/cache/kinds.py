@@ -61,12 +61,25 @@ _ASKS = re.compile(
 _DATED = re.compile(
     r"\b(?:january|february|march|april|june|july|august|september|october|november|december|"
     r"in (?:spring|summer|autumn|fall|winter|may)|1\d\d\d|20[01]\d|century|usually|typically|generally|on average|"
-    r"history|historical|ever|used to)\b",
+    r"history|historical|ever|used to|function|formula|syntax)\b",
     re.IGNORECASE,
 )
 _UNITS = (
     "second|minute|hour|morning|afternoon|evening|night|day|week|weekend|month|quarter|season|year|"
     "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
+)
+_HEAVENS = (
+    "mercury|venus|mars(?! hill)|jupiter|saturn|uranus|neptune|pluto|titan|the (?:moon|sun|stars?)|"
+    "(?:other|outer|distant|all|most) planets|exoplanets?|space"
+)
+_CLIMES = (
+    "(?:the )?(?:tropics|subtropics|equator|poles|deserts?|sahara|arctic|antarctic|antarctica|rainforest|jungle|tundra)"
+)
+_ELSEWHERE_LASTS = rf"(?:{_HEAVENS}|{_CLIMES})\b"
+"""Where one kind of weather lasts."""
+_MONTHS = (
+    "january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|autumn|fall|"
+    "winter"
 )
 _TIME = re.compile(
     rf"\b(?:today|tonight|tomorrow|yesterday|nowadays|currently|presently|(?<!what )now(?! that\b)|"
@@ -78,7 +91,8 @@ _TIME = re.compile(
     r"what(?: is|'s) the (?:time|date)(?= now| today| in\b|\W*$)|what (?:time|day|date|year|"
     r"month) (?:of the week )?is it(?! in [\w ]+ (?:when|if)\b)|"
     r"what(?: is|'s) new(?=\W*$| (?:in|with|at|on) (?![^?]*\d))|"
-    r"weather|forecast for|headlines|latest news|any news|in the news|exchange rates?|"
+    rf"weather(?![^?]*\b(?:on|in|at) {_ELSEWHERE_LASTS})|forecast for|"
+    r"headlines|latest news|any news|in the news|exchange rates?|"
     r"(?:stock|share|gold|oil|silver|bitcoin|crypto|petrol|gas) prices?|price of (?:bitcoin|gold|silver|oil)|"
     r"live (?:score|price|result|traffic)s?|(?:second|minute|hour|day|week|month|year)s? ago)(?!\w)",
     re.IGNORECASE,
@@ -139,6 +153,9 @@ _PERSONAL = re.compile(
     r"|\bis my (?:card|account|sim|phone|profile) (?:still |already )?(?:blocked|locked|frozen|suspended|active)\W*$"
     r"|\bwhy (?:was|were|am|are) (?:i|we) (?:being )?charged \D?\d"
     r"|\bha(?:s|ve) (?:hr|my \w+|the [\w ]{2,20}|anyone) (?:approved|signed|accepted|rejected) my\b"
+    r"|\bwhat (?:was|were) (?:i|we) (?:just )?(?:saying|asking|talking|discussing)\b|\bwhich of my\b"
+    r"|\bwhat(?:'s| is| was| are| were) my (?:\w+ )?(?:grades?|marks?|scores?|results?) (?:in|for|on)\b"
+    r"|\bam i (?:still |already )?(?:on|in) (?:the|your|any) [\w -]{2,20}\b(?:list|queue|programme|program)\b"
     r"|\bhow (?:much|many) [^?]*\b(?:do i (?:still )?(?:have|owe)|have i (?:got|left)|(?:is|are) left (?:on|"
     r"in) my)\b",
     re.IGNORECASE,
@@ -178,6 +195,13 @@ _CHANGING = re.compile(
     r"been (?:elected|released|sold|found|cancelled|passed))\b"
     r"|\bhow (?:many|much) (?:days|weeks|months|hours|time|minutes)?(?: is| are)?(?: left| there)? ?(?:till|until)\b"
     r"|\bwho (?:holds|has) the [\w ]{0,30}(?:record|title)\b"
+    r"|\bwho(?:'s| is| are) the (?:(?:\w+ )?(?:oldest|tallest|youngest) (?:living|person alive)|richest|wealthiest|"
+    r"highest[- ]paid|most[- ]followed|best[- ]paid)\b"
+    r"|^who won (?![^?]*(?:\d|\bfirst\b|\bever\b))(?:[\w'-]+ ){0,3}(?:match|game|race|"
+    r"final|election|grand prix|derby|fight|tournament|semi-?final|league|primary|lottery)\W*$"
+    r"|\b(?:when|what time) (?:does|is|will) the (?:sun|moon) (?:set|rise|sets|rises|come up|go down)\b"
+    r"|\b(?:when|what time)(?:'s| is) (?:the )?(?:next )?(?:high tide|low tide|sunset|sunrise)\b"
+    r"|\bhow (?:deep is the|much) snow\b(?= (?:is there )?(?:in|at|on)\b)"
     r"|\bhow many (?:subscribers|followers|users|customers|employees|members|stores) (?:does|do|has) "
     r"(?!your?\b|the\b)\w",
     re.IGNORECASE,
@@ -188,7 +212,7 @@ _LIVING = re.compile(
 _QUOTED_AT = re.compile(r"^[Ww]hat(?:'s| is) (?:the )?[A-Z]{2,5}(?: \d+)? (?:at|doing|worth)\W*$")
 _FELT = re.compile(
     r"^[Hh]ow (?:warm|hot|cold|cool|windy|wet|humid|sunny) is it (?:up |down )?(?:in|at|on) "
-    r"(?!Mercury|Venus|Earth|Mars|Jupiter|Saturn|Uranus|Neptune|Pluto|Titan)[A-Z][\w' ]*\W*$"
+    rf"(?!Earth|(?i:{_ELSEWHERE_LASTS}))[A-Z][\w' ]*\W*$|^[Hh]ow \w+ is it outside\b"
 )
 _PRICED = re.compile(
     r"\b[Hh]ow much (?:is|are|does|do|would) (?:an? |the |one )?(?:new |used )?[A-Z]\w+(?! Street)"
@@ -210,6 +234,10 @@ _FIXED = re.compile(
     r"decimal|hex|words|roman)|(?:[a-z]+ )?(?:in|to|into|as) (?:an? )?[a-z]+\W*$)"
     rf"|^what (?:is|does|'s) (?:the )?(?:{_NUMBERED})(?: code| number)? [\w.-]*\d[\w.-]*(?: mean| for)?\W*$"
     rf"|^how (?:many|much) [a-z ]+ (?:is|are|in|for|to) (?:there in |in )?(?:{_NUMBER}|an?|one|two|three) [a-z ]+\W*$"
+    r"|^how (?:(?:do|can|could|should) (?:i|we|one)|to) (?!name|call|title|caption|phrase)\w"
+    r"|^what(?:'s| is) the (?:[\w']+ ){1,3}(?:function|formula|syntax|command|keyword|shortcut)\b"
+    rf"|\b(?:weather|climate|temperature|hot|cold|warm|windy?|rain|snow)\b[^?]*\b(?:on|in|at) {_ELSEWHERE_LASTS}\W*$"
+    rf"|^(?:is|does) it (?:[a-z]+ ){{1,3}}in [\w' ]+ in (?:{_MONTHS})\W*$"
     r"|^(?:when|(?:in )?(?:what|which) year) (?:did|was|were) (?!i\b|we\b|my\b|our\b|you\b)\w"
     r"|^how long (?:does|do|is|are) (?:the|an?|your) (?![\w ]*\b(?:wait|queue|line|delay|outage|strike)\b)[\w' -]{2,40}"
     r"(?:take|last|lesson|tour|walk|film|show|crossing|journey|exam|test)\W*$",

@@ -55,7 +55,8 @@ def test_lookup(reason: str | None, changes: dict[str, Any], make: SimpleNamespa
         "Do I need an umbrella in Hull?", "what's showing at the Ritz", "How old is Judi Dench?",
         "How many weeks until Easter?", "Who holds the long jump record?", "Has the senate voted on the bill?",
         "How old is the pope?", "What does a barrel of oil cost?", "How much is a litre of petrol?",
-        "What's our churn rate?",
+        "What's our churn rate?", "Who won the boat race?", "When is high tide?", "Who is the richest man in France?",
+        "How cold is it outside?", "What's the weather like in Marseille?",
     ],
 )  # fmt: skip
 def test_time_bound(question: str) -> None:
@@ -70,7 +71,9 @@ def test_time_bound(question: str) -> None:
         "What is the current ratio?", "Explain what a weather front is", "How do I print today's date in bash?",
         "Translate 'what is the weather today?' into French", "What's the weather like in Iceland in March?",
         "How much does express shipping cost?", "Who was the first mayor of Leeds?",
-        "How hot is it on Venus?", "How old is the universe?", "What moves oil prices?",
+        "How hot is it on Venus?", "What's the weather like on Jupiter?", "How cold is it in the Arctic?",
+        "Who won the first boat race?", "Who won the 1981 derby?", "What's today's date function in Sheets?",
+        "How old is the universe?", "What moves oil prices?",
         "How many days are in 3 weeks?", "What does a litre of oil weigh?", "What is a barrel of oil?",
         "How much is an ounce of flour in grams?", "How old is the head of a newborn tapir?",
         "How is the cost of living measured?",
@@ -91,7 +94,10 @@ def test_timeless(question: str) -> None:
         ("When did the Titanic sink?", True), ("How long does the tour take?", True),
         ("What is 30 dollars in euros?", False), ("how many yen are in 20 pounds", False),
         ("How long is the wait for the tour?", False), ("How many days are left until May?", False),
-        ("When did my card expire?", False), ("What is IBM at?", False),
+        ("When did my card expire?", False), ("How do I draw a random number in C?", True),
+        ("Does it get cold in Rome in January?", True), ("Is there weather on the moon?", True),
+        ("How could I name my boat?", False), ("How do I get to work today?", False), ("Is it cold in Rome?", False),
+        ("What is IBM at?", False),
     ],
 )  # fmt: skip
 def test_surely_stable(question: str, stable: bool) -> None:
@@ -109,6 +115,8 @@ def test_surely_stable(question: str, stable: bool) -> None:
         ("personal", "Is my card blocked?"), ("personal", "How much did I spend on fuel this month?"),
         ("personal", "Where's my parcel?"), ("personal", "What did I just say?"),
         ("personal", "What's my account balance?"), ("personal", "What is the status of my claim?"),
+        ("personal", "What was my score in the quiz?"), ("personal", "Am I still on the waiting list?"),
+        ("personal", "Which of my orders was late?"),
         ("personal", "Do you remember my name?"), ("personal", "Summarise our conversation"),
         ("time_bound", "What's the price of gold today?"),
         ("creative", "Another one please"), ("creative", "Give me a different answer"), ("creative", "again"),
