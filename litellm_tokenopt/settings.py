@@ -218,7 +218,7 @@ class CacheSettings(_Section):
     index: Literal["auto", "flat", "hnsw"] = Field(
         "auto",
         description="The vector index in Redis: flat (exact) | hnsw (approximate, faster when large) | auto (flat; "
-        "hnsw once there are more than 50,000 answers).",
+        "hnsw once there are more than 8,000 answers).",
     )
     encryption_key: Annotated[SecretStr, AfterValidator(_fernet_key)] | None = Field(
         None,

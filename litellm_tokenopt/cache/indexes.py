@@ -23,13 +23,14 @@ logger = logging.getLogger(__name__)
 Kind: TypeAlias = Literal["flat", "hnsw"]
 Choice: TypeAlias = Literal["auto", "flat", "hnsw"]
 
-LARGE_ENTRIES = 50_000
+LARGE_ENTRIES = 8_000
 LOOK_AGAIN_SECONDS = 10.0
 GROWN_SECONDS = 600.0
 """How often a process looks whether the index has become a large one."""
 _ATTRIBUTES: Mapping[Kind, Mapping[str, Any]] = {
     "flat": {"algorithm": "flat"},
-    "hnsw": {"algorithm": "hnsw", "m": 16, "ef_construction": 200, "ef_runtime": 64},
+    # With more neighbours, RediSearch compares one by one in an index of less than 30,000.
+    "hnsw": {"algorithm": "hnsw", "m": 10, "ef_construction": 200, "ef_runtime": 64},
 }
 
 

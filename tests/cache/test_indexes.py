@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from litellm_tokenopt.cache.fields import SCOPE, VECTOR, vector_bytes
 from litellm_tokenopt.cache.indexes import GROWN_SECONDS, LOOK_AGAIN_SECONDS, VectorIndexes, facts_of
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
 from litellm_tokenopt.cache.scope import FORMAT_VERSION
@@ -82,6 +85,31 @@ async def test_an_index_that_grew_large_becomes_hnsw(pool: RedisPool, make: Simp
         clock.seconds += LOOK_AGAIN_SECONDS
         await asyncio.sleep(0.01)
     assert await used(pool) == "hnsw"
+
+
+async def test_a_large_index_is_not_compared_one_by_one(pool: RedisPool, clock: Any) -> None:
+    """The server walks its graph where most of an index is of one scope, and finds what is nearest."""
+    await VectorIndexes(pool, BEGIN, "hnsw", clock=clock).ready(64)
+    vectors = np.random.default_rng(0).standard_normal((6_000, 64)).astype(np.float32)
+    await pool.call(partial(_put_all, vectors))
+
+    knn = ("@scope:{s1}=>[KNN 1 @vector $v]", "NOCONTENT", "DIALECT", "2", "PARAMS", "2", "v")
+
+    async def find(row: int, *command: str) -> Any:
+        words = (*command, *knn, vector_bytes(vectors[row]))
+        return await pool.call(lambda client: client.execute_command(*words))
+
+    assert "Batches number" in str(await find(0, "FT.PROFILE", f"{BEGIN}64", "SEARCH", "QUERY"))
+    rows = range(0, len(vectors), 60)
+    found = [(await find(row, "FT.SEARCH", f"{BEGIN}64"))[1] for row in rows]
+    assert found == [f"{BEGIN}{row}".encode() for row in rows]
+
+
+async def _put_all(vectors: NDArray[np.float32], client: Any) -> None:
+    async with client.pipeline(transaction=False) as pipeline:
+        for row, vector in enumerate(vectors):
+            pipeline.hset(f"{BEGIN}{row}", mapping={SCOPE: "s1", VECTOR: vector_bytes(vector)})
+        await pipeline.execute()
 
 
 async def test_processes_that_start_together_agree(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
