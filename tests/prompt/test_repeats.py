@@ -30,10 +30,20 @@ RULE = "- Always cite the source and the date of each figure in the answer.\n"
         ("Never share passwords.", "Passwords must never be shared with anyone."),
         ("Do not share passwords.", "- You must **never** share a password!"),
         ("Never show customer addresses.", "You must never show a customer address to anybody."),
+        ("Always confirm before cancelling an order.", "Before you cancel an order, always confirm."),
+        ("Summarise long notes in three points for the lead.", "Summarize long notes in three points for the lead."),
+        (
+            "In each answer to guests in Leeds, use metric units.",
+            "Use metric units in every answer to guests in Leeds.",
+        ),
+        ("Angry guests must be sent to a human agent at once.", "Send angry guests to a human agent at once."),
+        ("When travelling abroad, guests carry a passport.", "Guests carry a passport when travelling abroad."),
+        ("Don't mention competitors.", "Under no circumstances mention a competitor."),
+        ("Please make sure to log every call in the CRM.", "You have to log each call in the CRM."),
     ],
 )
 def test_the_same_in_other_words_is_a_repeat(one: str, other: str) -> None:
-    """Markers, markup, courtesies, function words and the order of the rest make no difference."""
+    """Markers, markup, courtesies, spelling, and what stands in front make no difference; nor does a passive."""
     assert repeats([("a", one), ("b", other)], near=True) == (("a", "b"),)
 
 
@@ -61,12 +71,74 @@ def test_the_same_in_other_words_is_a_repeat(one: str, other: str) -> None:
         ("Never lend 2 tents.", "Never lend 3 tents."),
         ("Agents must never call suppliers.", "Suppliers must never call agents."),
         ("Never sign before noon in Leeds.", "Never sign after noon in Leeds."),
+        ("Orders that were cancelled must be repaid in May.", "Orders that can be cancelled must be repaid in May."),
+        ("All cancelled trips appear on the lead's account.", "Some cancelled trips appear on the lead's account."),
+        ("Drivers rated below average get a warning letter.", "Drivers rating below average get a warning letter."),
+        ("Process returns of damaged goods the same day.", "Process returned and damaged goods the same day."),
+        ("Write `userId` into every report that you send.", "Write `userID` into every report that you send."),
+        ("Agents rate guests every single week online.", "Guests rate agents every single week online."),
+        ("Send all guests one mail about the delay today.", "Send each guest one mail about the delay today."),
+        ("Only leads approve cancelled trips at night.", "Leads approve only cancelled trips at night."),
+        ("Set the flag to on and the mode to off for guests.", "Set the mode to on and the flag to off for guests."),
+        ("Ask the lead for refunds in every open case.", "For refunds in every open case, ask the lead."),
+        ("If late, cancel the trip and refund the fare.", "Cancel the trip and refund the fare if late."),
+        ("Report guests who left the ship at night.", "Report guests who leave the ship at night."),
+        ("Guests may cancel at any time by mail.", "Guests may cancel by mail."),
+        ("Hold paid orders until noon.", "Until noon, hold orders that are not paid."),
+        ("Charge returned bikes with +5 % of the price.", "Charge returned bikes with -5 % of the price."),
+        ("Never share logs unless guests ask for names.", "Share logs unless guests never ask for names."),
+        ("Begin with ✅ where the booking of a guest is safe.", "Begin with ❌ where the booking of a guest is safe."),
+        ("Always confirm it with the guest in writing.", "Always confirm it with the guest in writing."),
+        ("This needs a second signature by the desk.", "This needs a second signature by the desk."),
         ("| a | b | c | d | e |\n|---|---|---|---|---|", "| a | b | c | d | e |\n|---|---|---|---|---|"),
     ],
 )
 def test_a_difference_that_tells_is_none(one: str, other: str) -> None:
-    """Numbers, negations, duty, order, names and opposites tell; what is short may mean something else elsewhere."""
+    """Numbers, negations, duty, order, names, scope and conditions tell; what is short, or points back, stays."""
     assert repeats([("a", one), ("b", other)], near=True) == ()
+
+
+@st.composite
+def instructions(draw: st.DrawFn) -> tuple[str, str, str, str, str]:
+    """How strictly it asks; what to do, and that as a participle; with what; where or when."""
+    verb, done = draw(
+        st.sampled_from(["share shared", "log logged", "cancel cancelled", "cite cited", "send sent", "label labelled"])
+    ).split()
+    what = draw(
+        st.sampled_from(["guest passwords", "card numbers of guests", "passwords of 3 guests", "notes and orders"])
+    )
+    when = draw(
+        st.sampled_from(["in German replies", "with partners", "after 20:00", "before a refund", "before no refund"])
+    )
+    return draw(st.sampled_from(["must", "never", "should", "may"])), verb, done, what, when
+
+
+@st.composite
+def wordings(draw: st.DrawFn, instruction: tuple[str, str, str, str, str]) -> str:
+    """One of the ways to say an instruction."""
+    duty, verb, done, what, when = instruction
+    begin, passive = {
+        "must": (["", "Always ", "You must ", "Please make sure you always ", "You have to "], "must be"),
+        "never": (["Never ", "Do not ", "You must not ", "Don't ", "Under no circumstances "], "must never be"),
+        "should": (["You should ", "The assistant should "], "should be"),
+        "may": (["You may "], "may be"),
+    }[duty]
+    command = f"{draw(st.sampled_from(begin))}{verb} the {what}"
+    said = [f"{command} {when}.", f"- **{command}** {when}", f"The {what} {passive} {done} {when}"]
+    if "and" not in what and not when.startswith("with"):
+        said.append(f"{when}, {command}.")
+    chosen = draw(st.sampled_from(said))
+    return chosen[0].upper() + chosen[1:]
+
+
+@given(st.data())
+def test_what_is_joined_asks_for_the_same(data: st.DataObject) -> None:
+    """Two wordings are a repeat just where they ask for one thing: as strictly, of the same, under one condition."""
+    one, other = data.draw(instructions()), data.draw(instructions())
+    first, last = data.draw(st.sampled_from([(0, 0), (0, 1), (1, 3), (3, 4), (4, 5), (0, 5)]))
+    other = (*one[:first], *other[first:last], *one[last:])
+    texts = [("a", data.draw(wordings(one))), ("b", data.draw(wordings(other)))]
+    assert bool(repeats(texts, near=True)) == (one == other)
 
 
 def test_what_looks_alike_is_told_apart_from_repeats() -> None:
