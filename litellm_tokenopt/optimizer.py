@@ -21,7 +21,7 @@ from .pipeline import Arm, Mode, Outcome, Pipeline
 from .placeholder import filled, has_placeholder
 from .replies import payload_of, reply_of
 from .request import ChatRequest, Reply, Surface, Tool, canonical, digest, is_system, text_of, tool_name, user_turns
-from .rounds import ToolCall, continued, name_of, own_calls, rounds_in, said_in, without_own_tools
+from .rounds import ToolCall, asking_calls, continued, is_decided, name_of, rounds_in, said_in, without_own_tools
 from .savings import Price, Rates, Savings, savings_of, usual_rates
 from .saying import Sayings
 from .settings import Settings, load_settings
@@ -61,6 +61,7 @@ SUMMARY_SECONDS = 7 * 24 * 3600
 """How long summaries are shared, and which of them a session's cut used: a session that pauses longer is cut anew."""
 
 NO_MORE_ROUNDS = "Nothing more can be looked up: answer with what you have."
+NOT_CALLED_YET = "Not called yet: read first what you asked for, then call this again if it's still right."
 
 HostedEmbed = Callable[[list[str]], Awaitable[list[list[float]]]]
 
@@ -187,29 +188,35 @@ class TokenOptimizer:
     async def next_request(
         self, outcome: Outcome, kwargs: Mapping[str, Any], response: Any, surface: Surface | None = None
     ) -> dict[str, Any] | None:
-        """The arguments to change in *kwargs* for the next request, where *response* calls tools of ours alone.
+        """The arguments to change in *kwargs* for the next request, where *response* calls a tool of ours.
 
         *kwargs* are those of the request that *response* answers, in *surface*'s API (the outcome's own, unless
         LiteLLM answers it by another). None where the reply is for the caller: give it without calls of our tools
-        (`rounds.without_own_calls`). After ``max_rounds`` rounds it is, unless it says nothing: then the model is told
-        once to answer.
+        (`rounds.without_own_calls`). Calls of the caller's tools beside ours wait: the model may make them again. After
+        ``max_rounds`` rounds the reply is the caller's, unless it is nothing but calls of ours: then the model is told
+        once to answer, and in the end gets the request as it came in, with all that it may ask for.
         """
         surface = surface or outcome.original.surface
         payload = payload_of(response)
-        calls = own_calls(surface, payload) if outcome.offers and payload is not None else ()
+        offered = bool(outcome.offers) and is_decided(surface, kwargs)
+        calls = asking_calls(surface, payload) if offered and payload is not None else ()
+        if payload is None or outcome.border is None or not calls:
+            return None
         number = rounds_in(surface, kwargs) + 1
         over = number - self.settings.max_rounds
-        if payload is None or outcome.border is None or not calls or over > 1:
+        ours = [call for call in calls if is_own(call.name)]
+        if over > 0 and (len(ours) < len(calls) or said_in(surface, payload)):
             return None
         if over == 1:
-            told = dict.fromkeys((call.id for call in calls), NO_MORE_ROUNDS)
-            return None if said_in(surface, payload) else continued(surface, kwargs, payload, told)
-        answers, found = await self._answers(outcome, kwargs, calls)
-        self.recorder.record_asked(call.name for call in calls)
+            return continued(surface, kwargs, payload, dict.fromkeys((call.id for call in calls), NO_MORE_ROUNDS))
+        if over > 1:
+            return outcome.undone() if surface == outcome.original.surface else None
+        answers, found = await self._answers(outcome, kwargs, ours)
+        self.recorder.record_asked(call.name for call in ours)
         tools = list(kwargs.get("tools") or ())
         tools = tools if number < self.settings.max_rounds else without_own_tools(tools)
         return {
-            **continued(surface, kwargs, payload, answers),
+            **continued(surface, kwargs, payload, {call.id: answers.get(call.id, NOT_CALLED_YET) for call in calls}),
             "tools": [*tools, *(outcome.border.tool(tool, surface) for tool in found)],
         }
 

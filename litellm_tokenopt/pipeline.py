@@ -72,6 +72,11 @@ class Outcome:
     def tokens_saved(self) -> int:
         return self.tokens_before - self.tokens_after
 
+    def undone(self) -> dict[str, Any]:
+        """The keyword arguments that `changes` have changed, as they came in."""
+        came = self.border.native_kwargs if self.border is not None else {}
+        return {name: came.get(name) for name in self.changes}
+
     def applied(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """*kwargs*, which came in, with `changes`; without what is None there."""
         gone = {key for key, value in self.changes.items() if value is None}

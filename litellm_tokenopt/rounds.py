@@ -1,7 +1,8 @@
 """Calls of our own tools in the three APIs: read from a reply, taken out of it, and answered in the next request.
 
-A round is a request's reply that calls tools of ours alone, and what is sent after it. All that is needed stands in
-the request: how many rounds there were is counted from its messages.
+A round is a request's reply that calls a tool of ours, and what is sent after it. What else the reply calls waits: the
+model may call it again, now that it has read what it asked for. All that is needed stands in the request: how many
+rounds there were is counted from its messages.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from .request import Surface, canonical, field_of, text_of
 Json = Mapping[str, Any]
 
 _CHAT_KEYS = ("role", "content", "tool_calls", "thinking_blocks", "reasoning_content")
-_CALL_ITEMS = (
-    "function_call", "custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call",
-)  # fmt: skip
+OTHER_CALLS = ("custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call")
+"""Calls of the responses API that a function's output doesn't answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,18 @@ def calls_in(surface: Surface, payload: Json) -> tuple[ToolCall, ...]:
     return tuple(_CALLS[surface](payload))
 
 
-def own_calls(surface: Surface, payload: Json) -> tuple[ToolCall, ...]:
-    """The calls of our tools, if the reply calls nothing else; empty where it's the caller's turn."""
+def own_names(surface: Surface, payload: Json) -> tuple[str, ...]:
+    """The names of the calls of our tools in a reply."""
+    return tuple(call.name for call in calls_in(surface, payload) if is_own(call.name))
+
+
+def asking_calls(surface: Surface, payload: Json) -> tuple[ToolCall, ...]:
+    """All calls of a reply that calls a tool of ours; empty where it's the caller's turn."""
     calls = calls_in(surface, payload)
-    return calls if all(is_own(call.name) for call in calls) else ()
+    if not any(is_own(call.name) for call in calls):
+        return ()
+    theirs_alone = surface == "responses" and any(item.get("type") in OTHER_CALLS for item in payload["output"])
+    return () if theirs_alone else calls
 
 
 def _chat_calls(payload: Json) -> Iterable[ToolCall]:
@@ -59,7 +67,7 @@ def _message_calls(payload: Json) -> Iterable[ToolCall]:
 
 def _response_calls(payload: Json) -> Iterable[ToolCall]:
     for item in payload.get("output") or ():
-        if item.get("type") in _CALL_ITEMS:
+        if item.get("type") in ("function_call", *OTHER_CALLS):
             yield ToolCall(str(item.get("call_id")), str(item.get("name")), str(item.get("arguments") or ""))
 
 

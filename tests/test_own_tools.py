@@ -8,7 +8,7 @@ import pytest
 from support.agent import ANTHROPIC_TOOLS, PROMPT, RESPONSES_TOOLS, TOOLS
 
 from litellm_tokenopt import TokenOptimizer
-from litellm_tokenopt.optimizer import NO_MORE_ROUNDS
+from litellm_tokenopt.optimizer import NO_MORE_ROUNDS, NOT_CALLED_YET
 from litellm_tokenopt.own import may_offer, read_arguments
 from litellm_tokenopt.request import ChatRequest, Controls
 from litellm_tokenopt.rounds import added, calls_in, name_of, without_own_calls
@@ -103,7 +103,11 @@ async def test_rounds_end(surface, optimizer):
 
 @pytest.mark.parametrize("surface", SURFACES)
 async def test_a_reply_of_nothing_but_a_call_is_no_answer(surface, optimizer):
-    """Where the last round's reply only calls our tool, the model is told once to answer without; then it's over."""
+    """Where the last round's reply only calls our tool, the model is told once to answer; then it gets all of it.
+
+    What it calls then, nobody answers.
+    """
+    given = request_of(surface)
     sent = request_of(surface)
     outcome = await optimizer.before(sent, surface, own_tools=True)
     sent = {**sent, **outcome.changes}
@@ -112,6 +116,8 @@ async def test_a_reply_of_nothing_but_a_call_is_no_answer(surface, optimizer):
         sent = {**sent, **await optimizer.next_request(outcome, sent, silent)}
     assert FIND not in names(sent)
     assert NO_MORE_ROUNDS in json.dumps(sent)
+    sent = {**sent, **await optimizer.next_request(outcome, sent, silent)}
+    assert sent == given
     assert await optimizer.next_request(outcome, sent, silent) is None
 
 
@@ -127,7 +133,7 @@ def without_text(surface, reply):
 
 @pytest.mark.parametrize("surface", SURFACES)
 async def test_the_callers_tools_go_to_the_caller(surface, optimizer):
-    """A call of a tool that was left out, or one beside a call of ours, is for the caller; ours is taken out."""
+    """A call of a tool that was left out is for the caller."""
     given = request_of(surface)
     outcome = await optimizer.before(given, surface, own_tools=True)
     sent = {**given, **outcome.changes}
@@ -135,9 +141,34 @@ async def test_the_callers_tools_go_to_the_caller(surface, optimizer):
     alone = reply_of(surface, ("c1", left_out, {}))
     assert await optimizer.next_request(outcome, sent, alone) is None
     assert without_own_calls(surface, alone) == alone
-    both = reply_of(surface, ("c0", FIND, {"query": "x"}), ("c1", left_out, {"a": 1}))
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_what_is_asked_for_is_read_first(surface, optimizer):
+    """The model reads the answer to our call, and that the other call waits; in the end it is for the caller."""
+    given = request_of(surface)
+    outcome = await optimizer.before(given, surface, own_tools=True)
+    sent = {**given, **outcome.changes}
+    theirs = name_of(given["tools"][0])
+    both = reply_of(surface, ("c0", theirs, {"a": 1}), ("c1", FIND, {"query": "x"}))
+    for _ in range(2):
+        sent = {**sent, **await optimizer.next_request(outcome, sent, both)}
+    said = json.dumps(sent.get("messages") or sent.get("input"))
+    assert said.count(NOT_CALLED_YET) == 2
+    assert said.count("These tools are yours now") == 2
     assert await optimizer.next_request(outcome, sent, both) is None
-    assert without_own_calls(surface, both) == reply_of(surface, ("c1", left_out, {"a": 1}))
+    assert without_own_calls(surface, both) == reply_of(surface, ("c0", theirs, {"a": 1}))
+
+
+async def test_beside_a_call_that_is_no_functions_ours_is_dropped(optimizer):
+    """No text answers such a call: it's the caller's at once."""
+    outcome = await optimizer.before(request_of("responses"), "responses", own_tools=True)
+    sent = {**request_of("responses"), **outcome.changes}
+    custom = {"type": "custom_tool_call", "call_id": "c0", "name": "edit", "input": "x"}
+    both = reply_of("responses", ("c1", FIND, {"query": "x"}))
+    both["output"].append(custom)
+    assert await optimizer.next_request(outcome, sent, both) is None
+    assert without_own_calls("responses", both)["output"][-1] == custom
 
 
 @pytest.mark.parametrize("surface", SURFACES)

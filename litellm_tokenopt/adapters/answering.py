@@ -6,18 +6,18 @@ one log entry and the token counts of all its rounds, and callers get the last r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import httpx
 
 from ..replies import payload_of
 from ..request import Surface, text_of
-from ..rounds import added, said_in, without_own_calls
+from ..rounds import added, is_decided, own_names, said_in, without_own_calls
 from .calls import Call
 from .plugin import Plugin
 from .portal import PortalClosed
-from .streams import join, join_sync
+from .streams import Following, join, join_sync
 
 Kwargs: TypeAlias = dict[str, Any]
 
@@ -37,7 +37,8 @@ class Answering:
         """The reply for the caller of *original*, or a stream of it."""
         result = await original(**self.kwargs)
         if self.kwargs.get("stream") is True:
-            return join(self._surface, result, self.kwargs.get("litellm_logging_obj"), self._again(original))
+            rounds = Following(self._again(original), self._dropped)
+            return join(self._surface, result, self.kwargs.get("litellm_logging_obj"), rounds)
         while (payload := payload_of(result)) is not None and await self.next(payload):
             result = await original(**self.kwargs)
         return self._finished(result)
@@ -46,7 +47,7 @@ class Answering:
         """`run`, without a loop."""
         result = original(**self.kwargs)
         if self.kwargs.get("stream") is True:
-            return join_sync(self._surface, result, self._again_sync(original))
+            return join_sync(self._surface, result, Following(self._again_sync(original), self._dropped))
         while (payload := payload_of(result)) is not None and self.next_sync(payload):
             result = original(**self.kwargs)
         return self._finished(result)
@@ -88,13 +89,18 @@ class Answering:
         self._usage = added(self._usage, payload.get("usage") or {})
         self._said += said_in(self._surface, payload)
         self.kwargs = {**self.kwargs, **changes}
+        self._call.undone = not is_decided(self._surface, self.kwargs)
         return True
+
+    def _dropped(self, names: Iterable[str]) -> None:
+        self._plugin.optimizer.recorder.record_asked(names, "dropped")
 
     def _finished(self, result: Any) -> Any:
         """The last reply as the caller gets it: with what was said before, and the token counts of all rounds."""
         payload = payload_of(result)
         if payload is None:
             return result
+        self._dropped(own_names(self._surface, payload))
         shown = with_said(self._surface, without_own_calls(self._surface, payload), self._said)
         _write(self._surface, result, shown)
         if self._usage is not None:

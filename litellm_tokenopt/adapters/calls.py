@@ -26,12 +26,16 @@ _RETRYING = 256
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A call under way: what came in, what was decided, and whether its reply has been seen."""
+    """A call under way: what came in, what was decided, and whether its reply has been seen.
+
+    `undone`: in the end it's sent as it came in.
+    """
 
     border: Border
     outcome: Outcome
     operator_cache: bool
     replied: bool = field(default=False)
+    undone: bool = field(default=False)
 
     @property
     def surface(self) -> Surface:

@@ -1,9 +1,10 @@
 """Streams of replies, seen as they pass: calls of our own tools are held back, and all else goes on.
 
-A fold reads the model's stream of one round, and does no I/O. `feed` takes an event and gives those to pass on. When
-the stream has ended, `reply` says what it held, if it called tools of ours alone: then `following` reads the next
-round's stream; else `rest` gives what was held back. Indices run on from round to round, and the token counts at the
-end are those of all rounds.
+A fold reads the model's stream of one round, and does no I/O. `feed` takes an event and gives those to pass on. Calls
+of the caller's tools behind one of ours wait with it; where one has gone to the caller before, ours are dropped. When
+the stream has ended, `reply` says what it held, if it called a tool of ours: then `following` reads the next round's
+stream; else `rest` gives what was held back. Indices run on from round to round, and the token counts at the end are
+those of all rounds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Protocol, Self
 from ..own import is_own
 from ..replies import message_from_events
 from ..request import field_of
-from ..rounds import added, own_calls, without_echo, without_own_calls
+from ..rounds import OTHER_CALLS, added, asking_calls, without_echo, without_own_calls
 
 Json = dict[str, Any]
 
@@ -30,8 +31,12 @@ class Fold(Protocol):
         """What passes on, now that *event* has come."""
         ...
 
+    def asked(self) -> Iterable[str]:
+        """The names of the tools of ours that were called."""
+        ...
+
     def reply(self) -> Json | None:
-        """The reply that has ended, in its API's own form, if it calls tools of ours alone."""
+        """The reply that has ended, in its API's own form, if it asks for something and no call went to the caller."""
         ...
 
     def following(self) -> Self:
@@ -54,6 +59,7 @@ class ChatFold:
     message: Json = field(default_factory=dict)
     calls: dict[int, Json] = field(default_factory=dict)
     theirs: dict[int, int] = field(default_factory=dict)
+    gone: bool = False
     usage: Json | None = None
     before: Json | None = None
     parted: bool = False
@@ -70,10 +76,13 @@ class ChatFold:
             _set(delta, "tool_calls", kept or None)
             if not kept and not said and not _finish(event):
                 return []
-        return self._passed(event, said=said or bool(kept))
+        return self._passed(event, said=said)
+
+    def asked(self) -> Iterable[str]:
+        return [call["function"]["name"] for call in self.calls.values() if is_own(call["function"]["name"])]
 
     def reply(self) -> Json | None:
-        if not self.calls or self.theirs:
+        if not self.calls or self.gone:
             return None
         calls = [self.calls[index] for index in sorted(self.calls)]
         choice = {"message": {"role": "assistant", **self.message, "tool_calls": calls}, "finish_reason": "tool_calls"}
@@ -85,18 +94,17 @@ class ChatFold:
 
     def rest(self) -> Sequence[Any]:
         rest, self.held = self.held, []
-        if self.calls and not self.theirs:
+        if not self.theirs:
             for event in rest:
                 _end_without_calls(event)
         return rest
 
     def _passed(self, event: Any, *, said: bool) -> Sequence[Any]:
-        """What may go on now: behind a call of ours, what the model says or calls besides, but not how it ends."""
-        if self.calls and not self.theirs and not said:
+        """What may go on now: behind a call of ours, what the model says besides, but not how it ends."""
+        if self.calls and not self.gone and not said:
             self.held.append(event)
             return []
-        held, self.held = (self.held, []) if self.theirs else ([], self.held)
-        return [*held, event]
+        return [event]
 
     def _read(self, delta: Any) -> bool:
         """Note what the model says; whether it says something."""
@@ -114,16 +122,20 @@ class ChatFold:
         return bool(text or thought)
 
     def _take(self, call: Any) -> bool:
-        """Keep a piece of a call of ours; True for one of the caller's, which is numbered anew."""
+        """Note a piece of a call; True for one of the caller's, which is numbered anew behind a call of ours."""
         index, function = field_of(call, "index") or 0, field_of(call, "function")
         name = field_of(function, "name")
-        if is_own(name):
-            self.calls[index] = {"type": "function", **_plain(call), "function": {"name": name, "arguments": ""}}
-            self.calls[index].pop("index", None)
-        elif name and index not in self.theirs:
-            self.theirs[index] = len(self.theirs)
+        if name and index not in self.calls and index not in self.theirs:
+            if is_own(name) or self.calls:
+                self.calls[index] = {"type": "function", **_plain(call), "function": {"name": name, "arguments": ""}}
+                self.calls[index].pop("index", None)
+            else:
+                self.gone = True
+            if not is_own(name):
+                self.theirs[index] = len(self.theirs)
         if index in self.calls:
             self.calls[index]["function"]["arguments"] += field_of(function, "arguments") or ""
+        if index in self.calls and index not in self.theirs:
             return False
         if self.calls:
             _set(call, "index", self.theirs.get(index, index))
@@ -230,8 +242,9 @@ class MessagesFold:
     held: list[Json] = field(default_factory=list)
     thinking: list[Json] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
-    ours: set[int] = field(default_factory=set)
-    called: bool = False
+    ours: dict[int, str] = field(default_factory=dict)
+    waiting: set[int] = field(default_factory=set)
+    gone: bool = False
     passed: int = 0
     usage: Json = field(default_factory=dict)
     before: Json | None = None
@@ -241,15 +254,18 @@ class MessagesFold:
         *frames, self.tail = data.replace(b"\r\n", b"\n").split(b"\n\n")
         return [out for frame in frames for out in self._frame(frame + b"\n\n")]
 
+    def asked(self) -> Iterable[str]:
+        return self.ours.values()
+
     def reply(self) -> Json | None:
-        return message_from_events(self.events) if self.ours and not self.called else None
+        return message_from_events(self.events) if self._asks else None
 
     def following(self) -> Self:
         return type(self)(passed=self.passed, before=added(self.before, self.usage))
 
     def rest(self) -> Sequence[bytes]:
-        events = [*self._released(), *map(_ended_without_calls, self.held)]
-        self.held = []
+        held, self.held = self.held, []
+        events = [*self._released(), *(map(self._as_it_was, held) if self.waiting else map(_ended_without_calls, held))]
         tail, self.tail = self.tail, b""
         return [*map(_frame_of, events), *([tail] if tail.strip() else [])]
 
@@ -273,24 +289,39 @@ class MessagesFold:
         if kind not in ("message_delta", "message_stop"):
             return [event]
         self.usage = _latest(self.usage, event.get("usage") or {})
-        if self.ours and not self.called:
+        if self._asks:
             self.held.append(self._total(event))
             return []
         return [*self._released(), self._total(event)]
+
+    @property
+    def _asks(self) -> bool:
+        """Whether the model called a tool of ours, and no call has gone to the caller."""
+        return bool(self.ours) and not self.gone
+
+    def _as_it_was(self, event: Json) -> Json:
+        return self._placed(event) if "index" in event else event
 
     def _opened(self, event: Json, block: Json) -> Iterable[Json]:
         if block.get("type") in ("thinking", "redacted_thinking"):
             self.thinking.append(event)
             return []
         if block.get("type") == "tool_use" and is_own(block.get("name")):
-            self.ours.add(event["index"])
+            self.ours[event["index"]] = block["name"]
             self.thinking = []  # what led to our call is no part of what the caller gets
             return []
-        self.called = self.called or block.get("type") == "tool_use"
+        if block.get("type") == "tool_use" and self._asks:
+            self.waiting.add(event["index"])
+            self.held.append(event)
+            return []
+        self.gone = self.gone or block.get("type") == "tool_use"
         return [*self._released(), self._placed(event)]
 
     def _inside(self, event: Json) -> Iterable[Json]:
         if event["index"] in self.ours:
+            return []
+        if event["index"] in self.waiting:
+            self.held.append(event)
             return []
         if any(held["index"] == event["index"] for held in self.thinking):
             self.thinking.append(event)
@@ -346,8 +377,11 @@ class ResponsesFold:
 
     payload: Json | None = None
     thinking: list[Json] = field(default_factory=list)
+    held: list[Json] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
-    ours: set[int] = field(default_factory=set)
+    ours: dict[int, str] = field(default_factory=dict)
+    waiting: set[int] = field(default_factory=set)
+    gone: bool = False
     passed: list[Json] = field(default_factory=list)
     number: int = 0
     before: Json | None = None
@@ -357,6 +391,9 @@ class ResponsesFold:
         if read is None:
             return [event]
         return [event if out is read else SentEvent(json.dumps(out)) for out in map(self._numbered, self._event(read))]
+
+    def asked(self) -> Iterable[str]:
+        return self.ours.values()
 
     def reply(self) -> Json | None:
         return self.payload
@@ -368,11 +405,12 @@ class ResponsesFold:
         return type(self)(passed=[*self.passed, *passed], number=self.number, before=usage)
 
     def rest(self) -> Sequence[Any]:
-        held, self.payload = self.payload, None
-        if held is None:
+        payload, self.payload = self.payload, None
+        if payload is None:
             return []
-        event = {"type": "response.completed", "response": self._whole(held)}
-        return [SentEvent(json.dumps(self._numbered({**event, "sequence_number": 0})))]
+        self.gone = True
+        completed = {"type": "response.completed", "response": self._whole(payload), "sequence_number": 0}
+        return [SentEvent(json.dumps(self._numbered(event))) for event in (*self._released(), completed)]
 
     def _event(self, event: Json) -> Iterable[Json]:
         kind = event.get("type")
@@ -391,13 +429,21 @@ class ResponsesFold:
             self.thinking.append(event)
             return []
         if item.get("type") == "function_call" and is_own(item.get("name")):
-            self.ours.add(event["output_index"])
+            self.ours[event["output_index"]] = item["name"]
             self.thinking = []  # what led to our call is no part of what the caller gets
             return []
+        if item.get("type") == "function_call" and self.ours and not self.gone:
+            self.waiting.add(event["output_index"])
+            self.held.append(event)
+            return []
+        self.gone = self.gone or item.get("type") in ("function_call", *OTHER_CALLS)
         return [*self._released(), self._placed(event)]
 
     def _inside(self, event: Json) -> Iterable[Json]:
         index = event["output_index"]
+        if index in self.waiting and not self.gone:
+            self.held.append(event)
+            return []
         if any(held["output_index"] == index for held in self.thinking):
             self.thinking.append(event)
             return []
@@ -406,9 +452,10 @@ class ResponsesFold:
         return [self._placed(event)]
 
     def _completed(self, event: Json, response: Json) -> Iterable[Json]:
-        if event["type"] == "response.completed" and own_calls("responses", response):
+        if event["type"] == "response.completed" and not self.gone and asking_calls("responses", response):
             self.payload = response
             return []
+        self.gone = True
         return [*self._released(), {**event, "response": self._whole(response)}]
 
     def _whole(self, response: Json) -> Json:
@@ -417,8 +464,11 @@ class ResponsesFold:
         return {**shown, "output": [*self.passed, *shown["output"]], "usage": added(self.before, shown.get("usage"))}
 
     def _released(self) -> list[Json]:
-        held, self.thinking = self.thinking, []
-        return [self._placed(event) for event in held]
+        """The thoughts that were held back, and the calls where no more is asked for."""
+        events, self.thinking = self.thinking, []
+        if self.gone:
+            events, self.held = [*events, *self.held], []
+        return [self._placed(event) for event in events]
 
     def _placed(self, event: Json) -> Json:
         index = event["output_index"]

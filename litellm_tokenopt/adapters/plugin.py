@@ -181,6 +181,9 @@ class Plugin:
                 self._say(f"search:{surface}", said, border.request.model, surface)
             border = replace(border, request=border.request.with_(provider_search=search))
         known = self.calls.known(kwargs, border)
+        last = self.calls.last(kwargs)
+        if last is not None and last.undone:
+            return None
         if known is not None or self.calls.inside(kwargs, surface) or is_decided(surface, kwargs):
             return known
         parent, tracer = trace_parent(kwargs)

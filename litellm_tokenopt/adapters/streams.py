@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import litellm
@@ -20,36 +21,44 @@ from ..request import Surface
 from ..rounds import without_echo
 from .folds import ChatFold, Fold, MessagesFold, ResponsesFold
 
-Again: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Any]]
-"""The next round's stream, after a reply that calls our tools; None where the model isn't asked again."""
-
-AgainSync: TypeAlias = Callable[[Mapping[str, Any]], Any]
 Below: TypeAlias = Callable[[Any], Any]
 """The provider's events below a stream of LiteLLM's, or an awaitable of them."""
 
 _END = object()
 
 
-def join(surface: Surface, stream: Any, logging_obj: Any, again: Again) -> Any:
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What follows a round.
+
+    `again` gives the next round's stream, or for async callers an awaitable of it, after a reply that calls our tools;
+    None where the model isn't asked again. `dropped` is told the names of our tools whose calls nobody answers.
+    """
+
+    again: Callable[[Mapping[str, Any]], Any]
+    dropped: Callable[[Iterable[str]], None]
+
+
+def join(surface: Surface, stream: Any, logging_obj: Any, following: Following) -> Any:
     """*stream*, the first round's, in which the later rounds follow where they belong.
 
     A stream that LiteLLM makes of another API's comes back as it is: the call inside has been seen to.
     """
     if surface == "chat" and isinstance(stream, CustomStreamWrapper):
-        stream.completion_stream = JoinedStream(ChatFold(), _chat_events(stream), _chat_events, again)
+        stream.completion_stream = JoinedStream(ChatFold(), _chat_events(stream), _chat_events, following)
     elif surface == "responses" and _is_native(stream):
-        stream.stream_iterator = JoinedStream(ResponsesFold(), stream.stream_iterator, _responses_events, again)
+        stream.stream_iterator = JoinedStream(ResponsesFold(), stream.stream_iterator, _responses_events, following)
     elif surface == "messages" and hasattr(stream, "completion_stream"):
-        _join_messages(stream, logging_obj, again)
+        _join_messages(stream, logging_obj, following)
     return _without_echo(stream)
 
 
-def join_sync(surface: Surface, stream: Any, again: AgainSync) -> Any:
+def join_sync(surface: Surface, stream: Any, following: Following) -> Any:
     """`join`, for callers without a loop (the messages API has none)."""
     if surface == "chat" and isinstance(stream, CustomStreamWrapper):
-        stream.completion_stream = JoinedSyncStream(ChatFold(), _chat_events_sync(stream), _chat_events_sync, again)
+        stream.completion_stream = JoinedSyncStream(ChatFold(), _chat_events_sync(stream), _chat_events_sync, following)
     elif surface == "responses" and _is_native(stream):
-        stream.stream_iterator = JoinedSyncStream(ResponsesFold(), stream.stream_iterator, _responses_events, again)
+        stream.stream_iterator = JoinedSyncStream(ResponsesFold(), stream.stream_iterator, _responses_events, following)
     return _without_echo(stream)
 
 
@@ -122,15 +131,15 @@ def _without_echo(stream: Any) -> Any:
     return stream
 
 
-def _join_messages(stream: Any, logging_obj: Any, again: Again) -> None:
+def _join_messages(stream: Any, logging_obj: Any, following: Following) -> None:
     """Below LiteLLM's own generator are the bytes of an HTTP response; Bedrock's are no events of Anthropic's yet."""
     response = logging_obj.model_call_details.get("httpx_response")
     if response is None or not response.headers.get("content-type", "").startswith("text/event-stream"):
-        stream.completion_stream = JoinedStream(MessagesFold(), stream.completion_stream, _completion_stream, again)
+        stream.completion_stream = JoinedStream(MessagesFold(), stream.completion_stream, _completion_stream, following)
         return
     source = response.aiter_bytes()
     rounds = JoinedStream(
-        MessagesFold(), source, lambda _: logging_obj.model_call_details["httpx_response"].aiter_bytes(), again
+        MessagesFold(), source, lambda _: logging_obj.model_call_details["httpx_response"].aiter_bytes(), following
     )
     response.aiter_bytes = lambda *_, **__: rounds
 
@@ -161,12 +170,12 @@ def _completion_stream(stream: Any) -> Any:
 class _Rounds:
     """What the two kinds of joined streams share: the fold, the model's stream, and what is ready to go on."""
 
-    def __init__(self, fold: Fold, source: Any, below: Below, again: Callable[[Mapping[str, Any]], Any]) -> None:
+    def __init__(self, fold: Fold, source: Any, below: Below, following: Following) -> None:
         self._fold = fold
         self._source = source
         self._events: Any = None
         self._below = below
-        self._again = again
+        self._following = following
         self._ready: deque[Any] = deque()
         self._ended = False
         self._streams: list[Any] = []
@@ -175,6 +184,7 @@ class _Rounds:
         """The model's stream has ended: what comes now is from *stream*, or the rest if that is None."""
         if stream is None:
             self._ended = True
+            self._following.dropped(self._fold.asked())
             self._ready.extend(self._fold.rest())
             return
         self._fold, self._source, self._events = self._fold.following(), self._below(stream), None
@@ -196,7 +206,7 @@ class JoinedStream(_Rounds):
                 self._ready.extend(self._fold.feed(event))
                 continue
             reply = self._fold.reply()
-            self._goes_on_with(None if reply is None else await self._again(reply))
+            self._goes_on_with(None if reply is None else await self._following.again(reply))
         return self._ready.popleft()
 
     async def _event(self) -> Any:
@@ -232,7 +242,7 @@ class JoinedSyncStream(_Rounds):
                 self._ready.extend(self._fold.feed(event))
                 continue
             reply = self._fold.reply()
-            self._goes_on_with(None if reply is None else self._again(reply))
+            self._goes_on_with(None if reply is None else self._following.again(reply))
         return self._ready.popleft()
 
     def close(self) -> None:

@@ -39,17 +39,18 @@ def reply_to(body: Body, script: Script) -> ScriptedReply:
     """The reply to *body*: the first scripted one whose calls have no results yet after the question.
 
     Calls of the plugin's own tools are told apart from the caller's: a script that makes none goes on as if there
-    were none. Beside a call of the caller's they get no result.
+    were none. Beside a call of the caller's they may get no result.
     """
     question = question_of(body)
     replies = script.get(question) or (ScriptedReply(default_answer(question)),)
     results = Counter(map(is_own, names_of_results(body)))
     for reply in replies[:-1]:
-        ours = all(is_own(call.name) for call in reply.calls)
-        wanted = sum(is_own(call.name) == ours for call in reply.calls)
-        if results[ours] < wanted:
+        ours = sum(is_own(call.name) for call in reply.calls)
+        theirs = len(reply.calls) - ours
+        if results[False] < theirs or (not theirs and results[True] < ours):
             return reply
-        results[ours] -= wanted
+        results[False] -= theirs
+        results[True] = max(0, results[True] - ours)
     return replies[-1]
 
 

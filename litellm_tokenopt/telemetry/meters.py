@@ -118,8 +118,8 @@ class Meters:
     def record_error(self, where: str, error: str) -> None:
         self._count(names.ERRORS, 1, {names.STAGE: where, names.ERROR_TYPE: self._reason(error)})
 
-    def record_asked(self, tool: str) -> None:
-        self._count(names.ASKED, 1, {names.TOOL: self._reason(tool)})
+    def record_asked(self, tool: str, outcome: str) -> None:
+        self._count(names.ASKED, 1, {names.TOOL: self._reason(tool), names.OUTCOME: outcome})
 
     def record_tool(self, tool: str, what: str) -> None:
         self._count(names.TOOLS, 1, {names.TOOL: self._tool(tool), names.USE: what})

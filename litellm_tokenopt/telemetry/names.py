@@ -125,7 +125,7 @@ SAVED_OUTPUT: Final = Metric(
 )
 ERRORS: Final = Metric("tokenopt.errors", "counter", "{error}", "Errors that requests passed on in spite of.")
 ASKED: Final = Metric(
-    "tokenopt.asked", "counter", "{call}", "Calls by which the model asked for what was left out, by tool."
+    "tokenopt.asked", "counter", "{call}", "Calls by which the model asked for what was left out: answered, or dropped."
 )
 OFFERED: Final = Metric(
     "tokenopt.offered", "counter", "{request}", "Requests whose model may ask for what was left out, by tool."

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
@@ -130,13 +130,13 @@ class Recorder:
         """Have *held* asked for bytes at each export of metrics, from any thread; it must not wait for anything."""
         self._memory = held
 
-    def record_asked(self, tools: Iterable[str]) -> None:
+    def record_asked(self, tools: Iterable[str], outcome: Literal["answered", "dropped"] = "answered") -> None:
         """Count calls of our own *tools*, by which the model asked for what had been left out."""
         if not self._enabled:
             return
         try:
             for tool in tools:
-                (self._sinks or self._open()).meters.record_asked(tool)
+                (self._sinks or self._open()).meters.record_asked(tool, outcome)
         except Exception:
             self._complain()
 

@@ -12,10 +12,13 @@ from support.entry_points import ENTRY_POINTS, NOT_KEPT, piece, read
 
 import litellm_tokenopt
 from litellm_tokenopt.evaluation.script import script_of
+from litellm_tokenopt.optimizer import NO_MORE_ROUNDS, NOT_CALLED_YET
 from litellm_tokenopt.rounds import name_of
 
 SETTINGS = {"redis": {"url": "embedded"}, "time_budget_seconds": 60}
 CALLS = {**ENTRY_POINTS, **NOT_KEPT}
+CONVERTED = [c for c in CALLS if c.startswith(("messages, on OpenAI", "aresponses, on Anthropic"))]
+"""LiteLLM answers these by another API."""
 FIND = "tokenopt_find_tools"
 WANTED = TOOLS[-1]["function"]["name"]
 CALL = {"name": FIND, "arguments": {"query": f"I need {WANTED}"}}
@@ -121,13 +124,43 @@ def test_a_model_that_always_asks_comes_to_an_end(call, server, loop, on, script
 
 @pytest.mark.parametrize("call", CALLS)
 def test_calls_of_the_callers_tools_are_the_callers(call, server, loop, on, script):
-    """A tool that was left out may be called by name; beside a call of it, ours is dropped."""
+    """A tool that was left out may be called by name; beside a call of ours it waits until that is answered."""
     asked, seen = question(), len(server.bodies)
-    script(asked, {"calls": [CALL, {"name": WANTED, "arguments": {"a": "b"}}]})
+    theirs = {"name": WANTED, "arguments": {"a": "b"}}
+    script(asked, {"calls": [CALL, theirs]}, {"content": "Hm.", "calls": [theirs]})
     _, shown = ask(loop, call, asked, server)
-    assert len(server.bodies) == seen + 1
+    _, second = server.bodies[seen:]
+    assert NOT_CALLED_YET in json.dumps(second)
+    assert "Hm." in shown
     assert WANTED in shown
     assert "tokenopt_" not in shown
+    assert NOT_CALLED_YET not in shown
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("call", [call for call in CALLS if "stream" in call])
+def test_a_call_that_the_caller_has_seen_is_the_last_word(call, order, server, loop, on, script):
+    """Behind it ours is dropped; and where the model calls both again and again, the caller gets theirs in the end."""
+    asked, seen = question(), len(server.bodies)
+    script(asked, {"calls": [CALL, {"name": WANTED, "arguments": {"a": "b"}}][::order]})
+    _, shown = ask(loop, call, asked, server)
+    assert len(server.bodies) - seen == (4 if order == 1 else 1)
+    assert WANTED in shown
+    assert "tokenopt_" not in shown
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_who_only_asks_gets_all_of_it(call, server, loop, on, script):
+    """A model that says nothing but asks is told to answer, and then sent the request as it came in."""
+    asked, seen = question(), len(server.bodies)
+    script(asked, {"calls": [CALL]})
+    _, shown = ask(loop, call, asked, server)
+    bodies = server.bodies[seen:]
+    assert NO_MORE_ROUNDS in json.dumps(bodies[4])
+    assert "tokenopt_" not in shown
+    if call not in CONVERTED:
+        assert "tokenopt_" not in json.dumps(bodies[5])
+        assert len(bodies[5]["tools"]) == len(TOOLS)
 
 
 @pytest.mark.parametrize("call", [call for call in CALLS if "stream" not in call])
