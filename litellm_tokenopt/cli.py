@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .cache.stores import Entry
     from .evaluation.explaining import Line
     from .evaluation.replay import Replayed
+    from .evaluation.report import Report
     from .pipeline import Outcome
     from .prompt.linting import Finding
     from .redis.pool import RedisPool
@@ -39,6 +41,7 @@ examples:
   tokenopt warmup                                   make the embedding model ready, before the first request
   tokenopt replay requests.jsonl                    what would it have saved on your own requests?
   tokenopt replay requests.jsonl --html report.html --model claude-sonnet-4-5
+  tokenopt report traces.jsonl                      what did it do to the traffic, and which side of an experiment wins?
   tokenopt explain request.json                     what happens to this one request, message by message?
   tokenopt classify "book a flight to Rome"          what kind of task is it?
   tokenopt prompt split system_prompt.md             a system prompt as modules, to edit
@@ -88,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tokenopt {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_replay(commands)
+    _add_traffic(commands)
     _add_explain(commands)
     _add_doctor(commands)
     _add_warmup(commands)
@@ -114,6 +118,14 @@ def _add_replay(commands: Any) -> None:
     parser.add_argument("file", type=Path, metavar="FILE.jsonl")
     parser.add_argument("--model", metavar="M", help="for requests that name none, and for the prices")
     parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N requests")
+    parser.add_argument("--json", action="store_true", help="the report as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page too")
+
+
+def _add_traffic(commands: Any) -> None:
+    parser = _command(commands, _traffic, "what was done to the traffic that a collector's trace files hold", "report")
+    parser.add_argument("files", type=Path, nargs="+", metavar="TRACES.jsonl")
+    parser.add_argument("--since", metavar="AGE", help="only requests of this time: 90 (seconds), 15m, 12h, 7d")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page too")
 
@@ -221,19 +233,24 @@ def _replay(options: argparse.Namespace) -> int:
     (OpenAI's batch format) or "request"; "response" beside them is what the model said. Exit code 1 when a line can't
     be read; the others are replayed all the same.
     """
+    replayed = _run_replay(options)
+    return _tell(replayed.report, [bad.text for bad in replayed.bad_lines], options)
+
+
+def _tell(report: Report, faults: Sequence[str], options: argparse.Namespace) -> int:
+    """Show *report* as the *options* want it, and the *faults* of what was read for it."""
     from .evaluation.rendering import page, terminal
     from .evaluation.report import to_json
 
-    replayed = _run_replay(options)
     if options.html is not None:
-        _write_page(options.html, page(replayed.report))
+        _write_page(options.html, page(report))
     if options.json:
-        print(to_json(replayed.report))
+        print(to_json(report))
     else:
-        _console().print(terminal(replayed.report))
-    for bad in replayed.bad_lines:
-        print(f"error: {bad.text}", file=sys.stderr)
-    return FAILED if replayed.bad_lines else OK
+        _console().print(terminal(report))
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    return FAILED if faults else OK
 
 
 def _run_replay(options: argparse.Namespace) -> Replayed:
@@ -243,6 +260,34 @@ def _run_replay(options: argparse.Namespace) -> Replayed:
     settings = load_settings(options.settings)
     with _progress("replaying") as tell:
         return asyncio.run(replay(options.file, settings, model=options.model, limit=options.limit, progress=tell))
+
+
+def _traffic(options: argparse.Namespace) -> int:
+    """Report what was done to requests, from traces: tokens, time, and both sides of an experiment or a holdout.
+
+    The files are OTLP as JSON, a batch a line, as an OpenTelemetry collector's file exporter writes it. Exit code 1
+    when a line can't be read; the others count all the same.
+    """
+    from .evaluation.observation import from_spans
+    from .evaluation.report import report_of
+    from .evaluation.spans import read_spans
+
+    faults: list[str] = []
+    spans = (span for file in options.files for span in read_spans(file, faults))
+    seen = from_spans(spans, since_ns=int((time.time() - _seconds(options.since)) * 1e9) if options.since else 0)
+    names = ", ".join(map(str, options.files))
+    if not seen:
+        raise InputError(f"no request of ours in {names}{f'; {faults[0]}' if faults else ''}")
+    return _tell(report_of(seen, title=f"Traffic in {names}"), faults, options)
+
+
+def _seconds(text: str) -> float:
+    from .cache.inspection import seconds_of
+
+    try:
+        return seconds_of(text, "--since")
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
 def _write_page(path: Path, text: str) -> None:

@@ -17,7 +17,7 @@ from .convert import Border, border_of
 from .errors import SettingsError, UnavailableError
 from .modules import joined
 from .own import Asked, is_own, may_keep, may_offer, read_arguments
-from .pipeline import Arm, Mode, Outcome, Pipeline
+from .pipeline import Arm, Mode, Outcome, Pipeline, Split
 from .placeholder import filled, has_placeholder
 from .replies import payload_of, reply_of
 from .request import ChatRequest, Reply, Surface, Tool, canonical, digest, is_system, text_of, tool_name, user_turns
@@ -59,6 +59,9 @@ RANKING_SHARE = 0.35
 
 SUMMARY_SECONDS = 7 * 24 * 3600
 """How long summaries are shared, and which of them a session's cut used: a session that pauses longer is cut anew."""
+
+SESSION_DIGITS = 16
+"""Of a session's digest, so much stands for it in spans."""
 
 NO_MORE_ROUNDS = "Nothing more can be looked up: answer with what you have."
 NOT_CALLED_YET = "Not called yet: read first what you asked for, then call this again if it's still right."
@@ -174,16 +177,17 @@ class TokenOptimizer:
         came_in, started_ns = self.parts.assembled(border.request), time.time_ns()
         request = came_in.with_(own_tools=rounds and may_offer(came_in), keeps_own_tools=rounds and may_keep(came_in))
         mode = self._mode(request)
-        arm = self._arm(request) if mode in ("on", "shadow") else None
-        pipeline = self.parts.empty if mode not in ("on", "shadow") else self.parts.pipelines[arm or "base"]
-        outcome = replace(await pipeline.before(request), mode=mode, border=border, arm=arm)
+        split = self._split(request, mode)
+        arm = split.arm if split is not None and split.arm is not None else "base"
+        pipeline = self.parts.pipelines[arm] if mode in ("on", "shadow") else self.parts.empty
+        outcome = replace(await pipeline.before(request), mode=mode, border=border, split=split)
         if outcome.reply is None or mode != "on":
             outcome = replace(outcome, changes=border.outgoing(outcome.request if mode == "on" else came_in))
         outcome = replace(outcome, savings=self._savings(outcome))
-        self.recorder.record(
+        trace = self.recorder.record(
             outcome, started_ns=started_ns, surface=request.surface, model=request.model, parent=parent, tracer=tracer
         )
-        return outcome
+        return replace(outcome, trace=trace)
 
     async def next_request(
         self, outcome: Outcome, kwargs: Mapping[str, Any], response: Any, surface: Surface | None = None
@@ -212,7 +216,7 @@ class TokenOptimizer:
         if over > 1:
             return outcome.undone() if surface == outcome.original.surface else None
         answers, found = await self._answers(outcome, kwargs, ours)
-        self.recorder.record_asked(call.name for call in ours)
+        self.recorder.record_asked(outcome, [call.name for call in ours])
         tools = list(kwargs.get("tools") or ())
         tools = tools if number < self.settings.max_rounds else without_own_tools(tools)
         return {
@@ -281,12 +285,19 @@ class TokenOptimizer:
             return "holdout"
         return self.settings.mode
 
-    def _arm(self, request: ChatRequest) -> Arm | None:
-        """The side of the experiment that a session is on, whatever `holdout_fraction` is; None where there is none."""
+    def _split(self, request: ChatRequest, mode: Mode) -> Split | None:
+        """The side of a request's session, whatever `holdout_fraction` is; None where no sessions are split.
+
+        What stands for the session is another in each experiment.
+        """
         experiment = self.settings.experiment
-        if not experiment.name:
+        if mode == "bypass" or not (experiment.name or self.settings.holdout_fraction):
             return None
-        return "tried" if _position(digest(experiment.name, session_of(request))) < experiment.share else "base"
+        session = digest(experiment.name, session_of(request))
+        if mode == "holdout" or not experiment.name:
+            return Split(session=session[:SESSION_DIGITS])
+        arm: Arm = "tried" if _position(session) < experiment.share else "base"
+        return Split(session=session[:SESSION_DIGITS], experiment=experiment.name, arm=arm)
 
 
 @asynccontextmanager
@@ -531,10 +542,12 @@ def _no_price(_: str) -> None:
 
 
 def session_of(request: ChatRequest) -> str:
-    """A digest of what all turns of a session have in common: its head, up to the first question."""
-    turns = user_turns(request.messages)
-    head = [m for m in request.messages if is_system(m)] + [request.messages[i] for i in turns[:1]]
-    return digest(repr(request.tenant), request.model, *(text_of(m.get("content")) or canonical(m) for m in head))
+    """A digest of what all turns of a session have in common: whose it is, and its first question.
+
+    A system prompt may tell the time, or hold what was looked up for the last question; another model may stand in.
+    """
+    first = [request.messages[at] for at in user_turns(request.messages)[:1]]
+    return digest(repr(request.tenant), *(text_of(m.get("content")) or canonical(m) for m in first))
 
 
 def _position(session: str) -> float:

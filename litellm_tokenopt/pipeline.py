@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from .convert import Border
 from .own import Asked, Found, OwnTool, tools_of
@@ -17,8 +17,15 @@ from .savings import Savings
 from .saying import Sayings
 from .stage import Answer, Change, Decision, Followup, Keep, Stage, Wait
 
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Tracer
+
 Mode: TypeAlias = Literal["on", "shadow", "holdout", "bypass"]
 Arm: TypeAlias = Literal["base", "tried"]
+
+Trace: TypeAlias = "tuple[Tracer, Context]"
+"""Where is written down what happens later to a request."""
 
 Count: TypeAlias = Callable[[ChatRequest], Awaitable[int]]
 CountOffered: TypeAlias = Callable[[ChatRequest, tuple[OwnTool, ...]], Awaitable[int]]
@@ -43,6 +50,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Where a request stands while sessions are split: a pseudonym of its session, and its side of an experiment."""
+
+    session: str
+    experiment: str = ""
+    arm: Arm | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Where a request stands after the last stage.
 
@@ -50,7 +66,8 @@ class Outcome:
     where `reply` answers, for one that is asked for to compare. `offers` are what answers the calls of our own tools in
     it. `border` holds what came in, in its API's own form; `changes` are the keyword arguments in which what is to be
     sent differs from that. `mode` is on, shadow (decided, but not to be applied), holdout or bypass. `seconds` is the
-    whole time taken, `savings` what an answer from the cache saved, `arm` the side of an experiment.
+    whole time taken, `savings` what an answer from the cache saved, `split` is there where sessions are split, `trace`
+    where it's written down.
     """
 
     original: ChatRequest
@@ -66,7 +83,8 @@ class Outcome:
     tokens_after: int = 0
     seconds: float = 0.0
     savings: Savings | None = None
-    arm: Arm | None = None
+    split: Split | None = None
+    trace: Trace | None = None
 
     @property
     def tokens_saved(self) -> int:

@@ -93,7 +93,7 @@ class Answering:
         return True
 
     def _dropped(self, names: Iterable[str]) -> None:
-        self._plugin.optimizer.recorder.record_asked(names, "dropped")
+        self._plugin.optimizer.recorder.record_asked(self._call.outcome, names, "dropped")
 
     def _finished(self, result: Any) -> Any:
         """The last reply as the caller gets it: with what was said before, and the token counts of all rounds."""

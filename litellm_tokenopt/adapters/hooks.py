@@ -56,6 +56,19 @@ class TokenOptCallback(CustomLogger):
     async def async_log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
         """LiteLLM's word that a call has failed, in any API."""
         self.plugin.abandon(self.plugin.calls.described(kwargs))
+        self.plugin.replied(kwargs, start_time, end_time, kwargs.get("exception"))
+
+    def log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """The same of a sync call."""
+        self.plugin.replied(kwargs, start_time, end_time, kwargs.get("exception"))
+
+    async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """LiteLLM's word that a call was answered, in any API: when, and at what price."""
+        self.plugin.replied(kwargs, start_time, end_time)
+
+    def log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """The same of a sync call."""
+        self.plugin.replied(kwargs, start_time, end_time)
 
     async def async_post_call_response_headers_hook(
         self,

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ from ..request import Surface
 from ..rounds import is_decided, name_of
 from ..saying import Sayings
 from ..settings import Settings
+from ..telemetry.spans import Replied
 from ..telemetry.summary import summary
 from .asking import ask_again, litellm_judge, litellm_summaries, tokens_of
 from .callers_loop import CallersLoop
@@ -123,6 +125,23 @@ class Plugin:
         if call is not None and call.awaits_reply:
             self.portal.post(partial(self.optimizer.abandon, call.outcome))
 
+    def replied(
+        self, details: Mapping[str, Any], started: datetime, ended: datetime, error: BaseException | None = None
+    ) -> None:
+        """LiteLLM's word on the call that its *details* are of: write down what the reply cost, or how it failed.
+
+        A price of nothing isn't known but of a hit: streams may tell no tokens, and models may have no price.
+        """
+        call = self.calls.described(details)
+        if call is None:
+            return
+        usd = 0.0 if details.get("cache_hit") else details.get("response_cost") or None
+        reply = Replied(
+            started_ns=_ns(started), ended_ns=_ns(ended), usd=usd,
+            error=type(error).__name__ if error is not None else None,
+        )  # fmt: skip
+        self.optimizer.recorder.record_reply(call.outcome, reply)
+
     @contextmanager
     def attempting(self, call: Call | None) -> Iterator[None]:
         """What goes on within is an attempt at *call*."""
@@ -208,6 +227,11 @@ class Plugin:
         if owner is not None and outcome.followups:
             forgotten = weakref.finalize(owner, self.portal.post, partial(self.optimizer.abandon, outcome))
             forgotten.atexit = False
+
+
+def _ns(time: datetime) -> int:
+    """Nanoseconds since the epoch."""
+    return int(time.timestamp() * 1e9)
 
 
 def _takes_tools(kwargs: Mapping[str, Any]) -> bool:

@@ -30,11 +30,11 @@ def conditions_of(typed: Mapping[str, str | None]) -> dict[str, Any]:
     return dict(given) if age is None else {**given, "older_than_seconds": seconds_of(age)}
 
 
-def seconds_of(text: str) -> float:
-    """``90``, ``90s``, ``15m``, ``12h`` or ``7d`` in seconds; ValueError for anything else."""
+def seconds_of(text: str, name: str = "older_than") -> float:
+    """``90``, ``90s``, ``15m``, ``12h`` or ``7d`` in seconds; ValueError for anything else, given as *name*."""
     found = _DURATION.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"older_than is {text!r}; a number of seconds is allowed, or one with s, m, h or d (12h)")
+        raise ValueError(f"{name} is {text!r}; a number of seconds is allowed, or one with s, m, h or d (12h)")
     return float(found[1]) * _UNITS[found[2]]
 
 

@@ -1,108 +1,188 @@
-"""Both sides of an experiment, compared: tokens saved by session (bootstrap), hits of the cache (Wilson)."""
+"""Both sides of an experiment, or of a holdout, compared by session: cheaper, quicker, as good?"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
+from .clusters import MIN_SESSIONS, Estimate, Parts, difference, estimate, sessions_to_tell
 from .observation import Observation
 
-Bounds: TypeAlias = tuple[float, float]
+Unit: TypeAlias = Literal["%", "$", "ms", "s", ""]
+Verdict: TypeAlias = Literal["better", "worse", "unclear", "few"]
 
-SAMPLES = 2_000
-Z = 1.959964
-"""Of a normal distribution, 95 % lie within so many standard deviations."""
+HOLDOUT = "holdout"
 _HITS = ("exact", "semantic")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArmLine:
-    """One side: its requests and sessions, the percentage of tokens saved and of look-ups that hit, with 95 % bounds.
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Something to compare: `parts` of one session's requests are what is counted, and of how much.
 
-    Sessions count alike, however long: the requests of one are no independent witnesses.
+    Percentages are ratios from 0 to 1. `events`: it's a share of requests.
     """
 
-    arm: str
+    name: str
+    unit: Unit
+    more_is_better: bool
+    parts: Callable[[Sequence[Observation]], Parts]
+    events: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One measure of both sides, and by how much the tried one is above the base, with its 95 % bounds.
+
+    `verdict`: is the tried side better, worse, unclear as yet, or are there too few sessions? `more_sessions` is about
+    how many more, of both sides, it would take to tell; None where no number would, or none is needed.
+    """
+
+    measure: str
+    unit: Unit
+    base: Estimate
+    tried: Estimate
+    more_is_better: bool
+    difference: float
+    bounds: tuple[float, float] | None
+    verdict: Verdict
+    more_sessions: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What was seen of one side."""
+
+    name: str
     sessions: int
     requests: int
-    saved_percent: float
-    saved_bounds: Bounds
-    hit_percent: float
-    hit_bounds: Bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """The sides, and by how many points the tried one saves more than the base, with its 95 % bounds."""
+    """An experiment: its sides, base first, and their measures. `summary` says in words what they come to."""
 
-    arms: tuple[ArmLine, ...]
-    difference: float
-    difference_bounds: Bounds
+    name: str
+    sides: tuple[Side, Side]
+    lines: tuple[Line, ...]
+    summary: str
 
 
-def compare(observations: Sequence[Observation]) -> Experiment | None:
-    """The experiment in *observations*; None where not both sides have been seen."""
-    sides = {arm: [seen for seen in observations if seen.arm == arm] for arm in ("base", "tried")}
-    if not all(sides.values()):
-        return None
-    shares = {arm: _by_session(seen) for arm, seen in sides.items()}
-    drawn = {arm: _means(values, seed) for seed, (arm, values) in enumerate(shares.items())}
-    lines = tuple(_line(arm, sides[arm], shares[arm], drawn[arm]) for arm in sides)
-    apart = [tried - base for base, tried in zip(drawn["base"], drawn["tried"], strict=True)]
+def experiments(observations: Sequence[Observation]) -> tuple[Experiment, ...]:
+    """Every experiment that the *observations* were part of, and the holdout, where sessions were left alone."""
+    named = sorted({seen.experiment for seen in observations if seen.experiment})
+    found = [_experiment(name, *_arms(observations, name)) for name in named]
+    alone = [seen for seen in observations if seen.mode == "holdout"]
+    optimised = [seen for seen in observations if seen.mode == "on" and seen.session]
+    if alone:
+        found.append(_experiment(HOLDOUT, ("left alone", alone), ("optimised", optimised)))
+    return tuple(found)
+
+
+_Seen: TypeAlias = tuple[str, Sequence[Observation]]
+
+
+def _arms(observations: Iterable[Observation], name: str) -> Iterator[_Seen]:
+    """Both sides of the experiment *name*."""
+    part = [seen for seen in observations if seen.experiment == name]
+    return ((arm, [seen for seen in part if seen.arm == arm]) for arm in ("base", "tried"))
+
+
+def _experiment(name: str, base: _Seen, tried: _Seen) -> Experiment:
+    sides = (_Sessions(*base), _Sessions(*tried))
+    lines = tuple(filter(None, (_line(measure, *sides) for measure in MEASURES)))
     return Experiment(
-        arms=lines, difference=lines[1].saved_percent - lines[0].saved_percent, difference_bounds=_middle(apart)
+        name=name, sides=(sides[0].side, sides[1].side), lines=lines, summary=_summary(tried[0], sides, lines)
     )
 
 
-def wilson(hits: int, trials: int) -> Bounds:
-    """Where the share behind *hits* of *trials* lies, 95 % of the time (Wilson, 1927); (0, 1) where none was tried."""
-    if not trials:
-        return 0.0, 1.0
-    share, spread = hits / trials, Z * Z / trials
-    middle = (share + spread / 2) / (1 + spread)
-    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / trials + spread / (4 * trials))
-    return max(0.0, middle - half), min(1.0, middle + half)
+class _Sessions:
+    """One side's requests, session by session."""
+
+    def __init__(self, name: str, seen: Sequence[Observation]) -> None:
+        sessions: dict[str, list[Observation]] = {}
+        for one in seen:
+            sessions.setdefault(one.session, []).append(one)
+        self.side = Side(name, len(sessions), len(seen))
+        self._sessions = list(sessions.values())
+
+    def estimate(self, measure: Measure) -> Estimate | None:
+        return estimate([measure.parts(session) for session in self._sessions], events=measure.events)
 
 
-def _line(arm: str, seen: Sequence[Observation], shares: Sequence[float], drawn: Sequence[float]) -> ArmLine:
-    looked = [one for one in seen if one.cache != "skip"]
-    hits = sum(one.cache in _HITS for one in looked)
-    low, high = wilson(hits, len(looked))
-    return ArmLine(
-        arm=arm, sessions=len(shares), requests=len(seen), saved_percent=sum(shares) / len(shares),
-        saved_bounds=_middle(drawn), hit_percent=100 * hits / len(looked) if looked else 0.0,
-        hit_bounds=(100 * low, 100 * high),
+def _line(measure: Measure, one: _Sessions, other: _Sessions) -> Line | None:
+    base, tried = one.estimate(measure), other.estimate(measure)
+    if base is None or tried is None:
+        return None
+    bounds = difference(base, tried)
+    verdict = _verdict(bounds, more_is_better=measure.more_is_better)
+    return Line(
+        measure=measure.name, unit=measure.unit, base=base, tried=tried, more_is_better=measure.more_is_better,
+        difference=tried.value - base.value, bounds=bounds, verdict=verdict,
+        more_sessions=sessions_to_tell(base, tried) if verdict == "unclear" else None,
     )  # fmt: skip
 
 
-def _by_session(seen: Sequence[Observation]) -> list[float]:
-    """The percentage of its tokens that each session was saved."""
-    totals: dict[str, tuple[int, int]] = {}
-    for one in seen:
-        before, after = totals.get(one.session, (0, 0))
-        totals[one.session] = (before + one.tokens_before, after + one.tokens_after)
-    return [_percent(totals, session) for session in totals]
+def _verdict(bounds: tuple[float, float] | None, *, more_is_better: bool) -> Verdict:
+    if bounds is None:
+        return "few"
+    if bounds[0] <= 0 <= bounds[1]:
+        return "unclear"
+    return "better" if (bounds[0] > 0) == more_is_better else "worse"
 
 
-def _percent(totals: Mapping[str, tuple[int, int]], session: str) -> float:
-    before, after = totals[session]
-    return 100 * (1 - after / before) if before else 0.0
+def _summary(tried: str, sides: Sequence[_Sessions], lines: Sequence[Line]) -> str:
+    lacking = [one.side for one in sides if one.side.sessions < MIN_SESSIONS]
+    if lacking:
+        seen = " and ".join(f"{side.sessions} on side {side.name!r}" for side in lacking)
+        return f"Too few sessions to say anything: {seen}; each side needs {MIN_SESSIONS}."
+    words = {"better": "better in", "worse": "worse in", "unclear": "no telling yet in", "few": "too few sessions for"}
+    parts = [
+        f"{words[verdict]} {', '.join(names)}"
+        for verdict in words
+        if (names := [line.measure for line in lines if line.verdict == verdict])
+    ]
+    return f"Side {tried!r}: {'; '.join(parts)}."
 
 
-def _means(values: Sequence[float], seed: int) -> list[float]:
-    """Means of samples drawn from *values* with replacement; the same each time."""
-    import numpy as np
+def _mean(read: Callable[[Observation], float | None]) -> Callable[[Sequence[Observation]], Parts]:
+    """Of the requests that have what is *read*, the mean."""
 
-    chance = np.random.default_rng(seed)
-    picks = chance.integers(0, len(values), (SAMPLES, len(values)))
-    means: list[float] = np.array(values)[picks].mean(axis=1).tolist()
-    return means
+    def parts(session: Sequence[Observation]) -> Parts:
+        values = [value for value in map(read, session) if value is not None]
+        return sum(values), len(values)
+
+    return parts
 
 
-def _middle(drawn: Sequence[float]) -> Bounds:
-    """The bounds of the 95 % in the middle."""
-    ordered = sorted(drawn)
-    cut = int(0.025 * len(ordered))
-    return ordered[cut], ordered[-1 - cut]
+def _saved(session: Sequence[Observation]) -> Parts:
+    before = sum(seen.tokens_before for seen in session)
+    return before - sum(seen.tokens_after for seen in session), before
+
+
+def _hit(seen: Observation) -> float | None:
+    return None if seen.cache == "skip" else float(seen.cache in _HITS)
+
+
+def _asked(seen: Observation) -> float | None:
+    return None if seen.asked is None else float(seen.asked > 0)
+
+
+def _stage_failed(seen: Observation) -> float:
+    return float(any(stage.reason.startswith("error:") for stage in seen.stages))
+
+
+MEASURES = (
+    Measure("tokens saved", "%", True, _saved),
+    Measure("1,000 requests", "$", False, _mean(lambda seen: None if seen.usd is None else 1000 * seen.usd)),
+    Measure("requests a session", "", False, lambda session: (len(session), 1)),
+    Measure("time added", "ms", False, _mean(lambda seen: seen.ms)),
+    Measure("time until answered", "s", False, _mean(lambda seen: seen.seconds)),
+    Measure("facts kept", "%", True, _mean(lambda seen: seen.kept_facts)),
+    Measure("asked back", "%", False, _mean(_asked), events=True),
+    Measure("failed requests", "%", False, _mean(lambda seen: seen.failed), events=True),
+    Measure("failed stages", "%", False, _mean(_stage_failed), events=True),
+    Measure("cache hits", "%", True, _mean(_hit), events=True),
+)
+"""What is compared; shares are of requests, facts are those of passages that are compressed. Where the model asks back
+for what was left out, leaving it out was wrong."""

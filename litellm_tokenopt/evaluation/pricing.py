@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..adapters.pricing import Prices, prices_of
 from .bodies import Body, pieces
-from .prompt_cache import PromptCache
+from .prompt_cache import PromptCache, Reading
 
 __all__ = ["Bill", "Prices", "bill_of", "prices_of"]
 
@@ -27,6 +27,16 @@ class Bill:
     usd_with_prompt_cache: float
 
 
+def prices_with_cache(bodies: Iterable[Body], prices: Prices) -> list[float]:
+    """What the input of each of *bodies* costs in US dollars with the provider's prompt cache, sent in this order."""
+    cache = PromptCache()
+    return [_price(cache.read(pieces(body)), prices) for body in bodies]
+
+
+def _price(reading: Reading, prices: Prices) -> float:
+    return prices.cached_read * reading.cached + prices.cache_write * (reading.tokens - reading.cached)
+
+
 def bill_of(bodies: Iterable[Body], prices: Prices, *, output_tokens: int = 0) -> Bill:
     """The bill for *bodies*, sent in this order by one account, and for the tokens of all their answers."""
     cache = PromptCache()
@@ -40,5 +50,5 @@ def bill_of(bodies: Iterable[Body], prices: Prices, *, output_tokens: int = 0) -
         cached_tokens=cached,
         output_tokens=output_tokens,
         usd=prices.input * tokens + output,
-        usd_with_prompt_cache=prices.cached_read * cached + prices.cache_write * (tokens - cached) + output,
+        usd_with_prompt_cache=sum(_price(reading, prices) for reading in readings) + output,
     )

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
-from .arms import Experiment
+from .arms import Experiment, Line
+from .clusters import Bounds
+from .forest import forest
 from .pricing import Bill
-from .report import Report, StageLine, saved
+from .report import PassagesLine, Report, StageLine, saved
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,11 +23,12 @@ FAULTS_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table: its title, its column heads, its rows."""
+    """A table: its title, its column heads, its rows, and a sentence below them."""
 
     title: str
     heads: Row
     rows: tuple[Row, ...]
+    note: str = ""
 
 
 def grids(report: Report) -> list[Grid]:
@@ -35,9 +38,9 @@ def grids(report: Report) -> list[Grid]:
         found.append(_money(report))
     if report.checks is not None:
         found.append(_checks(report))
-    if report.experiment is not None:
-        found.append(_experiment(report.experiment))
-    return found
+    if report.passages is not None:
+        found.append(_passages(report.passages))
+    return [*found, *map(_experiment, report.experiments)]
 
 
 def terminal(report: Report) -> RenderableType:
@@ -75,19 +78,45 @@ def _totals(report: Report) -> Grid:
 
 
 def _experiment(found: Experiment) -> Grid:
-    rows = [
-        (
-            line.arm, f"{line.sessions:,}", f"{line.requests:,}", _bounded(line.saved_percent, line.saved_bounds),
-            _bounded(line.hit_percent, line.hit_bounds),
-        )
-        for line in found.arms
-    ]  # fmt: skip
-    rows.append(("difference", "", "", _bounded(found.difference, found.difference_bounds), ""))
-    return Grid("Experiment (95 % bounds)", ("side", "sessions", "requests", "saved a session", "hits"), tuple(rows))
+    base, tried = found.sides
+    rows: tuple[Row, ...] = (
+        ("sessions", f"{base.sessions:,}", f"{tried.sessions:,}", "", ""),
+        ("requests", f"{base.requests:,}", f"{tried.requests:,}", "", ""),
+        *map(_measured, found.lines),
+    )
+    return Grid(
+        f"Experiment {found.name!r} (95 % bounds by session)", ("", base.name, tried.name, "difference", "verdict"),
+        rows, found.summary,
+    )  # fmt: skip
 
 
-def _bounded(value: float, bounds: tuple[float, float]) -> str:
-    return f"{value:.1f} % ({bounds[0]:.1f} to {bounds[1]:.1f})"
+def _measured(line: Line) -> Row:
+    scale, digits = (100, 1) if line.unit == "%" else (1, 3 if line.unit == "$" else 2)
+
+    def shown(value: float, bounds: Bounds | None, sign: str = "") -> str:
+        low, high = (scale * bound for bound in bounds or (0, 0))
+        between = f" ({low:.{digits}f} to {high:.{digits}f})" if bounds is not None else ""
+        return f"{scale * value:{sign}.{digits}f}{between}"
+
+    return (
+        f"{line.measure}, {line.unit}".rstrip(", "), shown(line.base.value, line.base.bounds),
+        shown(line.tried.value, line.tried.bounds), shown(line.difference, line.bounds, "+"), _verdict(line),
+    )  # fmt: skip
+
+
+def _verdict(line: Line) -> str:
+    if line.verdict == "few":
+        return "too few"
+    if line.verdict != "unclear":
+        return line.verdict
+    return "no difference" if line.more_sessions is None else f"can't tell (+{line.more_sessions:,})"
+
+
+def _passages(line: PassagesLine) -> Grid:
+    heads = ("taken", "left whole", "facts kept, mean", "least", "words kept", "tokens left")
+    shares = (line.facts_mean, line.facts_least, line.words_mean, line.ratio_mean)
+    row = (f"{line.taken:,}", f"{line.refused:,}", *(f"{100 * share:.1f} %" for share in shares))
+    return Grid("Passages compressed", heads, (row,))
 
 
 def _at_model(report: Report) -> tuple[str, str]:
@@ -167,7 +196,10 @@ def _table(grid: Grid) -> RenderableType:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=grid.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(
+        title=grid.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
+        caption=grid.note or None, caption_justify="left", caption_style="",
+    )  # fmt: skip
     for index, head in enumerate(grid.heads):
         table.add_column(head, justify="right" if index else "left", no_wrap=True)
     for row in grid.rows:
@@ -188,6 +220,8 @@ th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(-
 th:first-child, td:first-child { text-align: left }
 svg { width: 100%; max-width: 52rem; height: auto } svg text { font: 13px system-ui, sans-serif; fill: currentColor }
 .plain { fill: var(--plain) } .bar { fill: var(--bar) }
+.axis, .unclear { stroke: var(--plain); fill: var(--plain) } .better { stroke: var(--bar); fill: var(--bar) }
+.worse { stroke: #c0392b; fill: #c0392b }
 """
 
 Bar: TypeAlias = tuple[str, float, str, str]
@@ -200,6 +234,7 @@ def _page(report: Report) -> list[str]:
         f"<h1>{escape(report.title)}</h1>",
         *(_chart(title, bars) for title, bars in _charts(report)),
         *map(_html_table, grids(report)),
+        *map(forest, report.experiments),
         *(f"<p>{escape(text)}</p>" for text in (*faults, *report.notes)),
     ]
 
@@ -245,4 +280,5 @@ def _bar(at: int, bar: Bar, width: float) -> str:
 def _html_table(grid: Grid) -> str:
     heads = "".join(f"<th>{escape(head)}</th>" for head in grid.heads)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in grid.rows)
-    return f"<h2>{escape(grid.title)}</h2><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    note = f"<p>{escape(grid.note)}</p>" if grid.note else ""
+    return f"<h2>{escape(grid.title)}</h2><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{note}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,8 @@ from ..settings import Settings
 from . import wire
 from .bodies import pieces
 from .observation import Observation, from_outcome
-from .pricing import bill_of, prices_of
-from .report import Money, Report, money_of, report_of
+from .pricing import bill_of, prices_of, prices_with_cache
+from .report import Report, money_of, report_of
 from .script import ScriptedReply
 
 DEFAULT_MODEL = "gpt-4o"
@@ -195,14 +195,20 @@ def _kind(value: Any) -> str:
 def _report(
     path: str | Path, bodies: list[dict[str, Any]], outcomes: list[Outcome | None], model: str | None
 ) -> Report:
-    sent = [{**body, **_changes(outcome)} for body, outcome in zip(bodies, outcomes, strict=True) if _is_sent(outcome)]
-    observations = [_passed(body) if seen is None else from_outcome(seen) for body, seen in _pairs(bodies, outcomes)]
-    money, notes = _money(bodies, sent, model)
-    return report_of(observations, title=f"Replay of {Path(path).name}", money=money, notes=notes)
-
-
-def _pairs(bodies: Iterable[Any], outcomes: Iterable[Outcome | None]) -> Iterator[tuple[Any, Outcome | None]]:
-    return zip(bodies, outcomes, strict=True)
+    pairs = list(zip(bodies, outcomes, strict=True))
+    sent = [{**body, **_changes(outcome)} for body, outcome in pairs if _is_sent(outcome)]
+    name = model or str(Counter(str(body["model"]) for body in bodies).most_common(1)[0][0])
+    title = f"Replay of {Path(path).name}"
+    try:
+        prices = prices_of(name)
+    except InputError as error:
+        if model is not None:
+            raise
+        return report_of([_seen(*pair, usd=None) for pair in pairs], title=title, notes=(f"No prices: {error}",))
+    charged = iter(prices_with_cache(sent, prices))
+    observations = [_seen(*pair, usd=next(charged) if _is_sent(pair[1]) else 0.0) for pair in pairs]
+    money = money_of(name, bill_of(bodies, prices), bill_of(sent, prices))
+    return report_of(observations, title=title, money=money, notes=("Prices are of input tokens.",))
 
 
 def _is_sent(outcome: Outcome | None) -> bool:
@@ -213,21 +219,9 @@ def _changes(outcome: Outcome | None) -> Mapping[str, Any]:
     return outcome.changes if outcome is not None else {}
 
 
-def _passed(body: Mapping[str, Any]) -> Observation:
-    """A request that wasn't understood, and so would pass on as it is."""
+def _seen(body: Mapping[str, Any], outcome: Outcome | None, *, usd: float | None) -> Observation:
+    """What was done to a request; one that wasn't understood would pass on as it is."""
+    if outcome is not None:
+        return from_outcome(outcome, usd)
     tokens = sum(piece.tokens for piece in pieces(body))
-    return Observation(tokens_before=tokens, tokens_after=tokens, ms=0.0, cache="skip")
-
-
-def _money(
-    before: list[dict[str, Any]], after: list[dict[str, Any]], model: str | None
-) -> tuple[Money | None, tuple[str, ...]]:
-    """The bills at *model*'s prices, or at those of the model that most requests name."""
-    name = model or str(Counter(str(body["model"]) for body in before).most_common(1)[0][0])
-    try:
-        prices = prices_of(name)
-    except InputError as error:
-        if model is not None:
-            raise
-        return None, (f"No prices: {error}",)
-    return money_of(name, bill_of(before, prices), bill_of(after, prices)), ("Prices are of input tokens.",)
+    return Observation(tokens_before=tokens, tokens_after=tokens, ms=0.0, cache="skip", usd=usd)

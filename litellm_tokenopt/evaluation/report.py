@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from .arms import Experiment, compare
+from .arms import Experiment, experiments
 from .observation import Observation, StageSeen
 from .pricing import Bill
 
@@ -38,6 +38,22 @@ class CacheLine:
     miss: int
     skip: int
     hit_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassagesLine:
+    """Passages that were to be compressed: `taken`, or `refused` and left whole, as they would have lost too much.
+
+    Of the requests with any taken: what share of facts (and of words) the worst of their passages kept, on average and
+    least of all, and the mean ratio of tokens. All are shares from 0 to 1.
+    """
+
+    taken: int
+    refused: int
+    facts_mean: float
+    facts_least: float
+    words_mean: float
+    ratio_mean: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +103,8 @@ class Report:
     money: Money | None = None
     checks: Checks | None = None
     notes: tuple[str, ...] = ()
-    experiment: Experiment | None = None
+    passages: PassagesLine | None = None
+    experiments: tuple[Experiment, ...] = ()
 
 
 def report_of(
@@ -120,7 +137,8 @@ def report_of(
         money=money,
         checks=checks,
         notes=tuple(notes),
-        experiment=compare(observations),
+        passages=_passages_line(observations),
+        experiments=experiments(observations),
     )
 
 
@@ -167,6 +185,25 @@ def _cache_line(observations: Sequence[Observation]) -> CacheLine:
         skip=words["skip"],
         hit_percent=round(100 * hits / len(observations), 2) if observations else 0.0,
     )
+
+
+def _passages_line(observations: Iterable[Observation]) -> PassagesLine | None:
+    found = [stage.passages for seen in observations for stage in seen.stages if stage.passages is not None]
+    if not found:
+        return None
+    facts, words, ratios = (
+        [share for one in found if (share := getattr(one, name)) is not None]
+        for name in ("kept_facts", "kept_words", "ratio")
+    )
+    return PassagesLine(
+        taken=sum(one.taken for one in found), refused=sum(one.refused for one in found),
+        facts_mean=_mean(facts), facts_least=min(facts, default=1.0), words_mean=_mean(words), ratio_mean=_mean(ratios),
+    )  # fmt: skip
+
+
+def _mean(shares: Sequence[float]) -> float:
+    """The mean of what passages kept: all where none lost anything."""
+    return round(sum(shares) / len(shares), 3) if shares else 1.0
 
 
 def _stage_lines(observations: Iterable[Observation]) -> Iterable[StageLine]:

@@ -65,9 +65,7 @@ class Meters:
         self._tool = Capped(MAX_TOOLS)
 
     def record(self, outcome: Outcome, *, surface: str, model: str, error: str | None) -> None:
-        shared = {names.MODEL: self._model(model), names.SURFACE: surface, names.MODE: outcome.mode}
-        if outcome.arm is not None:
-            shared[names.ARM] = outcome.arm
+        shared = {names.MODEL: self._model(model), names.SURFACE: surface, names.MODE: outcome.mode, **_arm(outcome)}
         self._count(names.REQUESTS, 1, {**shared, names.OUTCOME: facts.outcome_word(outcome, error)})
         self._count(names.BEFORE, outcome.tokens_before, shared)
         self._count(names.AFTER, outcome.tokens_after, shared)
@@ -118,8 +116,8 @@ class Meters:
     def record_error(self, where: str, error: str) -> None:
         self._count(names.ERRORS, 1, {names.STAGE: where, names.ERROR_TYPE: self._reason(error)})
 
-    def record_asked(self, tool: str, outcome: str) -> None:
-        self._count(names.ASKED, 1, {names.TOOL: self._reason(tool), names.OUTCOME: outcome})
+    def record_asked(self, outcome: Outcome, tool: str, became: str) -> None:
+        self._count(names.ASKED, 1, {names.TOOL: self._reason(tool), names.OUTCOME: became, **_arm(outcome)})
 
     def record_tool(self, tool: str, what: str) -> None:
         self._count(names.TOOLS, 1, {names.TOOL: self._tool(tool), names.USE: what})
@@ -201,6 +199,12 @@ class Meters:
         if cache is not None:
             reason = self._reason(cache.reason) if cache.reason else ""
             self._count(names.CACHE_REQUESTS, 1, {**shared, names.CACHE_RESULT: cache.result, names.REASON: reason})
+
+
+def _arm(outcome: Outcome) -> dict[str, str]:
+    """The request's side of an experiment, as an attribute."""
+    arm = outcome.split.arm if outcome.split is not None else None
+    return {} if arm is None else {names.ARM: arm}
 
 
 def _counter(meter: Meter, metric: names.Metric) -> Counter:

@@ -16,12 +16,12 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, Tracer, TracerProvider
 
 from ..errors import UnavailableError
-from ..pipeline import Outcome
+from ..pipeline import Outcome, Trace
 from ..settings import TelemetrySettings
 from . import names
 from .meters import Meters
 from .setup import Providers, open_providers
-from .spans import write_spans
+from .spans import Replied, write_asked, write_reply, write_spans
 
 if TYPE_CHECKING:
     from ..cache.tally import Tally
@@ -74,23 +74,32 @@ class Recorder:
         parent: Span | Context | None = None,
         tracer: Tracer | None = None,
         error: str | None = None,
-    ) -> None:
-        """Write one request's spans and metrics.
+    ) -> Trace | None:
+        """Write one request's spans and metrics; what later belongs below them, if they're recorded, is returned.
 
         The spans start at *started_ns* (nanoseconds since the epoch), below *parent* or else the current span, and go
         through *tracer* if given. *error* is the type of an error that kept the request from being optimised at all.
         """
         if not self._enabled:
-            return
+            return None
         try:
             sinks = self._sinks or self._open()
             sinks.meters.record(outcome, surface=surface, model=model, error=error)
-            write_spans(
+            return write_spans(
                 tracer or sinks.tracer, outcome, started_ns=started_ns, surface=surface, model=model,
                 parent=parent, error=error,
             )  # fmt: skip
         except Exception:
             self._complain()
+            return None
+
+    def record_reply(self, outcome: Outcome, reply: Replied) -> None:
+        """Write below *outcome*'s span what an attempt to have it answered came to."""
+        if outcome.trace is not None:
+            try:
+                write_reply(outcome.trace, reply)
+            except Exception:
+                self._complain()
 
     def record_stores(self, outcome: Outcome, results: Sequence[str]) -> None:
         """Count what became of a model's reply: *results* are those of the outcome's follow-ups."""
@@ -130,13 +139,17 @@ class Recorder:
         """Have *held* asked for bytes at each export of metrics, from any thread; it must not wait for anything."""
         self._memory = held
 
-    def record_asked(self, tools: Iterable[str], outcome: Literal["answered", "dropped"] = "answered") -> None:
-        """Count calls of our own *tools*, by which the model asked for what had been left out."""
+    def record_asked(
+        self, outcome: Outcome, tools: Iterable[str], became: Literal["answered", "dropped"] = "answered"
+    ) -> None:
+        """Count calls of our own *tools*, by which the model asked for what *outcome* had left out."""
         if not self._enabled:
             return
         try:
             for tool in tools:
-                (self._sinks or self._open()).meters.record_asked(tool, outcome)
+                (self._sinks or self._open()).meters.record_asked(outcome, tool, became)
+                if outcome.trace is not None:
+                    write_asked(outcome.trace, tool)
         except Exception:
             self._complain()
 

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, Span, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
-from ..pipeline import Outcome, Step
+from ..pipeline import Outcome, Split, Step, Trace
 from . import facts, names
 
 NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replied:
+    """An attempt to have a request answered, begun and ended in nanoseconds since the epoch.
+
+    `usd` is its price, if that is known; `error` the type of the error that it ended in.
+    """
+
+    started_ns: int
+    ended_ns: int
+    usd: float | None = None
+    error: str | None = None
 
 
 def write_spans(
@@ -21,20 +36,49 @@ def write_spans(
     model: str,
     parent: Span | Context | None,
     error: str | None,
-) -> None:
-    """One span for *outcome*, and below it one for each stage; *started_ns* is nanoseconds since the epoch."""
+) -> Trace | None:
+    """One span for *outcome*, and below it one for each stage; *started_ns* is nanoseconds since the epoch.
+
+    What happens later to the request is written where it's returned; None where nobody records.
+    """
     span = tracer.start_span(names.SPAN_OPTIMIZE, context=_context(parent), start_time=started_ns)
     if not span.is_recording():
-        return
+        return None
     span.set_attributes(
         {names.OPERATION: "chat", names.MODEL: model, names.SURFACE: surface, names.MODE: outcome.mode}
-        | ({names.ARM: outcome.arm} if outcome.arm is not None else {})
+        | _split_attributes(outcome.split)
         | _outcome_attributes(outcome, error)
     )
     if error is not None:
         span.set_status(Status(StatusCode.ERROR, error))
     _write_stages(tracer, span, outcome, started_ns)
     span.end(end_time=started_ns + _ns(outcome.seconds))
+    return tracer, set_span_in_context(NonRecordingSpan(span.get_span_context()))
+
+
+def write_reply(trace: Trace, reply: Replied) -> None:
+    """One span for an attempt to have a request answered."""
+    tracer, below = trace
+    span = tracer.start_span(names.SPAN_REPLY, context=below, start_time=reply.started_ns)
+    if reply.usd is not None:
+        span.set_attribute(names.USD, reply.usd)
+    if reply.error is not None:
+        span.set_attribute(names.ERROR_TYPE, reply.error)
+        span.set_status(Status(StatusCode.ERROR, reply.error))
+    span.end(end_time=reply.ended_ns)
+
+
+def write_asked(trace: Trace, tool: str) -> None:
+    """One span, of no length, for a call of our *tool* by the model."""
+    tracer, below = trace
+    tracer.start_span(names.SPAN_ASKED, context=below, attributes={names.TOOL: tool}).end()
+
+
+def _split_attributes(split: Split | None) -> dict[str, AttributeValue]:
+    if split is None:
+        return {}
+    found = {names.SESSION: split.session, names.EXPERIMENT: split.experiment, names.ARM: split.arm}
+    return {name: value for name, value in found.items() if value}
 
 
 def _context(parent: Span | Context | None) -> Context | None:

@@ -113,7 +113,7 @@ def test_alerts_fire_when_they_should() -> None:
 
 
 def test_the_collector_connects_what_it_declares() -> None:
-    """Pipelines use what is declared, and all of it; metrics go where Prometheus scrapes, traces to Jaeger."""
+    """Pipelines use all that is declared; metrics go where Prometheus scrapes, traces to Jaeger and a file."""
     collector = yaml.safe_load((CONFIG / "otel-collector.yaml").read_text())
     pipelines = collector["service"]["pipelines"].values()
     for part in ("receivers", "processors", "exporters"):
@@ -122,6 +122,8 @@ def test_the_collector_connects_what_it_declares() -> None:
     scrape = yaml.safe_load((CONFIG / "prometheus.yml").read_text())["scrape_configs"][0]
     port = collector["exporters"]["prometheus"]["endpoint"].rsplit(":")[-1]
     assert scrape["static_configs"] == [{"targets": [f"otel-collector:{port}"]}]
+    folder = Path(collector["exporters"]["file/traces"]["path"]).parent
+    assert f"traces:{folder}" in SERVICES["otel-collector"]["volumes"]
     assert collector["exporters"]["otlp/jaeger"]["endpoint"].split(":")[0] in SERVICES
     assert collector["exporters"]["prometheus"]["translation_strategy"] == "UnderscoreEscapingWithSuffixes"
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from litellm_tokenopt import TokenOptimizer
 from litellm_tokenopt.errors import SettingsError
-from litellm_tokenopt.evaluation.arms import compare, wilson
-from litellm_tokenopt.evaluation.observation import Observation
-from litellm_tokenopt.evaluation.rendering import grids
+from litellm_tokenopt.evaluation.arms import Line, experiments
+from litellm_tokenopt.evaluation.clusters import Estimate, difference, estimate, student, wilson
+from litellm_tokenopt.evaluation.forest import forest
+from litellm_tokenopt.evaluation.observation import Observation, Passages, StageSeen
+from litellm_tokenopt.evaluation.rendering import grids, page
 from litellm_tokenopt.evaluation.replay import replay
+from litellm_tokenopt.evaluation.report import to_json
+from litellm_tokenopt.pipeline import Outcome
 from litellm_tokenopt.settings import load_settings
 
 TOOLS = [
@@ -32,54 +42,223 @@ def asking(n: int, turns: int = 1) -> dict[str, Any]:
     return {"model": "gpt-4o", "messages": messages[:-1], "tools": TOOLS}
 
 
+def arm_of(outcome: Outcome | None) -> str:
+    assert outcome is not None
+    assert outcome.split is not None
+    assert outcome.split.arm is not None
+    return outcome.split.arm
+
+
 async def test_sessions_are_split() -> None:
     """A session is on one side in all its turns, about the share of them on the other, each with its own settings."""
     sides = {"base": 0, "tried": 0}
     async with TokenOptimizer(TRIED) as optimizer:
         for n in range(40):
             first, later = await optimizer.before(asking(n)), await optimizer.before(asking(n, turns=3))
+            assert arm_of(first) == arm_of(later)
             assert first is not None
-            assert later is not None
-            assert first.arm == later.arm
-            sides[first.arm] += 1
+            sides[arm_of(first)] += 1
             sent = [tool for tool in first.request.tools if tool["function"]["name"].startswith("do_")]
-            assert len(sent) <= (2 if first.arm == "tried" else 10)
+            assert len(sent) <= (2 if arm_of(first) == "tried" else 10)
     assert min(sides.values()) >= 10
 
 
+async def test_a_session_stays_on_its_side() -> None:
+    """A clock in the system prompt, what was looked up for a question, and another model don't move a session."""
+    async with TokenOptimizer(TRIED) as optimizer:
+        for n in range(10):
+            splits = set()
+            for minute, model in enumerate(("gpt-4o", "gpt-4o", "gpt-4o-mini")):
+                body = asking(n, turns=1 + minute)
+                clock = {"role": "system", "content": f"It is 10:{minute}. Found: page {minute}."}
+                outcome = await optimizer.before({**body, "model": model, "messages": [clock, *body["messages"]]})
+                assert outcome is not None
+                splits.add(outcome.split)
+            assert len(splits) == 1
+
+
+def test_a_session_is_on_the_same_side_in_every_process() -> None:
+    """Workers that share nothing, whatever their hash seed, put sessions on the same sides."""
+    program = (
+        "import asyncio, json, sys\n"
+        "from litellm_tokenopt import TokenOptimizer\n"
+        "async def main(settings, bodies):\n"
+        "    async with TokenOptimizer(settings) as optimizer:\n"
+        "        print([(await optimizer.before(body)).split for body in bodies])\n"
+        "asyncio.run(main(*json.load(sys.stdin)))\n"
+    )
+    given = json.dumps([TRIED, [asking(n) for n in range(6)]])
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program], input=given, env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(told) == 1
+    assert "tried" in told.pop()
+
+
+async def test_sessions_have_pseudonyms() -> None:
+    """What stands for a session says nothing of it, and differs from one experiment to the next."""
+    named = []
+    for name in ("one", "two"):
+        async with TokenOptimizer({**TRIED, "experiment": {"name": name}}) as optimizer:
+            outcome = await optimizer.before(asking(1))
+        assert outcome is not None
+        assert outcome.split is not None
+        named.append(outcome.split.session)
+    assert len(set(named)) == 2
+    assert all(re.fullmatch("[0-9a-f]{16}", session) for session in named)
+
+
 async def test_no_experiment() -> None:
-    """Without one, requests are on no side."""
+    """Without one, requests are on no side, and nothing stands for their sessions."""
     async with TokenOptimizer(BASE) as optimizer:
         outcome = await optimizer.before(asking(1))
     assert outcome is not None
-    assert outcome.arm is None
+    assert outcome.split is None
 
 
 async def test_replay_reports_both(tmp_path: Path) -> None:
-    """A replay has a table of both sides, and the tried one saves more here beyond doubt."""
+    """A replay has both sides, and the tried one is better here beyond doubt: in tokens, and in dollars."""
     path = tmp_path / "requests.jsonl"
     path.write_text("".join(json.dumps(asking(n)) + "\n" for n in range(40)))
     report = (await replay(path, load_settings(TRIED))).report
-    assert report.experiment is not None
-    assert [line.arm for line in report.experiment.arms] == ["base", "tried"]
-    assert report.experiment.difference_bounds[0] > 0
+    (found,) = report.experiments
+    assert [side.name for side in found.sides] == ["base", "tried"]
+    lines = {line.measure: line for line in found.lines}
+    assert lines["tokens saved"].verdict == lines["1,000 requests"].verdict == "better"
+    assert found.summary.startswith("Side 'tried': better in tokens saved, 1,000 requests")
     assert any(grid.title.startswith("Experiment") for grid in grids(report))
+    assert json.loads(to_json(report))["experiments"][0]["lines"][0]["verdict"] == "better"
+    assert found.summary in page(report).replace("&#x27;", "'")
 
 
-def test_bounds() -> None:
-    """Bounds hold what they should: a rate known from tables, and a difference of nothing."""
-    assert wilson(10, 100) == pytest.approx((0.0552, 0.1744), abs=1e-4)
-    assert wilson(0, 0) == (0, 1)
-    seen = [
-        Observation(tokens_before=100, tokens_after=50 + n % 5, ms=1, cache="miss", arm=arm, session=f"{arm}{n}")
-        for n in range(30)
+async def test_a_holdout_is_compared(tmp_path: Path) -> None:
+    """Sessions that are left alone are the base of those that aren't."""
+    path = tmp_path / "requests.jsonl"
+    path.write_text("".join(json.dumps(asking(n)) + "\n" for n in range(40)))
+    report = (await replay(path, load_settings({**BASE, "holdout_fraction": 0.5}))).report
+    (found,) = report.experiments
+    assert [side.name for side in found.sides] == ["left alone", "optimised"]
+    assert {line.measure: line.verdict for line in found.lines}["tokens saved"] == "better"
+
+
+def seen(arm: str, session: int, **more: Any) -> Observation:
+    values = {"tokens_before": 100, "tokens_after": 50, "ms": 1.0, "cache": "skip"} | more
+    return Observation(**values, experiment="x", arm=arm, session=f"{arm}{session}")
+
+
+def lines_of(observations: Sequence[Observation]) -> dict[str, Line]:
+    (found,) = experiments(observations)
+    return {line.measure: line for line in found.lines}
+
+
+def test_what_differs_is_told() -> None:
+    """Dearer, slower, asked back and failed is worse; what is the same on both sides is unclear."""
+    failing = (StageSeen(stage="tools", verdict="keep", reason="error:timeout", tokens_before=1, tokens_after=1, ms=1),)
+    lost = (
+        StageSeen(
+            stage="prompt", verdict="change", reason="squeezed", tokens_before=9, tokens_after=1, ms=1,
+            passages=Passages(taken=1, refused=0, kept_facts=0.8, kept_words=0.7, ratio=0.5),
+        ),
+    )  # fmt: skip
+    base = [seen("base", n, usd=0.01 + n / 1e4, ms=1.0 + n / 10, seconds=2.0, failed=False, asked=0) for n in range(60)]
+    tried = [
+        seen(
+            "tried", n, usd=0.02 + n / 1e4, ms=9.0 + n / 10, seconds=2.0, failed=n % 4 == 0, asked=n % 3,
+            stages=failing if n % 2 else lost,
+        )
+        for n in range(60)
+    ]  # fmt: skip
+    verdicts = {measure: line.verdict for measure, line in lines_of([*base, *tried]).items()}
+    worse = {"1,000 requests", "time added", "asked back", "failed requests", "failed stages"}
+    assert {measure for measure, verdict in verdicts.items() if verdict == "worse"} == worse
+    assert verdicts["tokens saved"] == verdicts["time until answered"] == "unclear"
+    assert "facts kept" not in verdicts  # nothing was compressed on the base's side
+    assert not {"cache hits"} & verdicts.keys()
+
+
+def test_few_sessions_say_nothing() -> None:
+    """Under ten sessions on a side there are no bounds and no verdict, however many requests they have."""
+    few = [seen(arm, 0, tokens_after=after) for arm, after in (("base", 90), ("tried", 10)) for _ in range(500)]
+    line = lines_of(few)["tokens saved"]
+    assert (line.base.bounds, line.tried.bounds, line.bounds, line.verdict) == (None, None, None, "few")
+    (found,) = experiments(few)
+    assert found.summary.startswith("Too few sessions to say anything: 1 on side 'base' and 1 on side 'tried'")
+    alone = experiments([one for one in few if one.arm == "tried"])[0]
+    assert [side.sessions for side in alone.sides] == [0, 1]
+    assert "0 on side 'base'" in alone.summary
+    assert forest(found) == ""
+
+
+def test_requests_of_one_session_are_one_witness() -> None:
+    """Twenty sessions of fifty requests each that all hit or all miss know little more than twenty requests do."""
+    many = [
+        seen(arm, n, cache="exact" if n % 2 else "miss")
         for arm in ("base", "tried")
+        for n in range(20)
+        for _ in range(50)
     ]
-    found = compare(seen)
-    assert found is not None
-    low, high = found.difference_bounds
-    assert low < 0 < high
-    assert compare(seen[:1]) is None
+    line = lines_of(many)["cache hits"]
+    low, high = line.base.bounds or (0, 0)
+    assert low < 0.3
+    assert high > 0.7
+    none = lines_of([seen(arm, n, cache="miss") for arm in ("base", "tried") for n in range(20)])["cache hits"]
+    assert none.base.bounds is not None
+    assert none.base.bounds[0] == pytest.approx(0)
+    assert 0.1 < none.base.bounds[1] < 0.3
+
+
+def test_more_sessions_tell_a_difference() -> None:
+    """So many sessions more as are named tell a difference that goes on as it was; of none, none are named."""
+
+    def traffic(sessions: int) -> list[Observation]:
+        noise = [((n * 7919) % 101) / 101 for n in range(sessions)]
+        base = [seen("base", n, ms=10 + 10 * noise[n]) for n in range(sessions)]
+        return base + [seen("tried", n, ms=11 + 10 * noise[-n]) for n in range(sessions)]
+
+    now = lines_of(traffic(30))["time added"]
+    assert now.verdict == "unclear"
+    assert now.more_sessions is not None
+    then = lines_of(traffic(30 + now.more_sessions // 2))["time added"]
+    assert then.verdict == "worse"
+    assert lines_of([seen(arm, n) for arm in ("base", "tried") for n in range(30)])["time added"].more_sessions is None
+
+
+@pytest.mark.parametrize("sessions", [10, 40])
+def test_bounds_hold(sessions: int) -> None:
+    """Of experiments in which nothing differs, nine of ten and more say so, sessions being of very unequal lengths.
+
+    Wilson's bounds over requests would be right three times in four.
+    """
+    chance = np.random.default_rng(5)
+
+    def hits() -> Estimate:
+        lengths = 1 + chance.geometric(0.15, sessions)
+        counts = chance.binomial(lengths, chance.beta(1, 4, sessions))
+        found = estimate(list(zip(map(float, counts), map(float, lengths), strict=True)), events=True)
+        assert found is not None
+        return found
+
+    def spent() -> Estimate:
+        lengths = 1 + chance.geometric(0.15, sessions)
+        sums = lengths * chance.lognormal(0, 0.7, sessions)
+        found = estimate(list(zip(map(float, sums), map(float, lengths), strict=True)), events=False)
+        assert found is not None
+        return found
+
+    for draw in (hits, spent):
+        pairs = [difference(draw(), draw()) for _ in range(300)]
+        assert sum(low <= 0 <= high for low, high in filter(None, pairs)) >= 0.92 * len(pairs)
+
+
+def test_bounds_are_those_of_tables() -> None:
+    """Student's and Wilson's are known from tables."""
+    assert student(9) == pytest.approx(2.262, abs=1e-3)
+    assert student(29) == pytest.approx(2.045, abs=1e-3)
+    assert wilson(0.1, 100, 1.959964) == pytest.approx((0.0552, 0.1744), abs=1e-4)
 
 
 @pytest.mark.parametrize(

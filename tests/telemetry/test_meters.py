@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from litellm_tokenopt.cache.tally import Tally, checked
 from litellm_tokenopt.context.recall import RecallMessages
+from litellm_tokenopt.pipeline import Split
 from litellm_tokenopt.savings import Savings
 from litellm_tokenopt.telemetry import names
 from litellm_tokenopt.telemetry.meters import Capped
+
+TRIED = Split(session="0123456789abcdef", experiment="fewer tools", arm="tried")
 
 
 def record(recording: Any, outcome: Any, model: str = "gpt-test") -> None:
@@ -156,10 +159,12 @@ async def test_compressions_and_sides_are_counted(recording: Any, decide: Any, s
     """Passages that were taken and refused add up, and a request's side of an experiment is an attribute."""
     outcome = await decide(stages.shortens("prompt", squeezed=2, squeeze_refused=1, kept_facts=0.9))
     record(recording, outcome)
-    record(recording, replace(outcome, arm="tried"))
+    record(recording, replace(outcome, split=TRIED))
     assert value(recording, "tokenopt.compressions", tokenopt__outcome="taken", tokenopt__arm="tried") == 2
     assert value(recording, "tokenopt.compressions", tokenopt__outcome="refused", tokenopt__arm="tried") == 1
     assert value(recording, "tokenopt.requests", tokenopt__arm="tried") == 1
+    recording.recorder.record_asked(replace(outcome, split=TRIED), ["tokenopt_recall"])
+    assert value(recording, "tokenopt.asked", tokenopt__arm="tried", gen_ai__tool__name="tokenopt_recall") == 1
 
 
 async def test_conversations_are_counted(recording: Any, decide: Any, stages: Any) -> None:
@@ -210,12 +215,12 @@ async def test_metrics_carry_no_other_names_than_listed(recording: Any, decide: 
     record(recording, with_savings(outcome))
     record(
         recording,
-        replace(await decide(stages.shortens("prompt", squeezed=1, kept_facts=0.9, beyond_budget=70)), arm="tried"),
+        replace(await decide(stages.shortens("prompt", squeezed=1, kept_facts=0.9, beyond_budget=70)), split=TRIED),
     )
     cut = await decide(stages.shortens("context", "cut", messages_cut=2, recalled=1, critical=3))
     record(recording, replace(cut, offers=(RecallMessages(),)))
     recording.recorder.record_stores(outcome, ("stored",))
-    recording.recorder.record_asked(["tokenopt_find_tools"])
+    recording.recorder.record_asked(outcome, ["tokenopt_find_tools"])
     recording.recorder.record_tools([("get_weather", "called")])
     recording.recorder.watch_cache(lambda: checked(Tally(), "different", 20_000, 0.01))
     recording.recorder.record_check("shadow", "different")
