@@ -8,7 +8,7 @@ the request as it came in, and the model is asked again (`rounds.Rounds`); calle
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,6 +57,10 @@ class OwnTool(Protocol):
 
     async def answer(self, asked: Asked) -> Found | None:
         """What is found, by *asked* alone; None where this offer has nothing to do with the call."""
+        ...
+
+    async def about(self, names: Sequence[str]) -> str:
+        """What was left out about the tools of these *names*, which are found and sent from now on; may be empty."""
         ...
 
 

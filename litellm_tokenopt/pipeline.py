@@ -196,22 +196,28 @@ class Pipeline:
             return request
 
     async def answer(self, outcome: Outcome, name: str, asked: Asked) -> Found:
-        """What a call of our tool *name* is answered with, by all the stages that offer it."""
-        answers: list[Found] = []
-        for offer in outcome.offers:
-            if tool_name(offer.tool) != name:
-                continue
-            try:
-                found = await offer.answer(asked)
-            except Exception as error:
-                said = "own tool %r failed; the model is told that nothing was found"
-                self._say(f"{name}:{type(error).__name__}", said, name, error=error)
-                continue
-            if found is not None:
-                answers.append(found)
+        """What a call of our tool *name* is answered with, by all the stages that offer it.
+
+        Of tools that are found is said what was left out about them.
+        """
+        offers = [offer for offer in outcome.offers if tool_name(offer.tool) == name]
+        given = [await self._found(name, offer.answer(asked)) for offer in offers]
+        answers = [found for found in given if found is not None]
         if not answers:
             return Found("Nothing was found.")
-        return Found("\n\n".join(one.text for one in answers), tuple(tool for one in answers for tool in one.tools))
+        tools = tuple(tool for one in answers for tool in one.tools)
+        texts = [one.text for one in answers]
+        if names := [tool_name(tool) or "" for tool in tools]:
+            texts += filter(None, [await self._found(name, offer.about(names)) for offer in outcome.offers])
+        return Found("\n\n".join(texts), tools)
+
+    async def _found(self, name: str, work: Awaitable[T]) -> T | None:
+        try:
+            return await work
+        except Exception as error:
+            said = "own tool %r failed; the model is told that nothing was found"
+            self._say(f"{name}:{type(error).__name__}", said, name, error=error)
+            return None
 
     async def after(self, outcome: Outcome, reply: Reply) -> tuple[str, ...]:
         """Run what the stages asked to be done with the model's *reply*; what came of it, where that is told."""

@@ -5,6 +5,8 @@ One tool for the stages that leave text out; each answers for its own part, from
 
 from __future__ import annotations
 
+import re
+
 from .own import Asked
 from .request import OWN_TOOL_PREFIX, ChatRequest, Tool, tool_name
 
@@ -12,6 +14,8 @@ NAME = f"{OWN_TOOL_PREFIX}recall"
 
 RECALLED_TOKENS = 2_000
 """What one stage says at most in answer to one call."""
+
+_MESSAGES = re.compile(r"[m\d\s,@\u2013-]*", re.IGNORECASE)
 
 TOOL: Tool = {
     "type": "function",
@@ -49,3 +53,9 @@ def _has_tools(request: ChatRequest) -> bool:
 def query_of(asked: Asked) -> str:
     """What a call looks for; empty where it names an id alone."""
     return asked.text("query")
+
+
+def name_of_section(asked: Asked) -> str:
+    """What a call gives for an id that is none of a message: models put the name of a section there."""
+    name = asked.text("id")
+    return "" if _MESSAGES.fullmatch(name) else name

@@ -81,6 +81,21 @@ async def test_a_call_of_ours_is_answered_and_the_found_tools_are_sent(surface, 
     assert changes[key][: len(before)] == before
 
 
+async def test_found_tools_bring_what_the_instructions_say_of_them(optimizer):
+    """A section about a tool that was left out comes when the tool is found."""
+    given = request_of("chat")
+    outcome = await optimizer.before(given, own_tools=True)
+    wanted = next(name for name in map(name_of, given["tools"]) if name not in names(outcome.changes))
+    told = f"\n\n## Use of {wanted}\n\nCall `{wanted}` with the code ZEBRA-9.\n\n## Last words\n\nBe kind.\n"
+    given["messages"][0] = {"role": "system", "content": PROMPT + told}
+    outcome = await optimizer.before(given, own_tools=True)
+    sent = {**given, **outcome.changes}
+    assert wanted not in names(sent)
+    assert "ZEBRA-9" not in json.dumps(sent["messages"])
+    changes = await optimizer.next_request(outcome, sent, reply_of("chat", ("c1", FIND, {"query": wanted})))
+    assert "ZEBRA-9" in changes["messages"][-1]["content"]
+
+
 @pytest.mark.parametrize("surface", SURFACES)
 async def test_rounds_end(surface, optimizer):
     """After `max_rounds` our tool is gone; a reply that calls it all the same is the caller's, without the call."""

@@ -36,6 +36,9 @@ class RecallMessages:
         text = await asyncio.to_thread(recalled, asked.original, asked.text("id"), query_of(asked))
         return Found(text) if text else None
 
+    async def about(self, _: Sequence[str]) -> str:
+        return ""
+
 
 def recalled(request: ChatRequest, name: str, query: str) -> str:
     """The messages that the id *name* stands for, and of those, or of all, what fits *query* best; may be empty.

@@ -318,15 +318,40 @@ def choose_late(
 
 
 def choose_asked(
-    outline: Outline, relevance: Sequence[Relevance], query: Mapping[str, float], room_tokens: int
+    outline: Outline,
+    relevance: Sequence[Relevance],
+    query: Mapping[str, float],
+    room_tokens: int,
+    named: Sequence[int] = (),
 ) -> Picked:
-    """The best few sections for what the model asks, in at most *room_tokens*; nothing where nothing fits."""
+    """The best few sections for what the model asks, in at most *room_tokens*; nothing where nothing fits.
+
+    Where it asks for sections by their names, these are all. Examples that are never sent otherwise are among them.
+    """
     basket = _Basket(outline, NOTHING, room_tokens)
-    order = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))
-    for i in order[:ASKED_SECTIONS]:
-        if relevance[i].shared or relevance[i].cosine >= ASKED_COSINE:
-            _fill(basket, i, query, basket.room)
+    basket.needless = frozenset()
+    best = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))[:ASKED_SECTIONS]
+    fitting = [i for i in best if relevance[i].shared or relevance[i].cosine >= ASKED_COSINE]
+    for i in named or fitting:
+        _fill(basket, i, query, basket.room)
     return basket.places()
+
+
+def choose_about(
+    outline: Outline,
+    sections: Iterable[int],
+    query: Mapping[str, float],
+    sent: Picked,
+    room_tokens: int,
+    standing: Standing = NOTHING,
+) -> Picked:
+    """What *standing* wants, and these *sections*, in at most *room_tokens*, without what was *sent*."""
+    basket = _Basket(outline, standing, room_tokens, said=outline.said(sent))
+    for group in standing.wanted:
+        basket.take(group, basket.room)
+    for i in sections:
+        _fill(basket, i, query, basket.room)
+    return basket.places() - sent
 
 
 def _always(outline: Outline, names: Sequence[str]) -> list[int]:

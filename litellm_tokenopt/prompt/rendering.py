@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import chain
 
@@ -12,6 +13,7 @@ from .outline import IN_PART, Outline, Profile, by_section
 LEFT_OUT = "[Sections left out here: "
 GAP = "[…]\n"
 LIST_TOKENS = 125
+_LISTED, _QUOTES = re.compile(r"[;\n]|, "), " \t\"'`#*[]"
 NONE: Set[int] = frozenset()
 
 
@@ -39,6 +41,16 @@ def left_out(outline: Outline, picked: Picked) -> str:
             break
         listed.append(name)
     return f"{LEFT_OUT}{'; '.join(listed)}]"
+
+
+def named_in(outline: Outline, query: str) -> list[int]:
+    """The sections that *query* lists by the names of `left_out`, and those below them; empty where it says more."""
+    wanted = {name.removesuffix(IN_PART) for part in _LISTED.split(query) if (name := part.strip(_QUOTES).casefold())}
+    names = [name.removesuffix(IN_PART).casefold() for name in outline.names]
+    if not wanted <= set(names):
+        return []
+    found = {i for i, name in enumerate(names) if name in wanted}
+    return [i for i, steps in enumerate(outline.paths) if not found.isdisjoint(steps)]
 
 
 def has_left_out(text: str) -> bool:

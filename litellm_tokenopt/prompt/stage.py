@@ -26,7 +26,7 @@ from ..request import ChatRequest, digest, tool_name
 from ..settings import PromptSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import MESSAGE_OVERHEAD, count_text
-from .choice import Core, Picked, beyond_budget, choose, choose_asked, choose_late, core_of
+from .choice import Core, Picked, beyond_budget, choose, choose_about, choose_asked, choose_late, core_of
 from .coupling import Coupling, couple, coupled
 from .governing import Governed, Standing, govern, standing
 from .leaning import Question, read_questions
@@ -34,7 +34,7 @@ from .messages import Prompt, read_prompt, read_turns, rewrite
 from .outline import Outline, outline
 from .ranking import Relevance, rank, readable, says_little, tells
 from .recall import RecallSections
-from .rendering import has_left_out, left_out, render
+from .rendering import has_left_out, left_out, named_in, render
 from .tags import without_tags
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ ABOUT_TOKENS = 30
 
 LEFT_OUT_TOKENS = 138
 """Set aside for the line that names what is left out."""
+
+OF_TOOLS = "The instructions say of them:\n"
+"""What stands before the sections about tools that the model has found."""
 
 LEAST_SAVED_TOKENS = 200
 """A prompt that would shrink by less is left as it is, and late additions never take back more than was saved."""
@@ -205,7 +208,9 @@ class PromptStage:
             return Keep("kept", detail=detail)
         references = {turn.start: new.text for turn, new in zip(turns[1:], additions, strict=True) if new.text}
         messages = rewrite(request.messages, prompt, choice.texts, references)
-        offers = (RecallSections(partial(self._recalled, read.outline)),) if may_keep_recall(request) else ()
+        there = choice.picked.union(*(one.picked for one in additions))
+        of_tools = partial(self._of_tools, task, there)
+        offers = (RecallSections(partial(self._recalled, read.outline), of_tools),) if may_keep_recall(request) else ()
         self._warn(task, choice.over_tokens)
         reason = "core_over_budget" if choice.over_tokens else "selected"
         return Change(request.with_(messages=messages), reason, detail=detail, offers=offers)
@@ -244,6 +249,17 @@ class PromptStage:
         asked = readable(query)
         vectors = await self._embedder.embed([asked, *found.gists])
         return await asyncio.to_thread(_best_sections, found, asked, vectors)
+
+    async def _of_tools(self, task: _Task, there: Picked, names: Sequence[str]) -> str:
+        """The sections and modules about the tools of these *names*, as they came, without what is *there*."""
+        found, asked = task.read.outline, " ".join(names)
+        ruled = standing(task.read.governed, "", {}, frozenset(names), [0.0] * len(found.sections), there)
+        coupling = await asyncio.to_thread(couple, found, frozenset(names))
+        sections = sorted(coupling.tools, key=lambda i: min(names.index(name) for name in coupling.tools[i]))
+        query = dict.fromkeys(term_counts(asked), 1.0)
+        picked = choose_about(found, sections, query, there, RECALLED_TOKENS, ruled)
+        text = without_tags(render(found, picked)).rstrip()
+        return f"{OF_TOOLS}{text}" if text else ""
 
     async def _read(self, prompt: Prompt) -> _Read:
         found = self._reads.get(prompt.key)
@@ -345,7 +361,8 @@ def _best_sections(found: Outline, query: str, vectors: NDArray[np.float32]) -> 
     """What fits *query* best of the whole prompt; *vectors* are the query's, then the sections'."""
     relevance = rank(found, query, vectors[0], vectors[1:])
     asked = dict.fromkeys(term_counts(query), 1.0)
-    return without_tags(render(found, choose_asked(found, relevance, asked, RECALLED_TOKENS))).rstrip()
+    picked = choose_asked(found, relevance, asked, RECALLED_TOKENS, named_in(found, query))
+    return without_tags(render(found, picked)).rstrip()
 
 
 def _ask(task: _Task, questions: Sequence[Question], told: _Told, turn: int, sent: Picked) -> _Asked:

@@ -67,6 +67,9 @@ class FindTools:
         lines = [f"You have {name} already." for name in known]
         return Found("\n".join([*lines, "These tools are yours now:", *map(line, tools)]), tools)
 
+    async def about(self, _: Sequence[str]) -> str:
+        return ""
+
     async def _order(self, query: str) -> list[int]:
         """Every tool, those that the query names first."""
         names = {name.lower() for name in _NAME.findall(query)}
