@@ -85,7 +85,8 @@ _PARTICIPLES = dict(
     pair.split(":")
     for pair in "shown:show sent:send given:give made:make kept:keep told:tell said:say written:write paid:pay "
     "sold:sell lent:lend left:leave held:hold taken:take spoken:speak found:find built:build bought:buy brought:bring "
-    "put:put read:read cut:cut set:set let:let known:know done:do seen:see hidden:hide chosen:choose met:meet lost:lose".split()
+    "put:put read:read cut:cut set:set let:let known:know done:do seen:see hidden:hide chosen:choose met:meet "
+    "lost:lose".split()
 )
 
 _DONE = "="
