@@ -67,7 +67,9 @@ async def findings(
     except ModelUnavailable:
         return [*found, Finding("warning", "unreached", modules[0].id, "not looked for: there is no embedding model")]
     never = {one.module for one in found if one.rule in ("dead", "intent")}
-    return found + [one for one in await unreached(modules, stage, questions) if one.module not in never]
+    return found + [
+        one for one in await unreached(modules, stage, settings.prompt.level, questions) if one.module not in never
+    ]
 
 
 def tokens_of(modules: Sequence[PromptModule]) -> dict[str, int]:

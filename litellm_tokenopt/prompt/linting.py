@@ -9,12 +9,12 @@ from typing import Literal
 
 from ..modules import PromptModule, closure, conflict, faults, joined, mended
 from ..request import ChatRequest, text_of
+from ..settings import PromptLevel
 from ..stage import Change
 from .choice import beyond_budget, core_of
 from .contradictions import Kind, contradictions
 from .governing import govern, standing
-from .outline import clean, outline
-from .pieces import pieces
+from .outline import outline
 from .repeats import alike, repeats
 from .sections import blocks
 from .splitting import summary
@@ -73,10 +73,14 @@ def lint(
     return found + (list(_core(modules, prompt, budget_tokens)) if budget_tokens is not None else [])
 
 
-async def unreached(modules: Sequence[PromptModule], stage: PromptStage, questions: Sequence[str]) -> list[Finding]:
-    """Modules of which no question brings a line; *stage* chooses among them by its settings."""
+async def unreached(
+    modules: Sequence[PromptModule], stage: PromptStage, level: PromptLevel, questions: Sequence[str]
+) -> list[Finding]:
+    """Modules of which no question brings a line; *stage* chooses among them by its settings, *level* among these."""
     text = "".join(module.text if module.text.endswith("\n") else f"{module.text}\n\n" for module in modules)
-    open_ = {module.id: _own_pieces(module) for module in modules}
+    found = outline([text], level)
+    places = govern(mended(modules), found).places
+    open_ = {id: [found.profiles[i].blocks[b].text.strip() for i, b in own] for id, own in places.items()}
     for question in questions:
         messages = ({"role": "system", "content": text}, {"role": "user", "content": question})
         verdict = await stage(ChatRequest(model="", messages=messages))
@@ -101,11 +105,6 @@ def _core(modules: Sequence[PromptModule], prompt: str | None, budget_tokens: in
         yield Finding(
             "warning", "core", modules[0].id, f"{said} prompt.budget_tokens, or say less strictly what may wait"
         )
-
-
-def _own_pieces(module: PromptModule) -> list[str]:
-    body = module.text.partition("\n")[2]
-    return [text for piece in pieces(body) if len(text := clean(piece.text).strip()) > 3]
 
 
 def _cycles(modules: Sequence[PromptModule], by_id: Mapping[str, PromptModule]) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from ..lexical import Index, indexed, term_counts, terms
 from ..memo import Memo
 from ..settings import PromptLevel
 from ..tokens import count_text
+from .decoration import clean, is_kept, signs_of, spoken_signs
 from .duties import BINDING, makes_duties, strength
 from .pieces import announces, is_item, pieces
 from .references import Pointers, pointers, references
@@ -74,22 +75,6 @@ _CHANGES = re.compile(
     re.IGNORECASE,
 )
 """What a heading or an announcement says that makes the same words another instruction."""
-_BOLD = re.compile(r"(?<![\w*\\])\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*(?![\w*])")
-_DECORATIVE = r"(?:(?![✅✔✖✓✗❌❎⚠⛔❗❓])[\U0001F300-\U0001F64F\U0001F680-\U0001FAFF\u2600-\u27BF]\uFE0F?[ \t]*)+"
-_EMOJI = re.compile(
-    rf"^([ \t]*(?:(?:#{{1,6}}|[-*+•]|\d{{1,3}}[.)])[ \t]+)?(?:\*\*)?){_DECORATIVE}(?=[*_]{{0,2}}[^\W_])", re.MULTILINE
-)
-_LAST_EMOJI = re.compile(
-    rf"(^[ \t]*#{{1,6}}[ \t][^\n]*?[^\W_][*_)]{{0,3}}|[.!])[ \t]*{_DECORATIVE}(?<![ \t])$", re.MULTILINE
-)
-"""At the end of a heading or behind a sentence; within one it may be what is spoken of ("react with 👍").
-
-What a blank follows stays: a sentence may follow in the line.
-"""
-_RULER = re.compile(r"[ \t]*(?:[-*_=~#─━═]{3,}|(?:[-*_] ){2,}[-*_]|(?:(?:<br[ \t]*/?>|&nbsp;)[ \t]*)+)[ \t]*")
-_SPACERS = re.compile(r"(?:(?<=[.!?])|^)(?:[ \t]*(?:<br[ \t]*/?>|&nbsp;))+$", re.MULTILINE)
-_BLANKS = re.compile(r"\n(?:[ \t]*\n){2,}")
-_TRAILING = re.compile(r"[ \t]+(?=\n)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +172,7 @@ class Outline:
         return frozenset(chosen | (heads - barred))
 
 
-_profiles: Memo[tuple[str, str, str, PromptLevel], Profile] = Memo(max_entries=10_000)
+_profiles: Memo[tuple[str, str, str, PromptLevel, frozenset[str]], Profile] = Memo(max_entries=10_000)
 _terms: Memo[tuple[str, ...], Mapping[str, int]] = Memo(max_entries=10_000)
 
 
@@ -202,7 +187,8 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
         document += [number] * len(found)
     paths = tuple(path(sections, i) for i in range(len(sections)))
     labels = tuple(" > ".join(filter(None, (sections[i].title for i in steps))) for steps in paths)
-    profiles = tuple(profile(section, level) for section in sections)
+    spoken = frozenset().union(*map(spoken_signs, texts))
+    profiles = tuple(profile(section, level, spoken) for section in sections)
     parts = _parts_of_topics(sections)
     kept = frozenset((i, b) for i, found in enumerate(profiles) for b in found.kept)
     said = (((i, b), said) for i, found in enumerate(profiles) for b, said in enumerate(found.sayings))
@@ -270,37 +256,11 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME_CHARS else name[: NAME_CHARS - 1].rstrip() + "…"
 
 
-def profile(section: Section, level: PromptLevel = "normal") -> Profile:
-    """The profile of one section, memoised by its text."""
-    key = section.heading, section.body, section.title, level
-    return _profiles.get_or(key, lambda: _profile(section, level))
-
-
-def clean(block: str, level: PromptLevel = "normal") -> str:
-    """*block* without markup that says nothing: rulers, spaces and breaks at line ends, blank lines beyond one.
-
-    Above the level ``light`` a line's decorative emoji goes too, and with ``strong`` what makes text bold.
-    """
-    if all(_RULER.fullmatch(line) for line in block.splitlines() if line.strip()):
-        return ""
-    if "```" in block or "~~~" in block or is_kept(block):
-        return block
-    if " \n" in block or "\t\n" in block:
-        block = _TRAILING.sub("", block)
-    if "<br" in block or "&nbsp;" in block:
-        block = _SPACERS.sub("", block)
-    return _undecorated(_BLANKS.sub("\n\n", block) if "\n\n\n" in block else block, level)
-
-
-def is_kept(block: str) -> bool:
-    """Whether *block* holds text that users marked to be kept as it is."""
-    return "<keep>" in block and "</keep>" in block
-
-
-def _undecorated(text: str, level: PromptLevel) -> str:
-    if level != "light" and not text.isascii():
-        text = _LAST_EMOJI.sub(r"\1", _EMOJI.sub(r"\1", text))
-    return _BOLD.sub(r"\1", text) if level == "strong" else text
+def profile(section: Section, level: PromptLevel, spoken: frozenset[str]) -> Profile:
+    """The profile of one section of a prompt that has *spoken* of some emoji, memoised by what it depends on."""
+    signs = signs_of(section.text, spoken)
+    key = section.heading, section.body, section.title, level, signs
+    return _profiles.get_or(key, lambda: _profile(section, level, signs, spoken))
 
 
 def _is_rule(text: str) -> bool:
@@ -311,15 +271,15 @@ def _is_cried(text: str) -> bool:
     return any(map(text.__contains__, _CRIES)) and _RULE_CRIED.search(text) is not None
 
 
-def _profile(section: Section, level: PromptLevel) -> Profile:
-    heading = _undecorated(section.heading, level)
+def _profile(section: Section, level: PromptLevel, signs: frozenset[str], spoken: frozenset[str]) -> Profile:
+    heading = clean(section.heading, level, signs & spoken)
     found: list[Block] = []
     seen: set[str] = set()
     places: list[int | None] = []
     heads: list[int | None] = []
     start = 0
     for piece in pieces(section.body):
-        text = clean(piece.text, level)
+        text = clean(piece.text, level, signs)
         bare = text.strip()
         places.append(len(found) if bare and bare not in seen else None)
         if bare and bare not in seen:

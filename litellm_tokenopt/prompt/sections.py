@@ -1,8 +1,9 @@
 """Split a prompt into sections by its own structure, without losing a character.
 
-Strong structure is used wherever it stands: markdown headings (``#`` and underlined ones) and tags on lines of
-their own. A text that has none is split at weak structure: bold or ALL-CAPS lines and numbered parts; and where
-there's none of that either, at paragraphs; so is what is long under one heading. Code fences are never looked into.
+Strong structure is used wherever it stands: markdown headings (``#`` and underlined ones), titles between rulers, and
+tags on lines of their own. A text that has none is split at weak structure: bold or ALL-CAPS lines and numbered parts;
+and where there's none of that either, at paragraphs; so is what is long under one heading. Code fences are never looked
+into.
 """
 
 from __future__ import annotations
@@ -83,6 +84,10 @@ _FENCE = re.compile(r"\n[ \t>]*(?:[-*] )?(`{3,}|~{3,})([^\n]*)")
 _ATX = re.compile(r"\n {0,3}(#{1,6})[ \t]+(\S[^\n]*)")
 _UNDERLINE = re.compile(r"\n(={3,}|-{3,})[ \t]*(?=\n|\Z)")
 _UNDERLINED = re.compile(r"(?:\A|\n[ \t]*\n)(\w(?:[^\n|]{0,98}[^\s|.,:;!?])?)[ \t]*\Z")
+_BANNER = re.compile(
+    r"\n(?:([=*#~_─━═-])\1{4,}[ \t]*\n[ \t]*(?P<boxed>[^\w\n|{}<>]{0,4}\w[^\n|{}<>]{0,78}[^\s|{}<>.,;!?])[ \t]*\n\1{5,}"
+    r"|([=*~─━═-])\3{2,}[ \t]+(?P<inline>\w[^\n|{}<>]{0,78}[^\s|{}<>.,;!?])[ \t]+\3{3,})[ \t]*(?=\n|\Z)"
+)
 _TAG = re.compile(r"\n([ \t]{0,8})<(/?)([A-Za-z][\w:.-]*)((?:\s[^<>\n]*)?)>[ \t]*(?=\n|\Z)")
 _ONE_EXAMPLE = re.compile(r"example[_-]?\d*", re.IGNORECASE)
 _HTML = frozenset(
@@ -170,7 +175,8 @@ def _inside(position: int, spans: Spans) -> bool:
 
 
 def _strong_marks(text: str, fences: Spans) -> list[_Mark]:
-    marks = [mark for mark in _headings(text) if not _inside(mark.start + 1, fences)]
+    found = [mark for mark in (*_headings(text), *_banners(text)) if not _inside(mark.start + 1, fences)]
+    marks = list(_apart(sorted(found, key=lambda mark: mark.start)))
     first = min((mark.start for mark in marks), default=len(text))
     for opened, closed in _tag_pairs(text, fences):
         if _is_section(opened, closed, first):
@@ -188,6 +194,22 @@ def _headings(text: str) -> Iterator[_Mark]:
         if title and (m.start() < 104 or title.start() > 0):
             start = m.start() - 1 - len(before) + title.start(1)
             yield _Mark(start, _line_end(text, m), 1 + (m[1][0] == "-"), _plain(title[1]), "heading")
+
+
+def _apart(marks: Iterable[_Mark]) -> Iterator[_Mark]:
+    """*marks*, in order, without those that begin in another: one ruler may seem to belong to two titles."""
+    end = 0
+    for mark in marks:
+        if mark.start >= end:
+            yield mark
+            end = mark.end
+
+
+def _banners(text: str) -> Iterator[_Mark]:
+    """Titles between two rulers, above and below or before and behind."""
+    for m in _BANNER.finditer("\n" + text):
+        title = m["boxed"] or m["inline"]
+        yield _Mark(m.start(), _line_end(text, m), 1 if m["boxed"] else 2, _plain(title), "heading")
 
 
 def _line_end(text: str, match: re.Match[str]) -> int:

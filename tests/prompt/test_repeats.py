@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litellm_tokenopt.prompt import PromptStage
-from litellm_tokenopt.prompt.outline import EXAMPLES, clean, outline
+from litellm_tokenopt.prompt.decoration import clean
+from litellm_tokenopt.prompt.outline import EXAMPLES, outline
 from litellm_tokenopt.prompt.repeats import alike, repeats
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.settings import PromptLevel

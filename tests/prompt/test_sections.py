@@ -12,7 +12,7 @@ from litellm_tokenopt.prompt.sections import blocks, path, split
 
 LINES = st.sampled_from(
     [
-        "# One", "## Two", "### Three", "text", "Title", "=====", "---", "", " ", "```", "```python", "~~~", "<rules>",
+        "# One", "## Two", "### Three", "text", "Title", "=====", "---", "-----", "== One ==", "=== Two ===", "", " ", "```", "```python", "~~~", "<rules>",
         "</rules>", "<a b='c'>", "</a>", "<x/>", "- item", "  more", "1. First part", "2. Second part", "LOUD HEADING",
         "**Bold line**", "| a | b |", "an announcement:", "\r", "naïve café 製品", "x" * 700,
     ]
@@ -96,6 +96,26 @@ def test_underlined_headings_count() -> None:
     """Setext headings make sections of level one and two."""
     sections = split("intro\n\nGreat Title\n===\ntext\n\nSmaller\n---\nmore\n")
     assert [(s.title, s.parent) for s in sections] == [("", None), ("Great Title", None), ("Smaller", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        (
+            "You help.\n\n=====\nRULES\n=====\n\nNever lie.\n\n═════\n🔥 STYLE\n═════\nBe short.\n",
+            ["", "RULES", "🔥 STYLE"],
+        ),
+        ("=== ROLE ===\nYou help.\n--- STYLE ---\nBe short.\n", ["ROLE", "STYLE"]),
+        ("Role\n====\n\nYou help.\n\n======\nStyle\n======\nBe short.\n", ["Role", "Style"]),
+        ("ab\n-----\ncd\n-----\nx\n", ["ab"]),
+        ("-----\nHello {name},\n-----\nx\n", [""]),
+        ("---\nname: x\n---\n\nYou help.\n", [""]),
+    ],
+)
+def test_titles_between_rulers_are_headings(text: str, titles: list[str]) -> None:
+    """Above and below, or before and behind; what else stands between two lines is text."""
+    assert [section.title for section in split(text)] == titles
+    assert "".join(section.text for section in split(text)) == text
 
 
 def test_a_ruler_is_no_heading() -> None:
