@@ -11,14 +11,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress, islice, pairwise
-from operator import gt
-from typing import Any, NamedTuple, TypeAlias
+from operator import gt, not_
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ..request import Message, is_text_part
 from ..tokens import MESSAGE_OVERHEAD, count_message, count_text
 from .marks import DIGEST_HEAD, Marks, has_marks, is_shortened, left_out
 from .passages import Gap
 from .units import Level, Part, Unit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Item: TypeAlias = int | Message
 """A message of what is sent: its place in the conversation, or a message that the stage wrote."""
@@ -34,6 +38,7 @@ CONSTRAINT_SHARE = 0.05
 TASK_SHARE = 0.2
 ROUNDS_SHARE = 0.4
 SUMMARIES_SHARE = 0.5
+AT_ONCE = 128
 LEAST_SHARE = 0.1
 """So much of the budget is for what fits best even where what stands fills it, as thoughts and pins may."""
 
@@ -86,7 +91,7 @@ def cut(
     units: Sequence[Unit],
     *,
     whole: Sequence[bool],
-    scores: Sequence[float],
+    scores: Sequence[float] | NDArray[np.float64],
     costs: Sequence[int],
     budget_tokens: int,
     marks: Marks,
@@ -99,17 +104,20 @@ def cut(
     of what goes into a digest they come first, and passages in the room that they leave: those that *quotas* demand,
     then others.
     """
+    import numpy as np
+
+    worth = np.asarray(scores, np.float64)
     plan = _Plan(units, whole, costs, budget_tokens + quotas.room)
     summaries = summarise(plan.digested, SUMMARIES_SHARE * (plan.left - quotas.room))
     plan.left -= sum(summary.tokens for summary in summaries)
-    plan.meet(quotas, scores)
+    plan.meet(quotas, worth)
     plan.left = max(plan.left - quotas.room, int(LEAST_SHARE * budget_tokens))
-    plan.fill(scores)
+    plan.fill(worth)
     left = list(_left(plan, marks, summaries))
     items = tuple(_sent(one) for one in left)
     tokens = sum(one.tokens for one in left)
     shown = [part for part in left if isinstance(part, Part)]
-    messages = sum(len(unit.parts) for unit in units) - len(shown)
+    messages = sum([len(unit.parts) for unit in units]) - len(shown)
     return Cut(items, tokens, plan.hidden(shown), messages, len(summaries))
 
 
@@ -128,19 +136,19 @@ class _Plan:
         self.left -= DIGEST_TOKENS * (1 + sum(map(gt, whole, whole[1:])))
         self.kept: set[int] = set()
         self.in_place: set[int] = set()
-        self._inner = [index for index, whole in enumerate(whole) if not whole]
+        self._inner = list(compress(range(len(units)), map(not_, whole)))
         self._rounds = [index for index in self._inner if units[index].calls]
         self._place_fixed()
         self._place_rounds()
         self.standing = sorted({*compress(range(len(units)), whole), *self.in_place})
-        self.digested = [number for number in self._inner if number not in self.in_place]
+        self.digested = sorted({*self._inner} - self.in_place) if self.in_place else self._inner
         self._keep_constraints()
         self._naming = {
             index: sum(len(part.speaker) // 4 for part in units[index].parts if not part.answers)
             for index in self._rounds
             if index not in self.in_place
         }
-        self._bases = [unit.parts[0].base for unit in units] if self._naming else []
+        self._bases = [unit.base for unit in units] if self._naming else []
 
     def _place_fixed(self) -> None:
         """Rounds with something fixed stay in place, whatever they take."""
@@ -172,21 +180,24 @@ class _Plan:
                     room -= cost
                     self._keep(number, cost)
 
-    def meet(self, quotas: Quotas, scores: Sequence[float]) -> None:
+    def meet(self, quotas: Quotas, scores: NDArray[np.float64]) -> None:
         """Keep the best passages of each message up to its level's quota, the higher levels first."""
+        import numpy as np
+
         for level in sorted(quotas.shares, reverse=True):
             parts = [(index, part) for index, part in self._choosable() if quotas.levels[part.place] == level]
             costs = (sum(self.costs[number] for number in part.numbers) for _, part in parts)
             rooms = {part.place: quotas.shares[level] * cost for (_, part), cost in zip(parts, costs, strict=True)}
             owners = {number: (index, part.place) for index, part in parts for number in part.numbers}
-            for number in sorted(owners, key=scores.__getitem__, reverse=True):
+            numbers = np.fromiter(owners, np.intp, len(owners))
+            for number in numbers[(-scores[numbers]).argsort(kind="stable")].tolist():
                 if self.left < LEAST_TOKENS:
                     return
                 index, place = owners[number]
                 if number in self.kept or (self.costs[number] <= rooms[place] and self._keep_if_fits(number, index)):
                     rooms[place] -= self.costs[number]
 
-    def fill(self, scores: Sequence[float]) -> None:
+    def fill(self, scores: NDArray[np.float64]) -> None:
         """Keep the passages with the best scores, as long as there is room."""
         for number, least in self._by_score(scores):
             if self.left < max(LEAST_TOKENS, least):
@@ -210,7 +221,7 @@ class _Plan:
         for index, unit in enumerate(self.units):
             yield from ((index, part) for part in unit.parts if part.place not in decided)
 
-    def _by_score(self, scores: Sequence[float]) -> Iterator[tuple[int, int]]:
+    def _by_score(self, scores: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
         """The numbers of the passages that may be left out or kept, best first, each with the least cost of those from
         it on."""
         import numpy as np
@@ -220,9 +231,11 @@ class _Plan:
         for part in self._decided():
             open_ones[part.numbers.start : part.numbers.stop] = False
         numbers = np.nonzero(open_ones)[0]
-        ordered = numbers[np.argsort(-np.asarray(scores)[numbers], kind="stable")]
+        ordered = numbers[np.argsort(-scores[numbers], kind="stable")]
         least = np.minimum.accumulate(np.asarray(self.costs)[ordered[::-1]])[::-1]
-        return zip(ordered.tolist(), least.tolist(), strict=True)
+        for start in range(0, len(ordered), AT_ONCE):  # most are not asked for
+            some = slice(start, start + AT_ONCE)
+            yield from zip(ordered[some].tolist(), least[some].tolist(), strict=True)
 
     def _decided(self) -> Iterator[Part]:
         """What stays whatever its passages say: whole units, calls in their place, what is fixed."""
@@ -289,13 +302,16 @@ def quote(
     within, between = (count_text(f"{marks.gap(99, last)}\n") for last in (99, 199))
     tokens = MESSAGE_OVERHEAD + count_text(head) + sum(summary.tokens for summary in summaries)
     begin = 0
+    speakers: dict[str, int] = {}
     for index in _quoted(units, kept, ()):
         tokens += between * (index > begin)
         begin = index + 1
         for part in units[index].parts:
             numbers = [number for number in part.numbers if number in kept]
             if numbers:
-                tokens += 1 + count_text(part.speaker) + sum(map(costs.__getitem__, numbers)) - len(numbers)
+                if part.speaker not in speakers:
+                    speakers[part.speaker] = count_text(part.speaker)
+                tokens += 1 + speakers[part.speaker] + sum(map(costs.__getitem__, numbers)) - len(numbers)
             if 0 < len(numbers) < len(part.numbers):
                 ends = pairwise((part.base - 1, *numbers, part.numbers.stop))
                 tokens += within * sum(b - a > 1 for a, b in ends)
@@ -323,7 +339,7 @@ def _left(plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[L
 
 def _digest_or_whole(units: Sequence[Unit], plan: _Plan, marks: Marks, summaries: Sequence[Summary]) -> Iterator[Left]:
     """One message for *units*; they themselves where that wouldn't be smaller."""
-    tokens = sum(unit.tokens for unit in units)
+    tokens = sum([unit.tokens for unit in units])
     if tokens > SMALL_TOKENS:
         digest = quote(DIGEST_HEAD, units, plan.kept, plan.costs, marks, summaries, instead=units)
         if digest.tokens < tokens:
@@ -410,7 +426,7 @@ def _quoted(units: Sequence[Unit], kept: Iterable[int], begins: Collection[int])
     """Where those of *units* stand of which something is *kept*, and those where a summary begins."""
     if not units:
         return []
-    bases = [unit.parts[0].base for unit in units]
+    bases = [unit.base for unit in units]
     stop = units[-1].parts[-1].numbers.stop
     found = {bisect_right(bases, number) - 1 for number in kept if bases[0] <= number < stop}
     if begins:

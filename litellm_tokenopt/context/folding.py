@@ -10,7 +10,7 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ..additions import reach_in
@@ -21,10 +21,10 @@ from ..tokens import MESSAGE_OVERHEAD, count_message
 from .cutting import LINE_TOKENS, NO_QUOTAS, Cut, Item, Quotas, Quote, cut, quote
 from .importance import LAST_MESSAGES, Heard, Importance, Listener, importance, importance_of, words_of
 from .marks import RECALL_HEAD, Marks
-from .ranking import LIKE_BEST, Index, Query, spread
+from .ranking import LIKE_BEST, Index, Query, best, read_terms, spread
 from .spans import Spans
 from .thinning import kept_shares, thin
-from .units import Level, Unit, add, open_unit, part_of, superseded, tail_start, takes
+from .units import Level, Part, Unit, add, open_unit, part_of, superseded, tail_start, takes
 from .weighing import REPEAT_WEIGHT
 
 if TYPE_CHECKING:
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RECALL_TOKENS = 800
+READ_AT_ONCE = 100
+"""So many messages are read before the first of them is taken: one kind of work at a time is a tenth quicker."""
+
+RECALLED = 20
+"""About so many passages have room in that."""
+
 FAR = 1.3
 """A message goes back when what fits it best scores so much more than the latest stretch of the conversation."""
 
@@ -155,6 +161,7 @@ class Fold:
         self._told: Mapping[str, str] = {}
         self._pinned: set[int] = set()
         self._units: list[Unit] = []
+        self._rounds: list[Unit] = []
         self._messages: list[Message] = []
         self._weighed: list[Importance] = []
         self._listener = Listener()
@@ -202,19 +209,30 @@ class Fold:
         sent before the messages at their places, as long as they stand.
         """
         self._pinned.update(place for place in pinned if self.taken <= place < len(body))
-        for place in range(self.taken, len(body)):
-            self._place, self._told = place, summaries.get(place, {})
-            self._take(body[place], place, additions.get(place))
+        parts = self._parts(body)
+        while some := list(islice(parts, READ_AT_ONCE)):
+            for passage in chain.from_iterable(part.document.passages for part in some):
+                read_terms(passage)
+            for part in some:
+                self._place, self._told = part.place, summaries.get(part.place, {})
+                self._take(part, additions.get(part.place))
         self.taken = max(self.taken, len(body))
 
-    def _take(self, message: Message, place: int, addition: Message | None) -> None:
+    def _parts(self, body: Sequence[Message]) -> Iterator[Part]:
+        base = len(self._index)
+        for place in range(self.taken, len(body)):
+            part = part_of(body[place], place, base)
+            base = part.numbers.stop
+            yield part
+
+    def _take(self, part: Part, addition: Message | None) -> None:
+        message, place = part.message, part.place
         self._say(message)
         if message.get("role") == "user":
             self._before_question(text_of(message.get("content")))
         if addition is not None:
             self._additions.append(Addition(addition, place, self._turn_chars))
             self._left.append(addition)
-        part = part_of(message, place, len(self._index))
         for passage in part.document.passages:
             self._index.add(passage)
         self._costs.extend(part.costs())
@@ -223,6 +241,8 @@ class Fold:
         unit = self._units[-1] if self._units else None
         if unit is not None and takes(unit, message):
             add(unit, part)
+            if len(unit.parts) == 2:
+                self._rounds.append(unit)
         else:
             unit = open_unit(part)
             self._units.append(unit)
@@ -302,10 +322,12 @@ class Fold:
     def _need(self, query: Query) -> Need:
         rarity, clear = self._index.rarity(), self._is_clear(query)
         own = self._index.scores(query.weights)
-        best = [(float(own[number]), self._passage(number)) for number in islice(_best(own, LIKE_BEST), LIKE_BEST)]
-        own += self._index.scores(self._index.alike(query, best))
+        fitting = [
+            (float(own[number]), self._index.texts[number]) for number in islice(best(own, LIKE_BEST), LIKE_BEST)
+        ]
+        own += self._index.scores(self._index.alike(query, fitting))
         around = spread(own)
-        most, most_around = own.max(initial=0.0) or 1.0, around.max(initial=0.0) or 1.0
+        most, most_around = _most(own) or 1.0, _most(around) or 1.0
         return Need(
             related=(around / most_around + OWN_SHARE * own / most) / (1 + OWN_SHARE),
             weight=min(1.0, query.mass / rarity) if rarity else 0.0,
@@ -313,10 +335,6 @@ class Fold:
             asks=clear and query.asks,
             far=clear and self._goes_back(own, around),
         )
-
-    def _passage(self, number: int) -> str:
-        part = next(part for part in self._units[self._owners[number]].parts if number in part.numbers)
-        return part.document.passages[number - part.base]
 
     def _epoch(self, need: Need, keep_turns: int, share: float, most: float = 0.0) -> bool:
         """Cut anew, unless hardly less would be sent; whether that was done."""
@@ -381,7 +399,7 @@ class Fold:
         found = thin(
             self.items, self._units[:start], [one.level for one in self._weigh()],
             kept_shares(self._steps, self._terms.recallable),
-            scores=self._scores(self._need(self._index.query(text))), costs=self._costs,
+            scores=self._scores(self._need(self._index.query(text))).tolist(), costs=self._costs,
         )  # fmt: skip
         behind = sum(self._item_tokens(item) for item in found.items[found.first :])
         could_save = CARRIED_SHARE * self._new_results
@@ -457,7 +475,7 @@ class Fold:
     def _question_at(self, numbers: range) -> int | None:
         return next((number for number in numbers if self._units[number].role == "user"), None)
 
-    def _scores(self, need: Need) -> list[float]:
+    def _scores(self, need: Need) -> NDArray[np.float64]:
         """Of each passage: what it has to do with the question; as far as nothing is asked, its message's importance
         and age; what its kind speaks for it, and that a later result says the same."""
         import numpy as np
@@ -467,10 +485,9 @@ class Fold:
         if need.weight < 1:
             priors += 0.5 * np.array([one.score for one in self._weigh()])[places]
         weights = np.array(self._weights)
-        if older := superseded(self._units):
+        if older := superseded(self._rounds):
             weights[np.isin(places, list(older))] += REPEAT_WEIGHT
-        scores: list[float] = (need.weight * need.related + (1 - need.weight + PRIOR) * priors + weights).tolist()
-        return scores
+        return np.asarray(need.weight * need.related + (1 - need.weight + PRIOR) * priors + weights, np.float64)
 
     def _goes_back(self, own: NDArray[np.float64], related: NDArray[np.float64]) -> bool:
         """Whether the passages that fit best lie behind the latest stretch of the conversation."""
@@ -479,14 +496,14 @@ class Fold:
             if tokens > RECENT_SHARE * self._settings.budget_tokens:
                 break
             tokens += unit.tokens
-            start = unit.parts[0].base
-        near, far = related[start:].max(initial=0.0), related[:start].max(initial=0.0)
-        return bool(far > FAR * near and own[:start].max(initial=0.0) > own[start:].max(initial=0.0))
+            start = unit.base
+        lies_back = _most(related[:start]) > FAR * _most(related[start:])
+        return lies_back and _most(own[:start]) > _most(own[start:])
 
     def _bring_back(self, need: Need, room: int) -> None:
         """Of the passages that fit the question best, *room* tokens in all, say those again that are left out."""
         chosen: set[int] = set()
-        for number in _best(need.related, room // (LINE_TOKENS + 1) + 1):
+        for number in best(need.related, RECALLED):
             room -= self._costs[number] + LINE_TOKENS
             if room < 0:
                 break
@@ -522,10 +539,6 @@ def _with(items: Sequence[Item | Quote], additions: Sequence[Addition]) -> Itera
     yield from (addition.message for addition in waiting)
 
 
-def _best(related: NDArray[np.float64], most: int) -> Iterator[int]:
-    """The numbers of passages that are related at all, best first; at least *most* of them, if there are so many."""
-    import numpy as np
-
-    least = float(np.partition(related, -most)[-most]) if len(related) > most else 0.0
-    numbers = (related >= least if least > 0 else related > 0).nonzero()[0]
-    yield from numbers[(-related[numbers]).argsort(kind="stable")].tolist()
+def _most(scores: NDArray[np.float64]) -> float:
+    """The highest of *scores*, which are 0 or more; 0 where there are none."""
+    return float(scores[scores.argmax()]) if len(scores) else 0.0

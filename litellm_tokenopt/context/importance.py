@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from ..lexical import terms
+from ..lexical import distinct_terms, written
 from ..memo import Memo
 from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
 from ..request import Message, has_cache_control, is_system, last_question, text_of, tool_calls
@@ -230,10 +230,16 @@ class Listener:
 
 def marks_of(text: str) -> frozenset[str]:
     """Ids, numbers, paths and addresses in *text*: what can't be made up again."""
-    return _marks.get_or(text, lambda: frozenset(chain.from_iterable(map(_marks_in, set(_WORD.findall(text))))))
+    return _marks.get_or(
+        text, lambda: frozenset(chain.from_iterable(map(_marks_between_blanks, set(written(text, _WORD)))))
+    )
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=50_000)
+def _marks_between_blanks(text: str) -> tuple[str, ...]:
+    return tuple(chain.from_iterable(map(_marks_in, _WORD.findall(text))))
+
+
 def _marks_in(word: str) -> tuple[str, ...]:
     mark = word.strip("._-/:+")
     if len(mark) < LEAST_CHARS or not _IS_MARK.search(mark):
@@ -252,7 +258,7 @@ def _named(path: str) -> tuple[str, str]:
 
 def words_of(text: str) -> frozenset[str]:
     """The terms of *text* of four letters or more, as stems."""
-    return _words.get_or(text, lambda: frozenset(term for term in set(terms(text)) if len(term) >= 4))
+    return _words.get_or(text, lambda: frozenset(term for term in distinct_terms(text) if len(term) >= 4))
 
 
 # --- features ---------------------------------------------------------------------------------------------------
@@ -397,6 +403,8 @@ class _Features:
     def __init__(
         self, messages: Sequence[Heard], rules: Sequence[str], places: Sequence[int], question: NDArray[np.intp]
     ) -> None:
+        import numpy as np
+
         self._messages = messages
         self.reading = reading = Reading(messages, rules)
         marks, words, latest = reading.marks, reading.words, range(max(0, len(messages) - 3), len(messages))
@@ -407,14 +415,16 @@ class _Features:
         self._own = marks.count(reading.own).tolist()
         self._rare_marks = marks.count(reading.rare_marks).tolist()
         self._rare_words = words.count(reading.rare_words).tolist()
-        asked_for = words.at(places)
+        asked_for, count = words.at(places), len(messages)
+        self._peculiar = np.array([math.log(1 + count / held) for held in range(1, count + 1)])
         self._asked = self._shares(asked_for & words.among(question))
         self._latest_words = self._shares(asked_for & words.said_at(latest)[words.terms])
         self._latest_marks = marks.count(reading.rare_marks & marks.said_at(latest)[marks.terms]).tolist()
         worded = reading.words_used(words.last(words.at(reading.by_model)))
         self._words_used = worded.tolist()
         self.least = self._used(worded)
-        self._sorts = [self._sort(message) for message in messages]
+        self._tools = list(map(self._tool, messages))
+        self._sorts = list(map(self._sort, messages, self._tools))
         self._held = Counter(chain.from_iterable(self._sorts))
         self._used_of = [self._count(level) for level in (Level.IMPORTANT, Level.CRITICAL)]
 
@@ -430,16 +440,15 @@ class _Features:
         import numpy as np
 
         words, count = self.reading.words, len(self._messages)
-        peculiar = np.array([math.log(1 + count / held) for held in range(1, count + 1)])
-        worth, places = peculiar[words.held[words.terms[entries]] - 1], words.places[entries]
+        worth, places = self._peculiar[words.held[words.terms[entries]] - 1], words.places[entries]
         order = np.argsort(worth, kind="stable")
         shares: list[float] = np.minimum(2.0, np.bincount(places[order], worth[order], count) / 6).tolist()
         return shares
 
-    def _sort(self, message: Heard) -> tuple[Sort, Sort]:
+    def _sort(self, message: Heard, tool: str) -> tuple[Sort, Sort]:
         """What messages are like this one: those with its role, and of these those of its tool."""
         role = message.role, message.calling
-        return (*role, ""), (*role, f"of {self._tool(message)}")
+        return (*role, ""), (*role, f"of {tool}")
 
     def _count(self, level: Level) -> Counter[Sort]:
         """How many messages of each sort have been used to *level*."""
@@ -464,7 +473,7 @@ class _Features:
             role == "user", calls, role == "tool", role == "assistant" and not calls,
             min(age, 6) / 3, math.log1p(age), math.log1p(self._answers[-1] - self._answers[index]),
             min(turns, 8) / 4, not turns, math.log1p(count) / 5,
-            message.fails, failed, index in self.reading.again, _WRITES.search(self._tool(message)) is not None,
+            message.fails, failed, index in self.reading.again, _writes(self._tools[index]),
             math.log1p(len(message.text)) / 5, math.log1p(self._own[index]), math.log1p(self._rare_marks[index]),
             math.log1p(self._rare_words[index]), min(self._words_used[index] / LEAST_WORDS, 1),
             self._asked[index], self._latest_words[index],
@@ -474,6 +483,11 @@ class _Features:
     def _tool(self, message: Heard) -> str:
         """The tool that a message calls, or whose result it is."""
         return self._calls.get(message.answers) or next((name for _, name, _ in message.calls), "")
+
+
+@lru_cache(maxsize=1_000)
+def _writes(tool: str) -> bool:
+    return _WRITES.search(tool) is not None
 
 
 def _said_again(messages: Sequence[Heard]) -> frozenset[int]:

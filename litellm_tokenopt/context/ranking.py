@@ -11,7 +11,7 @@ import re
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -64,25 +64,29 @@ class Index:
     """An inverted index of passages, numbered as they are added."""
 
     def __init__(self) -> None:
+        self.texts: list[str] = []
         # Bytes, as the garbage collector passes over them: a full collection stops every thread.
         self._postings: defaultdict[str, bytearray] = defaultdict(bytearray)
         self._lengths = array("I")
         self._total = 0
+        self._norms: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self._lengths)
 
     def add(self, text: str) -> None:
-        number, (found, length) = len(self._lengths).to_bytes(_BYTES, sys.byteorder), _read(text)
+        number, (found, length) = len(self._lengths).to_bytes(_BYTES, sys.byteorder), read_terms(text)
         for posting in map(self._postings.__getitem__, found):
             posting += number
+        self.texts.append(text)
         self._lengths.append(length)
         self._total += length
+        self._norms = None
 
     def query(self, text: str) -> Query:
         """The terms of *text* that the passages know, the rarest first."""
         asks = _QUESTION_MARK.search(text) is not None or _ASKING.match(text) is not None
-        known = filter(self._postings.__contains__, _read(_ends(text))[0])
+        known = filter(self._postings.__contains__, read_terms(_ends(text))[0])
         rarest = sorted((len(self._postings[term]) // _BYTES, term) for term in known)[:QUERY_TERMS]
         weights = {term: _idf(hits, len(self._lengths)) for hits, term in rarest}
         return Query(weights, asks, sum(weights.values()))
@@ -95,13 +99,14 @@ class Index:
         import numpy as np
 
         count = len(self._lengths)
-        mean = self._total / count if self._total else 1.0
-        norms = np.array(self._lengths, np.float64) * (_K1 * _B / mean) + (1 + _K1 * (1 - _B))
+        if self._norms is None:
+            mean = self._total / count if self._total else 1.0
+            self._norms = np.array(self._lengths, np.float64) * (_K1 * _B / mean) + (1 + _K1 * (1 - _B))
         postings = [self._postings[term] for term in idf_of]
         numbers = np.frombuffer(b"".join(postings), np.uint32)
         weights = np.array([weight * (_K1 + 1) for weight in idf_of.values()])
         worth = weights.repeat([len(found) // _BYTES for found in postings])
-        return np.asarray(np.bincount(numbers, worth, count) / norms, np.float64)
+        return np.asarray(np.bincount(numbers, worth, count) / self._norms, np.float64)
 
     def alike(self, query: Query, best: Sequence[tuple[float, str]]) -> Mapping[str, float]:
         """The terms that the passages which fit *query* *best*, given with their scores, have in common beyond it.
@@ -109,10 +114,16 @@ class Index:
         So a passage is found that says in other words what they tell of (relevance feedback after Abdul-Jaleel et al.,
         2004, but a term of one passage alone counts only where no other fits half as well).
         """
-        near = [(score / best[0][0], _read(text)[0]) for score, text in best if score >= LIKE_LEAST * best[0][0]]
+        near = [(score / best[0][0], read_terms(text)[0]) for score, text in best if score >= LIKE_LEAST * best[0][0]]
+        seen: set[str] = set()
+        shared: set[str] = set()
+        for _, found in near:  # of several passages, what one alone says isn't common
+            shared |= found & seen if len(near) > 1 else found
+            seen |= found
+        shared.difference_update(query.weights)
         said: dict[str, float] = {}
         for share, found in near:
-            for term in found - query.weights.keys():
+            for term in found & shared:
                 said[term] = said.get(term, 0.0) + share
         least, count = 1.0 if len(near) > 1 else 0.0, len(self)
         common = {
@@ -128,14 +139,30 @@ class Index:
 
 
 @lru_cache(maxsize=LATELY_READ)
-def _read(text: str) -> tuple[frozenset[str], int]:
-    """The terms of *text*, and how many they are with repeats."""
+def read_terms(text: str) -> tuple[frozenset[str], int]:
+    """The terms of *text*, and how many they are with repeats; kept for a while."""
     found = terms(text)
     return frozenset(found), len(found)
 
 
 def _idf(hits: int, count: int) -> float:
     return math.log(1 + (count - hits + 0.5) / (hits + 0.5))
+
+
+def best(related: NDArray[np.float64], likely: int) -> Iterator[int]:
+    """The numbers of passages that are related at all, best first; it's *likely* that no more are asked for."""
+    import numpy as np
+
+    least = float(np.partition(related, -likely)[-likely]) if len(related) > likely else 0.0
+    yield from _ordered(related, related >= least if least > 0 else related > 0)
+    if least > 0:
+        yield from _ordered(related, (related < least) & (related > 0))
+
+
+def _ordered(related: NDArray[np.float64], some: NDArray[np.bool_]) -> list[int]:
+    numbers = some.nonzero()[0]
+    ordered: list[int] = numbers[(-related[numbers]).argsort(kind="stable")].tolist()
+    return ordered
 
 
 def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -87,7 +87,8 @@ class Unit:
 
     `fixed` units are never changed: plain messages that are fixed, the caller's pins, forms that we don't know. Of a
     call's results some may be shortened though others, or what the model thought before it, are fixed, or no text:
-    then it `stays` in its place. `constraints` are the passages, by number, in which a user lays something down.
+    then it `stays` in its place. `base` is the number of its first passage; `constraints` are the passages, by number,
+    in which a user lays something down.
     """
 
     parts: list[Part]
@@ -96,6 +97,7 @@ class Unit:
     role: str = field(init=False)
     calls: bool = field(init=False)
     stays: bool = field(init=False)
+    base: int = field(init=False)
     tokens: int = field(init=False)
     constraints: tuple[int, ...] = field(init=False)
 
@@ -104,6 +106,7 @@ class Unit:
         self.role = str(first.message.get("role"))
         self.calls = bool(first.message.get("tool_calls"))
         self.stays = self.calls and (first.fixed or first.media)
+        self.base = first.base
         self.tokens = first.tokens
         self.constraints = tuple(_constraints(first)) if self.role == "user" else ()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -38,6 +39,12 @@ _ERROR = re.compile(
     r"timed? ?out|segfault|abort(?:ed)?|unauthori[sz]ed|forbidden|not found|cannot|exit (?:code|status) [1-9]\d*)\b"
     r"|\b[a-z]\w*(?:error|exception)\b|^e {2,}\S"
 )
+_OF_ERRORS = (
+    "err", "fail", "exception", "fatal", "panic", "critical", "traceback", "denied", "refused", "time", "segfault",
+    "abort", "unauthori", "forbidden", "not found", "cannot", "exit ",
+)  # fmt: skip
+"""Without one of these, which is seen sooner, none of them is found but pytest's ``E   ``."""
+
 _NO_ERROR = re.compile(
     r"\b(?:no|0|zero|without) (?:errors?|failures?|exceptions?)\b|\berrors?\W{0,3}(?:0|null|none|false)\b"
 )
@@ -79,6 +86,8 @@ _CODE_LINE = re.compile(
 def says_error(text: str) -> bool:
     """Whether *text* tells of something that went wrong."""
     lower = text.lower()
+    if not any(map(lower.__contains__, _OF_ERRORS)) and lower[:3] != "e  ":
+        return False
     return _ERROR.search(lower) is not None and _ERROR.search(_NO_ERROR.sub("", lower)) is not None
 
 
@@ -94,7 +103,8 @@ def is_command(line: str) -> bool:
 
 def is_blob(text: str) -> bool:
     """Whether most of *text* is one string that nobody reads: base64, a key, a hash."""
-    found = _BLOB.findall(text) if len(text) >= BLOB_CHARS else ()
+    long = len(text) >= BLOB_CHARS and max(map(len, text.split()), default=0) >= BLOB_CHARS
+    found = _BLOB.findall(text) if long else ()
     return sum(map(len, found)) > len(text) / 2
 
 
@@ -107,7 +117,7 @@ def weigh_prose(lines: Sequence[str]) -> Iterator[Line]:
 def weigh_code(lines: Sequence[str]) -> Iterator[Line]:
     """Source code: signatures first."""
     for line in lines:
-        yield Line(line, HEAD_WEIGHT if _DEFINITION.match(_ends(line)) else BLOB_WEIGHT if is_blob(line) else 0.0)
+        yield Line(line, HEAD_WEIGHT if _defines(line.rstrip()) else BLOB_WEIGHT if is_blob(line) else 0.0)
 
 
 def weigh_diff(lines: Sequence[str]) -> Iterator[Line]:
@@ -119,12 +129,12 @@ def weigh_diff(lines: Sequence[str]) -> Iterator[Line]:
 
 def looks_like_code(lines: Sequence[str]) -> bool:
     """Whether most lines are a program's."""
-    written = [_ends(line.rstrip()) for line in lines if line.strip()]
+    written = [line.rstrip() for line in lines if line.strip()]
     if len(written) < 5:
         return False
-    marks = sum(_is_code(line) for line in written)
+    marks = sum(map(_is_code, written))
     indented = sum(line[:1] in " \t" for line in written)
-    defined = any(map(_DEFINITION.match, written))
+    defined = any(map(_defines, written))
     return marks >= (0.3 if defined else 0.5) * len(written) and (defined or indented >= 0.3 * len(written))
 
 
@@ -155,7 +165,12 @@ def looks_like_shell(lines: Sequence[str]) -> bool:
 
 
 def _is_code(line: str) -> bool:
-    return _CODE_LINE.search(line) is not None or _DEFINITION.match(line) is not None
+    return _CODE_LINE.search(_ends(line)) is not None or _defines(line)
+
+
+@lru_cache(maxsize=4_096)
+def _defines(line: str) -> bool:
+    return _DEFINITION.match(_ends(line)) is not None
 
 
 def _ends(line: str) -> str:
