@@ -240,7 +240,8 @@ CONFUSABLE = _pairs(
     "costal/coastal prefect/perfect devise/device complement/compliment stationary/stationery principal/principle "
     "clam/calm salve/slave sacred/scared silver/sliver board/broad carves/craves bared/barred affect/effect "
     "accept/except precede/proceed emigrate/immigrate council/counsel weather/whether allusion/illusion elicit/illicit "
-    "imply/infer insure/ensure adverse/averse eminent/imminent"
+    "imply/infer insure/ensure adverse/averse eminent/imminent update/upgrade restart/reset extend/expand "
+    "remove/rename report/reorder weekend/weekday restore/restart"
 )
 """Different words that look like each other's misspelling."""
 

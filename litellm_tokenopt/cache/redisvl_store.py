@@ -337,11 +337,9 @@ async def _fetch_with_newest(client: Redis, name: str, removals: str) -> tuple[b
 
 async def _put(client: Any, *, name: str, removals: str, since: str | None, rest: Sequence[Any]) -> list[bytes] | bytes:
     """Store the hash *name*, and give the newest of *removals*; where *since* isn't that, give all of these instead."""
-    # A pipeline of one: redis-py's clients for clusters drop their first connections where many commands come at once.
-    async with client.pipeline(transaction=False) as pipeline:
-        pipeline.execute_command("EVAL", _PUT, 2, name, removals, int(since is not None), since or "", *rest)
-        (answer,) = await pipeline.execute()
-    found: list[bytes] | bytes = answer
+    found: list[bytes] | bytes = await client.execute_command(
+        "EVAL", _PUT, 2, name, removals, int(since is not None), since or "", *rest
+    )
     return found
 
 

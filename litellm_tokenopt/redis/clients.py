@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -27,44 +27,45 @@ class Clients:
         try:
             self._address = read_address(url)
             self._login = _options(self._address)
-            self.all: Any = self._opened()
-            """The client for commands on keys, wherever these are: a `Redis`, or a `RedisCluster`."""
+            self._all: Any = self._opened()
             if self._address.kind != "cluster":
                 # An option that redis-py doesn't know would fail at each connection.
-                self.all.connection_pool.make_connection()
+                self._all.connection_pool.make_connection()
         except (ValueError, TypeError) as error:
             raise RedisUnavailable(f"redis.url can't be used: {error}") from None
         self._masters: dict[Host, Redis] = {}
 
+    async def all(self) -> Any:
+        """The client for commands on keys, wherever these are: a `Redis`, or a `RedisCluster` that knows its servers.
+
+        Of commands that come before it does the first to be sent elsewhere has all connections closed.
+        """
+        if self._address.kind == "cluster":
+            await self._all.initialize()
+        return self._all
+
     async def at(self, name: str) -> Redis:
         """The client of the one server that holds the key *name*, for commands that are no cluster's own."""
-        if self._address.kind != "cluster":
-            return self._plain
-        await self.all.initialize()
-        return self._master(self.all.get_node_from_key(name))
+        client = await self.all()
+        if self._address.kind == "cluster":
+            client = self._master(client.get_node_from_key(name))
+        return cast(Redis, client)
 
     async def masters(self) -> list[Redis]:
         """The clients of all servers that hold keys."""
-        if self._address.kind != "cluster":
-            return [self._plain]
-        await self.all.initialize()
-        return [self._master(node) for node in self.all.get_primaries()]
+        client = await self.all()
+        return [client] if self._address.kind != "cluster" else [*map(self._master, client.get_primaries())]
 
     async def look_again(self, name: str) -> None:
         """Learn where the key *name* is now."""
-        await self.all.exists(name)
+        await self._all.exists(name)
 
     async def aclose(self) -> None:
-        for client in (*self._masters.values(), self.all):
+        for client in (*self._masters.values(), self._all):
             await client.aclose()
-        pool = getattr(self.all, "connection_pool", None)
+        pool = getattr(self._all, "connection_pool", None)
         if isinstance(pool, SentinelConnectionPool):
             await pool.sentinel_manager.aclose()
-
-    @property
-    def _plain(self) -> Redis:
-        client: Redis = self.all
-        return client
 
     def _master(self, node: ClusterNode) -> Redis:
         host = (str(node.host), int(node.port))

@@ -104,7 +104,7 @@ class RedisPool:
             clients = await self._clients()
             # Waiting for our own calls is no fault of the server's, and takes none of its time.
             async with self._turn(), asyncio.timeout(self._longest_seconds):
-                result = await (operation(clients.all) if at is None else _run_at(clients, at, operation))
+                result = await (_run(clients, operation) if at is None else _run_at(clients, at, operation))
         except Exception as error:
             ours = self._judged(error, began)
             if ours is None or ours is error:
@@ -143,7 +143,7 @@ class RedisPool:
         Finds, and if need be starts, the server first. Raises `RedisUnavailable` when there is none. The pool owns
         the client: don't close it.
         """
-        client: Redis = (await self._clients()).all
+        client: Redis = await (await self._clients()).all()
         return client
 
     async def _clients(self) -> Clients:
@@ -293,6 +293,10 @@ class RedisPool:
     def _failed(self, error: RedisUnavailable, began: float) -> None:
         if self._breaker.failure(began):
             logger.warning("%s; leaving it alone for %g s", error, self._settings.breaker_seconds)
+
+
+async def _run(clients: Clients, operation: Callable[[Redis], Awaitable[T]]) -> T:
+    return await operation(await clients.all())
 
 
 async def _run_at(clients: Clients, name: str, operation: Callable[[Redis], Awaitable[T]]) -> T:

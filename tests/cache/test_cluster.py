@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -103,6 +104,22 @@ async def test_the_other_things_in_redis(cluster_pool: RedisPool) -> None:
         assert await usage.count(tenant, events) == events
         assert await usage.count(tenant, events) == []
     assert list(await usage.counts()) == ["", "team:a}b", "team:{c"]
+
+
+async def test_locks_hold_from_the_first_moment(cluster_pool: RedisPool) -> None:
+    """A crowd that is the first to ask a cluster takes, renews, replaces and lets go of locks, each its own."""
+    locks = RedisLocks(cluster_pool, "test:crowd:")
+
+    async def one(key: str) -> tuple[bool, bool, str | None, str | None]:
+        taken = await locks.take(key, "me", 60)
+        await locks.replace(key, "you", "stolen", 60)
+        renewed = await locks.renew(key, "me", 60) and not await locks.renew(key, "you", 60)
+        await locks.replace(key, "me", "note", 60)
+        noted = await locks.holder(key)
+        await locks.release(key, "note")
+        return taken, renewed, noted, await locks.holder(key)
+
+    assert set(await asyncio.gather(*(one(f"k{n}") for n in range(100)))) == {(True, True, "note", None)}
 
 
 async def test_health_is_that_of_all_masters(cluster: Cluster, cluster_pool: RedisPool) -> None:

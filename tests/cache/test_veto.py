@@ -324,6 +324,7 @@ def test_other_wordings_are_let_through(one: str, other: str) -> None:
         ("speaker", "What if a friend of mine blocked me?", "What if I blocked a friend of mine?"),
         ("speaker", "May I sign? She's my guardian", "May I sign? I'm her guardian"),
         ("look_alike", "Does it affect me?", "Does it effect me?"),
+        ("look_alike", "How can I upgrade my subscription?", "What's the way to update my subscription?"),
     ],
 )
 def test_reasons(reason: str, one: str, other: str) -> None:
