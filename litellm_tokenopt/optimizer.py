@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
@@ -174,11 +174,11 @@ class TokenOptimizer:
         """`before`, for a request that is already converted."""
         rounds = own_tools and self.settings.max_rounds > 0
         self._tell_unread(border.request)
-        came_in, started_ns = self.parts.assembled(border.request), time.time_ns()
-        request = came_in.with_(own_tools=rounds and may_offer(came_in), keeps_own_tools=rounds and may_keep(came_in))
-        mode = self._mode(request)
-        split = self._split(request, mode)
+        mode, started_ns = self._mode(border.request), time.time_ns()
+        split = self._split(border.request, mode)
         arm = split.arm if split is not None and split.arm is not None else "base"
+        came_in = self.parts.assembled(border.request, arm)
+        request = came_in.with_(own_tools=rounds and may_offer(came_in), keeps_own_tools=rounds and may_keep(came_in))
         pipeline = self.parts.pipelines[arm] if mode in ("on", "shadow") else self.parts.empty
         outcome = replace(await pipeline.before(request), mode=mode, border=border, split=split)
         if outcome.reply is None or mode != "on":
@@ -353,17 +353,17 @@ class _Parts:
         self.cache = _cache(settings, self.pool, self.embedder, self.verifier, listeners)
         self.beside = Beside(settings.cache, self.cache.learner, self.embedder, ask, listeners)
         self.flights = build_flights(settings, self.pool)
-        self.learning = _learning(settings, self.pool, recorder)
         self.compressors: list[GuardedCompressor] = []
         self.summarising = Background(
             settings.context.summaries_per_minute, lambda error: recorder.record_failure("summary", error)
         )
+        self.learning: Learning | None = None
         pipeline = partial(self._pipeline, self._answering(settings), rates, summaries, recorder)
         self.pipeline = pipeline(settings)
         tried = settings.tried()
         self.pipelines = {"base": self.pipeline, "tried": self.pipeline if tried is settings else pipeline(tried)}
         self.empty = Pipeline((), counter=RequestCounter)
-        self._modules = settings.prompt.modules
+        self._modules = {"base": joined(settings.prompt.modules), "tried": joined(tried.prompt.modules)}
 
     def _pipeline(
         self,
@@ -375,10 +375,12 @@ class _Parts:
     ) -> Pipeline:
         from .prompt.tags import untagged
 
+        learning = _learning(settings, self.pool, recorder)
+        self.learning = self.learning or learning
         summarised = _summaries(settings, summaries, self.summarising, self.pool, recorder)
         compressor = self._compressor(settings)
         return Pipeline(
-            _stages(settings, answering, self.embedder, compressor, self.learning, rates, summarised),
+            _stages(settings, answering, self.embedder, compressor, learning, rates, summarised),
             counter=RequestCounter,
             budget_seconds=settings.time_budget_seconds,
             finish=untagged if settings.prompt.enabled else None,
@@ -403,10 +405,6 @@ class _Parts:
         self.compressors.append(compressor)
         return compressor
 
-    @cached_property
-    def _all_modules(self) -> str:
-        return joined(self._modules)
-
     @property
     def context_bytes(self) -> int:
         """About so many bytes are held of conversations that go on."""
@@ -415,11 +413,11 @@ class _Parts:
         stages = {stage for pipeline in self.pipelines.values() for stage in pipeline.stages}
         return sum(stage.memory_bytes for stage in stages if isinstance(stage, ContextStage))
 
-    def assembled(self, request: ChatRequest) -> ChatRequest:
-        """*request* with all modules where a system message has their placeholder, for the prompt's stage to choose."""
-        if not self._modules or not any(map(has_placeholder, filter(is_system, request.messages))):
+    def assembled(self, request: ChatRequest, arm: Arm) -> ChatRequest:
+        """*request* with all modules of a side where a system message has their placeholder, for its prompt's stage."""
+        if not self._modules[arm] or not any(map(has_placeholder, filter(is_system, request.messages))):
             return request
-        return request.with_(messages=filled(request.messages, self._all_modules))
+        return request.with_(messages=filled(request.messages, self._modules[arm]))
 
     async def aclose(self) -> None:
         """Let go of connections, models and threads."""

@@ -317,7 +317,9 @@ class PromptSettings(_Section):
     )
     min_quality: Fraction = Field(
         0.7,
-        description="Least share of a passage's numbers, names, identifiers and rules; else it stays whole.",
+        description="Least share of a passage's numbers, names, identifiers and rules that is left, else it stays "
+        "whole. Where the question has words of the passage, only the sentences with most of them count, and strict "
+        "rules.",
     )
     ratios: PassageRatios = Field(
         PassageRatios(), description="Shares of their tokens for passages in <squeeze> without a ratio, by kind."
@@ -372,6 +374,7 @@ class TelemetrySettings(_Section):
     )
 
 
+TRIED_PLACE = "experiment.settings."
 TRIED_SECTIONS = ("tools", "prompt", "context")
 """Sections whose settings an experiment may change: the others belong to what all requests share."""
 
@@ -379,11 +382,12 @@ TRIED_SECTIONS = ("tools", "prompt", "context")
 class ExperimentSettings(_Section):
     """Other settings for a part of the sessions, to compare with those of the rest."""
 
-    name: str = Field("", description="What it's called in reports; empty: there is none.")
+    name: str = Field("", description="What it's called in reports, and splits sessions by; empty: there is none.")
     share: Fraction = Field(0.5, description="Of the sessions, this part gets the settings below.")
     settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description="What differs for them, of tools, prompt and context: {tools: {max_tools: 6}}.",
+        description="What differs for them, of tools, prompt and context: {tools: {max_tools: 6}}; nothing: both sides "
+        "are alike, which shows how far they differ by chance.",
     )
 
     @field_validator("settings")
@@ -392,6 +396,12 @@ class ExperimentSettings(_Section):
         if strange := sorted(value.keys() - set(TRIED_SECTIONS)):
             raise ValueError(f"{', '.join(strange)} can't differ; allowed are {', '.join(TRIED_SECTIONS)}")
         return value
+
+    @model_validator(mode="after")
+    def _has_a_name(self) -> Self:
+        if self.settings and not self.name.strip():
+            raise ValueError("an experiment needs a name, by which its sessions are split and reported")
+        return self
 
 
 def _mode(value: Any) -> Any:
@@ -421,19 +431,22 @@ class Settings(_Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     experiment: ExperimentSettings = ExperimentSettings()
 
-    @model_validator(mode="after")
-    def _tried_settings_are_right(self) -> Self:
-        self.tried()
-        return self
-
     def tried(self) -> Settings:
-        """These settings as the experiment changes them; themselves where there is none."""
-        if not self.experiment.name or not self.experiment.settings:
+        """These settings as the experiment changes them; themselves where it changes nothing."""
+        if not self.experiment.settings:
             return self
-        values = self.model_dump()
-        for section, changes in self.experiment.settings.items():
-            values[section] = {**values[section], **changes}
-        return Settings.model_validate({**values, "experiment": {}})
+        changed = _merged(self.model_dump(), self.experiment.settings)
+        return Settings.model_validate({**changed, "experiment": {}})
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """*values* with *changes*, mapping by mapping."""
+    both = {
+        name: _merged(values[name], change)
+        for name, change in changes.items()
+        if isinstance(change, Mapping) and isinstance(values.get(name), Mapping)
+    }
+    return {**values, **changes, **both}
 
 
 def load_settings(source: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None) -> Settings:
@@ -443,7 +456,7 @@ def load_settings(source: Settings | Mapping[str, Any] | str | os.PathLike[str] 
     ``callback_settings: {litellm_tokenopt: …}``. Raises `SettingsError` that names each wrong field.
     """
     if isinstance(source, Settings):
-        return source
+        return _checked(source)
     where = f"settings file {os.fspath(source)}" if isinstance(source, (str, os.PathLike)) else "settings"
     values = _resolve(_read_yaml(source) if isinstance(source, (str, os.PathLike)) else source or {}, ())
     if not isinstance(values, Mapping):
@@ -455,18 +468,27 @@ def load_settings(source: Settings | Mapping[str, Any] | str | os.PathLike[str] 
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_explain(error, set_by)) from None
-    _check_intents(settings)
+    return _checked(settings)
+
+
+def _checked(settings: Settings) -> Settings:
+    """*settings*, whose own and tried ones fit together. Raises `SettingsError` where they don't."""
+    _check_intents(settings, "")
+    try:
+        _check_intents(settings.tried(), TRIED_PLACE)
+    except ValidationError as error:
+        raise SettingsError("; ".join(TRIED_PLACE + _explain_one(fault, {}) for fault in error.errors())) from None
     return settings
 
 
-def _check_intents(settings: Settings) -> None:
-    """Raise `SettingsError` where a module of the prompt names a kind of task that there isn't."""
+def _check_intents(settings: Settings, place: str) -> None:
+    """Raise `SettingsError` where a module of the prompt, at *place*, names a kind of task that there isn't."""
     named = [(module.id, intent) for module in settings.prompt.modules for intent in module.when.intents]
     known = read_taxonomy(settings.tools.intents).categories if named else {}
     for id, intent in named:
         if intent not in known:
             raise SettingsError(
-                f"prompt.modules: module {id}: when.intents: got {intent!r}; allowed: {', '.join(known)}"
+                f"{place}prompt.modules: module {id}: when.intents: got {intent!r}; allowed: {', '.join(known)}"
             )
 
 

@@ -19,7 +19,7 @@ _CAPITAL = re.compile(r"\b[^\W\d_a-z]\w+")
 class Quality:
     """Shares from 0 to 1 (1 where there was none): of numbers, names, identifiers and rules that are still there.
 
-    Of rules it is the share of their terms. `kept` is the share of all of these together, `similarity` the cosine of
+    Of rules it is the share of their terms. `kept` is the share of all of these together, `words` the cosine of
     both texts' term counts, `ratio` the tokens after by those before.
     """
 
@@ -28,7 +28,7 @@ class Quality:
     identifiers: float
     rules: float
     kept: float
-    similarity: float
+    words: float
     ratio: float
 
 
@@ -44,7 +44,7 @@ def quality(before: str, after: str, question: str = "") -> Quality:
     return Quality(
         **{kind: _share(*pair) for kind, pair in counts.items()},
         kept=_share(sum(kept for kept, _ in counts.values()), sum(total for _, total in counts.values())),
-        similarity=_cosine(term_counts(before), term_counts(after)),
+        words=_cosine(term_counts(before), term_counts(after)),
         ratio=count_text(after) / max(1, count_text(before)),
     )
 

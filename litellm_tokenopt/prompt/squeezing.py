@@ -107,15 +107,18 @@ def _asks(question: str, passage: str) -> bool:
 
 
 def _told(found: Sequence[Compressed]) -> Detail:
-    """How many passages were taken, and the least that one of them kept."""
+    """How many passages were taken, and the least that one of them kept; and that a refused one would have kept."""
     if not found:
         return {}
-    taken = [one for one in found if one.taken]
+    taken = [one.quality for one in found if one.taken]
+    refused = [one.quality.kept for one in found if not one.taken and one.quality.ratio < 1]
     detail: dict[str, str | int | float] = {
         "squeezed": len(taken), "squeeze_refused": len(found) - len(taken), "compressor": found[0].compressor,
     }  # fmt: skip
-    if not taken:
-        return detail
-    kept, similar = min(one.quality.kept for one in taken), min(one.quality.similarity for one in taken)
-    ratio = sum(one.quality.ratio for one in taken) / len(taken)
-    return {**detail, "kept_facts": round(kept, 3), "kept_words": round(similar, 3), "ratio": round(ratio, 3)}
+    if refused:
+        detail["refused_facts"] = round(min(refused), 3)
+    if taken:
+        detail["kept_facts"] = round(min(one.kept for one in taken), 3)
+        detail["kept_words"] = round(min(one.words for one in taken), 3)
+        detail["ratio"] = round(sum(one.ratio for one in taken) / len(taken), 3)
+    return detail

@@ -108,6 +108,11 @@ def cache_key(outcome: Outcome) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def arm(outcome: Outcome) -> str | None:
+    """The request's side of an experiment (base or tried), where one runs."""
+    return outcome.split.arm if outcome.split is not None else None
+
+
 def outcome_word(outcome: Outcome, error: str | None = None) -> Literal["error", "answered", "changed", "unchanged"]:
     """What became of a request."""
     if error is not None:

@@ -203,7 +203,7 @@ class Meters:
 
 def _arm(outcome: Outcome) -> dict[str, str]:
     """The request's side of an experiment, as an attribute."""
-    arm = outcome.split.arm if outcome.split is not None else None
+    arm = facts.arm(outcome)
     return {} if arm is None else {names.ARM: arm}
 
 

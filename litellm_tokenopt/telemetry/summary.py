@@ -14,7 +14,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     """`outcome` as JSON values; times are in milliseconds. ``similarity`` is there when the cache compared, and
     ``cache_key`` when it answered.
 
-    What an answer from the cache saved is in ``saved_usd`` (where the model has a price), ``saved_seconds`` and
+    ``arm`` is the side of an experiment, where one runs. What an answer from the cache saved is in ``saved_usd`` (where the model has a price), ``saved_seconds`` and
     ``saved_output_tokens``. In any mode but ``on`` the tokens are those that would have been sent.
 
     ``{"mode": "on", "tokens_before": 900, "tokens_after": 300, "tokens_saved": 600,
@@ -32,10 +32,12 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     }
     similarity = facts.similarity(outcome)
     key = facts.cache_key(outcome)
+    arm = facts.arm(outcome)
     return {
         **values,
         **({} if similarity is None else {"similarity": round(similarity, 4)}),
         **({} if key is None else {"cache_key": key}),
+        **({} if arm is None else {"arm": arm}),
         **_saved(outcome),
     }
 
@@ -45,7 +47,7 @@ def headers(outcome: Outcome) -> dict[str, str]:
 
     ``-stages`` lists the stages that changed or answered the request (``none``: nothing did); ``-cache`` is
     ``exact``, ``semantic``, ``miss`` or ``skip``; ``-similarity`` is there when the cache compared,
-    ``-cache-key`` (to report an answer by), ``-saved-usd``, ``-saved-seconds`` and ``-saved-output-tokens`` when it
+    ``-arm`` where an experiment runs, ``-cache-key`` (to report an answer by), ``-saved-usd``, ``-saved-seconds`` and ``-saved-output-tokens`` when it
     answered, and ``-mode`` when it isn't ``on``.
     """
     values = {
@@ -62,6 +64,9 @@ def headers(outcome: Outcome) -> dict[str, str]:
     key = facts.cache_key(outcome)
     if key is not None:
         values["cache-key"] = key
+    arm = facts.arm(outcome)
+    if arm is not None:
+        values["arm"] = arm
     for name, value in _saved(outcome).items():
         values[name.replace("_", "-")] = f"{value:.8f}".rstrip("0").rstrip(".") if value else "0"
     if outcome.mode != "on":

@@ -24,7 +24,8 @@ from litellm_tokenopt.evaluation.rendering import grids, page
 from litellm_tokenopt.evaluation.replay import replay
 from litellm_tokenopt.evaluation.report import to_json
 from litellm_tokenopt.pipeline import Outcome
-from litellm_tokenopt.settings import load_settings
+from litellm_tokenopt.placeholder import PLACEHOLDER
+from litellm_tokenopt.settings import ExperimentSettings, Settings, load_settings
 
 TOOLS = [
     {"type": "function", "function": {"name": f"do_{n}", "description": f"Does thing number {n}.", "parameters": {}}}
@@ -262,13 +263,57 @@ def test_bounds_are_those_of_tables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("experiment", "message"),
     [
-        ({"redis": {"url": "memory"}}, "redis can't differ; allowed are tools, prompt, context"),
-        ({"tools": {"max_tolls": 1}}, "max_tolls"),
+        (
+            {"name": "x", "settings": {"redis": {"url": "memory"}}},
+            "redis can't differ; allowed are tools, prompt, context",
+        ),
+        (
+            {"name": "x", "settings": {"tools": {"max_tolls": 1}}},
+            r"^experiment\.settings\.tools\.max_tolls: no such setting; did you mean max_tools\?",
+        ),
+        (
+            {"name": "x", "settings": {"tools": {"max_tools": "many"}}},
+            r"^experiment\.settings\.tools\.max_tools: got 'many'",
+        ),
+        (
+            {"name": "x", "settings": {"prompt": {"ratios": {"rules": 3}}}},
+            r"^experiment\.settings\.prompt\.ratios\.rules",
+        ),
+        ({"settings": {"tools": {"max_tools": 1}}}, "an experiment needs a name"),
     ],
 )
-def test_wrong_settings(settings: dict[str, Any], message: str) -> None:
-    """What an experiment changes is checked like all settings."""
+def test_wrong_settings(experiment: dict[str, Any], message: str) -> None:
+    """What an experiment changes is checked like all settings, and named where it stands, however it comes in."""
     with pytest.raises(SettingsError, match=message):
-        load_settings({"experiment": {"name": "x", "settings": settings}})
+        load_settings({"experiment": experiment})
+    if "name" in experiment and "redis" not in experiment["settings"]:
+        with pytest.raises(SettingsError, match=message):
+            TokenOptimizer(Settings(experiment=ExperimentSettings(**experiment)))
+
+
+def test_what_isnt_named_stays() -> None:
+    """An experiment changes the settings it names, down to single ratios, and none beside them."""
+    ratios = {"ratios": {"rules": 0.9, "examples": 0.2}}
+    settings = load_settings(
+        {"prompt": ratios, "experiment": {"name": "x", "settings": {"prompt": {"ratios": {"examples": 0.4}}}}}
+    )
+    assert settings.tried().prompt == load_settings({"prompt": {"ratios": {"rules": 0.9, "examples": 0.4}}}).prompt
+
+
+async def test_each_side_has_its_own_modules() -> None:
+    """Where a system prompt has the modules' placeholder, each side gets its own."""
+    polite, curt = ([{"id": "tone", "text": text}] for text in ("Be very polite.", "Be curt."))
+    settings = {
+        **BASE, "prompt": {"modules": polite},
+        "experiment": {"name": "tone", "settings": {"prompt": {"modules": curt}}},
+    }  # fmt: skip
+    async with TokenOptimizer(settings) as optimizer:
+        for n in range(12):
+            body = asking(n)
+            system = {"role": "system", "content": PLACEHOLDER}
+            outcome = await optimizer.before({**body, "messages": [system, *body["messages"]]})
+            assert outcome is not None
+            sent = outcome.request.messages[0]["content"]
+            assert ("curt" in sent, "polite" in sent) == (arm_of(outcome) == "tried", arm_of(outcome) == "base")

@@ -141,14 +141,32 @@ async def test_all_entry_points(surface: Surface, kwargs: dict[str, Any]) -> Non
     assert asked == ASKED
 
 
-async def test_below_the_floor() -> None:
-    """What would lose too much is sent whole, without its tags."""
-    verdict = await stage(min_quality=1.0)(asking(tagged(ratio=" ratio=0.2"), "hello"))
-    assert isinstance(verdict, Change)
+@pytest.mark.parametrize("asked", ["hello", "How much may I spend on fuel with the card in a day?"])
+@pytest.mark.parametrize("ratio", [0.2, 0.5])
+async def test_below_the_floor(ratio: float, asked: str) -> None:
+    """What would keep less than the floor is sent whole, without its tags, and so at every higher floor."""
+    request = asking(tagged(ratio=f" ratio={ratio}"), asked)
+    loose = await stage(min_quality=0.0)(request)
+    assert isinstance(loose, Change)
+    kept = float(loose.detail["kept_facts"])
+    for floor in (0.1, 0.3, 0.5, 0.7, 0.9, 1.0):
+        verdict = await stage(min_quality=floor)(request)
+        assert isinstance(verdict, Change)
+        if kept >= floor:
+            assert verdict.request.messages == loose.request.messages
+            assert (verdict.detail["squeezed"], verdict.detail["kept_facts"]) == (1, kept)
+        else:
+            assert verdict.request.messages[0]["content"] == BEFORE + FACTS + AFTER
+            assert (verdict.detail["squeeze_refused"], verdict.detail["refused_facts"]) == (1, kept)
+            assert "kept_facts" not in verdict.detail
+
+
+async def test_nothing_to_squeeze() -> None:
+    """With all of its tokens allowed, a passage stays whole at every floor, and none is said to have been missed."""
     whole = await stage(min_quality=1.0)(asking(tagged(ratio=" ratio=1"), "hello"))
     assert isinstance(whole, Change)
     assert whole.request.messages[0]["content"] == BEFORE + FACTS + AFTER
-    assert whole.detail["squeeze_refused"] == 1
+    assert (whole.detail["squeeze_refused"], "refused_facts" in whole.detail) == (1, False)
 
 
 async def test_once_and_only_where_allowed() -> None:

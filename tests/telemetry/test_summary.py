@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from litellm_tokenopt.pipeline import Split
 from litellm_tokenopt.telemetry import headers, summary
 
 
@@ -68,3 +70,12 @@ async def test_headers_of_an_untouched_request(decide: Any) -> None:
         "0",
     )
     assert told["x-tokenopt-mode"] == "shadow"
+
+
+async def test_a_side_of_an_experiment_is_told(decide: Any, stages: Any) -> None:
+    """Metadata and headers say which side's settings a request got, and nothing where no experiment runs."""
+    outcome = await decide(stages.keeps("cache", "miss"))
+    tried = replace(outcome, split=Split(session="0123456789abcdef", experiment="x", arm="tried"))
+    assert (summary(tried)["arm"], headers(tried)["x-tokenopt-arm"]) == ("tried", "tried")
+    assert "arm" not in summary(outcome)
+    assert "x-tokenopt-arm" not in headers(replace(outcome, split=Split(session="0123456789abcdef")))
