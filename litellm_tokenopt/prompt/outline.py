@@ -18,6 +18,7 @@ from ..settings import PromptLevel
 from ..tokens import count_text
 from .decoration import clean, is_kept, signs_of, spoken_signs
 from .duties import BINDING, makes_duties, strength
+from .examples import surplus, surplus_sections
 from .pieces import announces, is_item, pieces
 from .references import Pointers, pointers, references
 from .repeats import Saying, grouped, saying
@@ -62,13 +63,6 @@ _RULE_BEGINS = re.compile(
 )
 _CRIES = ("MUST", "NEVER", "ALWAYS", "DO NOT", "DON'T")
 _RULE_CRIED = re.compile(rf"\b(?:{'|'.join(_CRIES)})\b")
-EXAMPLES: Mapping[PromptLevel, int] = {"light": 1_000_000, "normal": 3, "strong": 1}
-"""How many examples of a section may be sent."""
-_EXAMPLE = re.compile(
-    r"[ \t>*_`#-]*(?:(?:good |bad |another )?examples?\b[^\n]{0,40}[:.\n]|for (?:example|instance)\b|e\.g\.|beispiel\b"
-    r"|ejemplo\b|exemple\b|input:|<example)",
-    re.IGNORECASE,
-)
 _CHANGES = re.compile(
     r"\b(?:not|never|no|avoid|without|except|unless|if|when|only|may|can|should|bad|wrong|incorrect|instead|forbidden"
     r"|prohibited|allowed|optional)\b|n['\u2019]t\b",
@@ -103,7 +97,7 @@ class Profile:
     `sizes`: the tokens of each block. `with_heads`: of each block, itself and what it means nothing without: its head,
     that one's head, and so on; `has_heads`: whether any has one; `runs_on`: whether any goes on in the line before it.
     `sayings`: what each block says in its place. `pointing`: blocks that may refer to sections. `kept` hold what users
-    marked with ``<keep>``; `examples` are examples.
+    marked with ``<keep>``; `surplus`: of examples beyond the first few.
     """
 
     heading: str
@@ -116,7 +110,7 @@ class Profile:
     sayings: tuple[Saying, ...]
     pointing: tuple[tuple[int, Pointers], ...]
     kept: tuple[int, ...]
-    examples: tuple[int, ...]
+    surplus: tuple[int, ...]
 
     @property
     def tokens(self) -> int:
@@ -208,7 +202,7 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
         repeated=_numbered(groups),
         around=tuple(_around(section, found) for section, found in zip(sections, profiles, strict=True)),
         names=tuple(_names(sections, paths)),
-        surplus=frozenset((i, b) for i, found in enumerate(profiles) for b in found.examples[EXAMPLES[level] :]) - kept,
+        surplus=frozenset(_surplus(sections, paths, profiles, level)) - kept,
         kept=kept,
     )
 
@@ -228,6 +222,15 @@ def by_section(blocks: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
     for section, block in blocks:
         found[section].add(block)
     return found
+
+
+def _surplus(
+    sections: Sequence[Section], paths: Sequence[Sequence[int]], profiles: Sequence[Profile], level: PromptLevel
+) -> Iterator[tuple[int, int]]:
+    """The blocks of examples beyond the first few of a kind."""
+    whole = surplus_sections(sections, paths, level)
+    for i, found in enumerate(profiles):
+        yield from ((i, b) for b in (range(len(found.blocks)) if i in whole else found.surplus))
 
 
 def _numbered(groups: Iterable[Iterable[tuple[int, int]]]) -> Mapping[int, Mapping[int, int]]:
@@ -310,7 +313,7 @@ def _profile(section: Section, level: PromptLevel, signs: frozenset[str], spoken
         sayings=tuple(_sayings(section.title, found, with_heads)),
         pointing=tuple(pointing),
         kept=tuple(b for b, block in enumerate(found) if is_kept(block.text)),
-        examples=tuple(b for b, block in enumerate(found) if _EXAMPLE.match(block.text)),
+        surplus=tuple(surplus(section.title, [block.text.lstrip("\n") for block in found], with_heads, level)),
     )
 
 

@@ -124,8 +124,11 @@ def blocks(text: str) -> tuple[str, ...]:
     line that announces what follows (it ends with a colon) with the block after it.
     """
     fences = fences_of(text)
-    whole = [*fences, *((a.start, b.end) for a, b in _tag_pairs(text, fences))]
-    cuts = [0, *(cut for cut in _block_starts(text) if not _inside(cut, whole)), len(text)]
+    pairs = _tag_pairs(text, fences)
+    whole = [*fences, *((a.start, b.end) for a, b in pairs)]
+    examples = {a.start for a, _ in pairs if _ONE_EXAMPLE.fullmatch(a.name)}
+    starts = sorted(examples.union(_block_starts(text)))
+    cuts = [0, *(cut for cut in starts if not _inside(cut, whole)), len(text)]
     return tuple(text[a:b] for a, b in itertools.pairwise(cuts) if a < b)
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from litellm_tokenopt.prompt import PromptStage
 from litellm_tokenopt.prompt.decoration import clean
-from litellm_tokenopt.prompt.outline import EXAMPLES, outline
+from litellm_tokenopt.prompt.examples import FIRST
+from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.repeats import alike, repeats
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.settings import PromptLevel
@@ -180,7 +181,7 @@ def test_examples_beyond_the_first_few_are_surplus(level: PromptLevel) -> None:
     """Each section keeps the first few of its examples, as many as the level says."""
     examples = "\n\n".join(f"Example {n}: order {n} is late, so write to its customer." for n in range(6))
     found = outline([f"# Late orders\n\nWrite.\n\n{examples}\n"], level)
-    assert len(found.surplus) == max(0, 6 - EXAMPLES[level])
+    assert len(found.surplus) == max(0, 6 - FIRST[level])
 
 
 async def test_a_prompt_that_fits_is_tidied(make_stage: Callable[..., PromptStage]) -> None:

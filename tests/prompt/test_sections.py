@@ -12,7 +12,8 @@ from litellm_tokenopt.prompt.sections import blocks, path, split
 
 LINES = st.sampled_from(
     [
-        "# One", "## Two", "### Three", "text", "Title", "=====", "---", "-----", "== One ==", "=== Two ===", "", " ", "```", "```python", "~~~", "<rules>",
+        "# One", "## Two", "### Three", "text", "Title", "=====", "-----", "=== Two ===", "---", "", " ",
+        "```", "```python", "~~~", "<rules>",
         "</rules>", "<a b='c'>", "</a>", "<x/>", "- item", "  more", "1. First part", "2. Second part", "LOUD HEADING",
         "**Bold line**", "| a | b |", "an announcement:", "\r", "naïve café 製品", "x" * 700,
     ]
