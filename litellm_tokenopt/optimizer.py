@@ -218,7 +218,8 @@ class TokenOptimizer:
         answers, found = await self._answers(outcome, kwargs, ours)
         self.recorder.record_asked(outcome, [call.name for call in ours])
         tools = list(kwargs.get("tools") or ())
-        tools = tools if number < self.settings.max_rounds else without_own_tools(tools)
+        if number >= self.settings.max_rounds:
+            tools = without_own_tools(tools) or tools  # what called tools must have some, for providers
         return {
             **continued(surface, kwargs, payload, {call.id: answers.get(call.id, NOT_CALLED_YET) for call in calls}),
             "tools": [*tools, *(outcome.border.tool(tool, surface) for tool in found)],

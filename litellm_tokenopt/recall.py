@@ -15,6 +15,9 @@ NAME = f"{OWN_TOOL_PREFIX}recall"
 RECALLED_TOKENS = 2_000
 """What one stage says at most in answer to one call."""
 
+_TOOLLESS = frozenset(
+    "audio modalities output_format prediction response_format text text_format web_search_options".split()
+)
 _MESSAGES = re.compile(r"[m\d\s,@\u2013-]*", re.IGNORECASE)
 
 TOOL: Tool = {
@@ -34,16 +37,20 @@ TOOL: Tool = {
 
 
 def may_recall(request: ChatRequest) -> bool:
-    """Whether the model may get the tool: it may call tools of its own choice, and has some already.
+    """Whether the model may get the tool amidst a session: it may call tools of its own choice, and has some already.
 
-    To a model that has none a first tool would be a change of its own.
+    A first tool would have the provider read all of the session afresh.
     """
     return request.own_tools and _has_tools(request)
 
 
 def may_keep_recall(request: ChatRequest) -> bool:
-    """Whether the tool may stand there, be it that this turn's `tool_choice` forbids to call it."""
-    return (request.own_tools or request.keeps_own_tools) and _has_tools(request)
+    """Whether the tool may stand there from a session's start, be it that this turn's `tool_choice` forbids to call it.
+
+    It may be the only one, unless the answer is to have a form that providers don't combine with tools.
+    """
+    may_be_first = request.own_tools and _TOOLLESS.isdisjoint(request.options)
+    return may_be_first or ((request.own_tools or request.keeps_own_tools) and _has_tools(request))
 
 
 def _has_tools(request: ChatRequest) -> bool:

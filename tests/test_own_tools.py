@@ -97,6 +97,30 @@ async def test_found_tools_bring_what_the_instructions_say_of_them(optimizer):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
+async def test_a_prompt_without_tools_can_be_asked_for_too(surface, optimizer):
+    """Our tool is the only one then, and stays to the last round: providers want some where some were called."""
+    given = {key: value for key, value in request_of(surface).items() if key != "tools"}
+    outcome = await optimizer.before(given, surface, own_tools=True)
+    sent = {**given, **outcome.changes}
+    for number in (1, 2):
+        assert names(sent) == [RECALL]
+        reply = reply_of(surface, (f"c{number}", RECALL, {"query": "weather"}))
+        sent = {**sent, **await optimizer.next_request(outcome, sent, reply)}
+    assert names(sent) == [RECALL]
+
+
+@pytest.mark.parametrize(
+    "form", [{"response_format": {"type": "json_object"}}, {"tool_choice": "none"}, {"modalities": ["text", "audio"]}]
+)
+async def test_a_first_tool_is_not_given_where_it_may_be_in_the_way(form, optimizer):
+    """Providers don't combine tools with a form of the answer."""
+    given = {key: value for key, value in request_of("chat").items() if key != "tools"}
+    outcome = await optimizer.before({**given, **form}, own_tools=True)
+    assert outcome.tokens_after < outcome.tokens_before
+    assert "tools" not in outcome.changes
+
+
+@pytest.mark.parametrize("surface", SURFACES)
 async def test_rounds_end(surface, optimizer):
     """After `max_rounds` our tool is gone; a reply that calls it all the same is the caller's, without the call."""
     sent = request_of(surface)
