@@ -14,8 +14,8 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     """`outcome` as JSON values; times are in milliseconds. ``similarity`` is there when the cache compared, and
     ``cache_key`` when it answered.
 
-    ``arm`` is the side of an experiment, where one runs. What an answer from the cache saved is in ``saved_usd`` (where the model has a price), ``saved_seconds`` and
-    ``saved_output_tokens``. In any mode but ``on`` the tokens are those that would have been sent.
+    ``arm`` is the side of an experiment, where one runs. What an answer from the cache saved is in ``saved_usd`` (where
+    the model has a price), ``saved_seconds`` and ``saved_output_tokens``. In any mode but ``on`` the tokens are those that would have been sent.
 
     ``{"mode": "on", "tokens_before": 900, "tokens_after": 300, "tokens_saved": 600,
     "cache_hit": None | "exact" | "semantic",
@@ -47,8 +47,8 @@ def headers(outcome: Outcome) -> dict[str, str]:
 
     ``-stages`` lists the stages that changed or answered the request (``none``: nothing did); ``-cache`` is
     ``exact``, ``semantic``, ``miss`` or ``skip``; ``-similarity`` is there when the cache compared,
-    ``-arm`` where an experiment runs, ``-cache-key`` (to report an answer by), ``-saved-usd``, ``-saved-seconds`` and ``-saved-output-tokens`` when it
-    answered, and ``-mode`` when it isn't ``on``.
+    ``-arm`` where an experiment runs, ``-cache-key`` (to report an answer by), ``-saved-usd``, ``-saved-seconds`` and
+    ``-saved-output-tokens`` when it answered, and ``-mode`` when it isn't ``on``.
     """
     values = {
         "tokens-before": str(outcome.tokens_before),
