@@ -35,7 +35,7 @@ class Proxy:
 
     *environment* is added to this process's own; the master key is made afresh unless it holds
     ``LITELLM_MASTER_KEY``. Entering raises `UnavailableError` with the log's tail when the proxy does not come up
-    within *start_seconds*.
+    in two minutes.
     """
 
     def __init__(
@@ -44,13 +44,11 @@ class Proxy:
         environment: Mapping[str, str],
         *,
         log: Path,
-        start_seconds: float = START_SECONDS,
     ) -> None:
         (self.port,) = free_ports(1)
         self.log = log
         self._config = config
         self._environment = {"LITELLM_MASTER_KEY": f"sk-{secrets.token_urlsafe(32)}", **_QUIET, **environment}
-        self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -103,8 +101,8 @@ class Proxy:
 
     def _await_start(self, process: subprocess.Popen[bytes]) -> None:
         health = f"{self.url}/health/liveliness"
-        if not comes_up(process, lambda: _answers(health), self._start_seconds):
-            why = "ended" if process.poll() is not None else f"did not answer within {self._start_seconds:g} s"
+        if not comes_up(process, lambda: _answers(health), START_SECONDS):
+            why = "ended" if process.poll() is not None else f"did not answer within {START_SECONDS:g} s"
             raise UnavailableError(f"LiteLLM's proxy {why}; the end of {self.log}:\n{self.log_tail()}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import threading
 import time
@@ -16,6 +17,7 @@ from litellm.integrations.custom_logger import CustomLogger
 import litellm_tokenopt
 from litellm_tokenopt.adapters.late_imports import import_now
 from litellm_tokenopt.evaluation.model_server import ModelServer
+from litellm_tokenopt.models import onnx, pairs
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import RedisSettings
 
@@ -76,6 +78,22 @@ def late_imports() -> None:
     import_now()
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models() -> Iterator[None]:
+    """Models' weights are read from disk once for all plugins that tests switch on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx, "load_graph", functools.cache(onnx.load_graph))
+        patch.setattr(pairs, "load_pairs", functools.cache(pairs.load_pairs))
+        yield
+
+
+@pytest.fixture
+def models_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each plugin reads them for itself, as ever."""
+    for module, name in ((onnx, "load_graph"), (pairs, "load_pairs")):
+        monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
 
 
 @pytest.fixture(scope="session")

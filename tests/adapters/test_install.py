@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import litellm
@@ -78,7 +80,7 @@ def eventually(holds, seconds=60):
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's account of memory")
-def test_off_gives_back_threads_and_memory(server, switch_on):
+def test_off_gives_back_threads_and_memory(server, switch_on, models_anew):
     """Switched on and off again and again, with models loaded each time, the process stays as large as it was."""
 
     def once() -> weakref.ref:
@@ -235,26 +237,43 @@ def test_a_silent_embedding_api_costs_one_request_its_time_budget(server, switch
     assert [step.verdict.reason for step in asked.steps if step.stage == "prompt"] == ["no_model"]
 
 
-def test_enabling_loads_the_model_without_a_request():
-    """In the background: the first request finds it there."""
-    code = (
-        "import sys, time, litellm_tokenopt; light = 'onnxruntime' not in sys.modules; "
-        "litellm_tokenopt.enable({'redis': {'url': 'memory'}}); end = time.time() + 60\n"
-        "while 'onnxruntime' not in sys.modules and time.time() < end: time.sleep(0.05)\n"
-        "print(light, 'onnxruntime' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["True", "True"]
-
-
-@pytest.mark.parametrize(("seconds", "last"), [(0.0, "pass"), (0.3, "pass"), (0.2, "litellm_tokenopt.disable()")])
-def test_a_program_that_ends_at_once_ends(seconds: float, last: str) -> None:
-    """Also while the model is being loaded: a thread inside an import would leave its lock to nobody."""
-    program = f"""
+LOADS = """
+import sys, time, litellm_tokenopt
+light = "onnxruntime" not in sys.modules
+litellm_tokenopt.enable({"redis": {"url": "memory"}})
+end = time.time() + 60
+while "onnxruntime" not in sys.modules and time.time() < end:
+    time.sleep(0.05)
+print(light, "onnxruntime" in sys.modules)
+"""
+ENDS = """
 import time, litellm, litellm_tokenopt
 litellm_tokenopt.enable({{"redis": {{"url": "memory"}}}})
 time.sleep({seconds})
 {last}
 """
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=90)
-    assert (ended.returncode, ended.stdout) == (0, "")
+ENDINGS = [(0.0, "pass"), (0.3, "pass"), (0.2, "litellm_tokenopt.disable()")]
+
+
+@pytest.fixture(scope="module")
+def ended() -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """How a program ended; all run beside each other, since each imports LiteLLM for seconds."""
+
+    def run(program: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+
+    programs = [LOADS, *(ENDS.format(seconds=seconds, last=last) for seconds, last in ENDINGS)]
+    with ThreadPoolExecutor() as threads:
+        return dict(zip(programs, threads.map(run, programs), strict=True)).__getitem__
+
+
+def test_enabling_loads_the_model_without_a_request(ended):
+    """In the background: the first request finds it there."""
+    assert ended(LOADS).stdout.split() == ["True", "True"]
+
+
+@pytest.mark.parametrize(("seconds", "last"), ENDINGS)
+def test_a_program_that_ends_at_once_ends(seconds, last, ended):
+    """Also while the model is being loaded: a thread inside an import would leave its lock to nobody."""
+    done = ended(ENDS.format(seconds=seconds, last=last))
+    assert (done.returncode, done.stdout) == (0, "")

@@ -7,6 +7,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +33,7 @@ def collector() -> Iterator[Collector]:
         yield collector
 
 
-@pytest.fixture(scope="module")
-def proxy(server: ModelServer, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    folder = tmp_path_factory.mktemp("proxy")
+def whole(server: ModelServer, collector: Collector, folder: Path) -> Proxy:
     environment = {
         "OPENAI_API_BASE": server.base_url,
         "OPENAI_API_KEY": "none",
@@ -45,8 +45,45 @@ def proxy(server: ModelServer, collector: Collector, tmp_path_factory: pytest.Te
         "OTEL_METRIC_EXPORT_INTERVAL": "500",
         "TOKENOPT_TIME_BUDGET_SECONDS": "60",
     }
-    with Proxy(CONFIG, environment, log=folder / "proxy.log") as proxy:
-        yield proxy
+    return Proxy(CONFIG, environment, log=folder / "proxy.log")
+
+
+def misconfigured(server: ModelServer, folder: Path) -> Proxy:
+    config = yaml.safe_load(CONFIG.read_text())
+    config["callback_settings"]["litellm_tokenopt"]["tools"]["max_tools"] = "plenty"
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    environment = {"OPENAI_API_BASE": server.base_url, "OPENAI_API_KEY": "none"}
+    return Proxy(folder / "config.yaml", environment, log=folder / "proxy.log")
+
+
+def without_redis(server: ModelServer, folder: Path) -> Proxy:
+    config = yaml.safe_load(CONFIG.read_text())
+    config["litellm_settings"]["callbacks"] = ["litellm_tokenopt.callback"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    environment = {
+        "OPENAI_API_BASE": server.base_url, "OPENAI_API_KEY": "none", "OTEL_EXPORTER": "none",
+        "TOKENOPT_REDIS__URL": "redis://127.0.0.1:1", "TOKENOPT_REDIS__CONNECT_TIMEOUT_SECONDS": "0.2",
+    }  # fmt: skip
+    return Proxy(folder / "config.yaml", environment, log=folder / "proxy.log")
+
+
+@pytest.fixture(scope="module")
+def proxies(
+    server: ModelServer, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Proxy]]]:
+    """Three proxies that start beside each other, since each imports for seconds."""
+    made = {
+        "whole": whole(server, collector, tmp_path_factory.mktemp("whole")),
+        "misconfigured": misconfigured(server, tmp_path_factory.mktemp("misconfigured")),
+        "without redis": without_redis(server, tmp_path_factory.mktemp("without-redis")),
+    }
+    with ExitStack() as open_ones, ThreadPoolExecutor(len(made)) as threads:
+        yield {name: threads.submit(open_ones.enter_context, proxy) for name, proxy in made.items()}
+
+
+@pytest.fixture(scope="module")
+def proxy(proxies: dict[str, Future[Proxy]]) -> Proxy:
+    return proxies["whole"].result()
 
 
 @pytest.fixture(scope="module")
@@ -252,35 +289,21 @@ def test_metrics_reach_the_collector(client, collector):
     collector.wait_for("tokenopt.tokens.saved", "tokenopt.cache.requests", "tokenopt.duration", seconds=20)
 
 
-def test_a_wrong_setting_stops_the_start(server, tmp_path):
+def test_a_wrong_setting_stops_the_start(proxies):
     """The proxy does not come up, and its log names the field, the value and what is allowed."""
-    config = yaml.safe_load(CONFIG.read_text())
-    config["callback_settings"]["litellm_tokenopt"]["tools"]["max_tools"] = "plenty"
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    environment = {"OPENAI_API_BASE": server.base_url, "OPENAI_API_KEY": "none"}
-    with (
-        pytest.raises(UnavailableError) as caught,
-        Proxy(tmp_path / "config.yaml", environment, log=tmp_path / "proxy.log", start_seconds=60),
-    ):
-        pass
-    assert "tools.max_tools: got 'plenty'" in str(caught.value) + (tmp_path / "proxy.log").read_text()
+    error = proxies["misconfigured"].exception()
+    assert isinstance(error, UnavailableError)
+    assert "tools.max_tools: got 'plenty'" in str(error)
 
 
-def test_without_redis_the_proxy_serves_and_health_says_503(server, tmp_path):
+def test_without_redis_the_proxy_serves_and_health_says_503(proxies):
     """Requests go through; the health route tells what is missing."""
-    environment = {
-        "OPENAI_API_BASE": server.base_url, "OPENAI_API_KEY": "none", "OTEL_EXPORTER": "none",
-        "TOKENOPT_REDIS__URL": "redis://127.0.0.1:1", "TOKENOPT_REDIS__CONNECT_TIMEOUT_SECONDS": "0.2",
-    }  # fmt: skip
-    config = yaml.safe_load(CONFIG.read_text())
-    config["litellm_settings"]["callbacks"] = ["litellm_tokenopt.callback"]
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    with Proxy(tmp_path / "config.yaml", environment, log=tmp_path / "proxy.log") as proxy:
-        client = openai.OpenAI(base_url=proxy.base_url, api_key=proxy.key, max_retries=0)
-        assert chat_text(chat(client, question()))
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(f"{proxy.url}/tokenopt/health")
-        body = json.load(caught.value)
+    proxy = proxies["without redis"].result()
+    client = openai.OpenAI(base_url=proxy.base_url, api_key=proxy.key, max_retries=0)
+    assert chat_text(chat(client, question()))
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{proxy.url}/tokenopt/health")
+    body = json.load(caught.value)
     assert (caught.value.code, body["status"], body["parts"]["redis"]["ok"]) == (503, "degraded", False)
     assert "127.0.0.1:1" in body["parts"]["redis"]["error"]
 

@@ -294,45 +294,44 @@ def test_a_failure_in_the_other_apis_is_told_at_once(
     assert landed[0] == "lost"
 
 
+OFF = {"enabled": False}
+LITERAL: dict[str, Any] = {"cache": {"max_wrong_rate": 0}, "tools": OFF, "prompt": OFF, "context": OFF}
 WORKER = """
 import asyncio, json, sys
 import litellm, litellm_tokenopt
-off = {"enabled": False}
-litellm_tokenopt.enable({
-    "redis": {"url": "embedded"}, "cache": {"max_wrong_rate": 0}, "tools": off, "prompt": off, "context": off,
-})
-given = json.loads(sys.argv[1])
+given, settings = map(json.loads, sys.argv[1:])
+litellm_tokenopt.enable(settings)
 async def main():
-    first = [{"role": "user", "content": f"How tall is tower {sys.argv[2]}?"}]
+    first = [{"role": "user", "content": "How tall is the tower?"}]
     await litellm.acompletion(**given | {"messages": first})
     print("ready", flush=True)
     sys.stdin.readline()
     replies = await asyncio.gather(*(litellm.acompletion(**given) for _ in range(10)))
-    print(sorted({reply.choices[0].message.content for reply in replies}), flush=True)
+    print([reply.choices[0].message.content for reply in replies], flush=True)
 asyncio.run(main())
 litellm_tokenopt.disable()
 """
 
 
-def test_two_processes_share_one_request(slow: SlowServer, given: dict[str, Any], redis_server: None) -> None:
-    """Workers of one Redis wait for each other."""
+def test_two_processes_share_one_request(
+    slow: SlowServer, given: dict[str, Any], loop: Any, switch_on: Callable[..., Any]
+) -> None:
+    """Workers of one Redis, this process and another one, wait for each other."""
     slow.seconds = 2
     shared = {**os.environ, FOLDER_VARIABLE: str(server_folder())}
-    commands = [[sys.executable, "-c", WORKER, json.dumps(given), str(n)] for n in range(2)]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=shared)
-        for command in commands
-    ]
+    command = [sys.executable, "-c", WORKER, json.dumps(given), json.dumps({"redis": {"url": "embedded"}, **LITERAL})]
+    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=shared)
+    switch_on(**LITERAL)
     try:
-        for worker in workers:
-            assert worker.stdout is not None
-            assert worker.stdout.readline().strip() == "ready"
-        for worker in workers:
-            assert worker.stdin is not None
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        assert [worker.communicate(timeout=60)[0].strip() for worker in workers] == ["['Grass and hay.']"] * 2
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        assert worker.stdout.readline().strip() == "ready"
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+        ours = loop.run(texts([litellm.acompletion(**given) for _ in range(10)]))
+        theirs = worker.communicate(timeout=60)[0]
     finally:
-        for worker in workers:
-            worker.kill()
+        worker.kill()
+    assert ours == {"Grass and hay.": 10}
+    assert theirs.strip() == str(["Grass and hay."] * 10)
     assert [body["messages"] for body in slow.requests].count(given["messages"]) == 1

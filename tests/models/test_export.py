@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from litellm_tokenopt.errors import ModelUnavailable
 from litellm_tokenopt.models.build import build_embedder, describe, warmup
-from litellm_tokenopt.models.export import export
+from litellm_tokenopt.models.export import export, export_locked
 from litellm_tokenopt.models.files import ModelFiles, find_model, is_exported
 from litellm_tokenopt.models.onnx import OnnxEmbedder
 from litellm_tokenopt.models.sentence import SentenceTransformerEmbedder
@@ -26,14 +28,16 @@ def files(tiny_folder) -> ModelFiles:
 
 @pytest.fixture(scope="module")
 def cache(files, tmp_path_factory):
-    """A cache folder into which two processes exported the same model at once."""
+    """A cache folder into which two processes, this one and another, exported the same model at once."""
     folder = tmp_path_factory.mktemp("cache")
     target = files.export_folder(folder)
     command = [sys.executable, "-m", "litellm_tokenopt.models.export", str(files.folder), str(target)]
-    both = [subprocess.Popen([*command, files.weights_sha256], stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in both:
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
+    other = subprocess.Popen([*command, files.weights_sha256], stderr=subprocess.PIPE, text=True)
+    while other.poll() is None and not Path(f"{target}.lock").exists():
+        time.sleep(0.01)
+    export_locked(files.folder, target, files.weights_sha256)
+    _, errors = other.communicate(timeout=300)
+    assert other.returncode == 0, errors
     return folder
 
 
