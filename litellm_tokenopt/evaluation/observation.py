@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..pipeline import Outcome, Split, Step
@@ -101,21 +102,23 @@ def from_spans(spans: Iterable[Mapping[str, Any]], since_ns: int = 0) -> list[Ob
     """What a trace says of its requests that came after *since_ns*, oldest first; *spans* as `Collector.spans` gives
     them, in any order. A span that is there twice counts once.
     """
-    seen: dict[str, Mapping[str, Any]] = {}
+    seen: dict[str, tuple[int, Observation]] = {}
     below: dict[str, _Below] = {}
     for span in spans:
         if span["start_ns"] < since_ns:
             continue
         if span["name"] == names.SPAN_OPTIMIZE:
-            seen[span["span_id"]] = span
+            seen[span["span_id"]] = (span["start_ns"], _from_span(span))
         else:
             below.setdefault(span["parent_span_id"], _Below()).take(span)
-    ordered = sorted(seen.items(), key=lambda item: (item[1]["start_ns"], item[1]["end_ns"]))
-    return [_from_span(span, below.get(id) or _Below()) for id, span in ordered]
+    ordered = sorted(seen.items(), key=lambda item: item[1][0])
+    return [below.pop(id, _Below()).beside(one) for id, (_, one) in ordered]
 
 
 class _Below:
     """What stands below a request's span, by span: its stages, attempts at a reply, and calls of our own tools."""
+
+    __slots__ = ("_asked", "_attempts", "_stages")
 
     def __init__(self) -> None:
         self._stages: dict[str, tuple[int, StageSeen]] = {}
@@ -132,12 +135,12 @@ class _Below:
         elif name == names.SPAN_ASKED:
             self._asked.add(id)
 
-    @property
-    def stages(self) -> tuple[StageSeen, ...]:
-        return tuple(stage for _, stage in sorted(self._stages.values(), key=lambda item: item[0]))
+    def beside(self, request: Observation) -> Observation:
+        """*request* with all of this."""
+        stages = tuple(stage for _, stage in sorted(self._stages.values(), key=lambda item: item[0]))
+        return replace(request, stages=stages, **self._reply())
 
-    @property
-    def reply(self) -> dict[str, Any]:
+    def _reply(self) -> dict[str, Any]:
         """What came of the reply; of several attempts the last says whether it failed, and all of them cost."""
         if not self._attempts:
             return {}
@@ -174,27 +177,25 @@ def _passages(detail: Detail) -> Passages | None:
     )  # fmt: skip
 
 
-def _from_span(span: Mapping[str, Any], below: _Below) -> Observation:
+def _from_span(span: Mapping[str, Any]) -> Observation:
     attributes = span["attributes"]
     return Observation(
         tokens_before=int(attributes[names.TOKENS_BEFORE]),
         tokens_after=int(attributes[names.TOKENS_AFTER]),
         ms=(span["end_ns"] - span["start_ns"]) / 1e6,
         cache=_CACHE_WORDS.get(str(attributes.get(names.CACHE_RESULT)), "skip"),
-        stages=below.stages,
         mode=str(attributes[names.MODE]),
-        experiment=str(attributes.get(names.EXPERIMENT, "")),
-        arm=str(attributes.get(names.ARM, "")),
-        session=str(attributes.get(names.SESSION, "")),
-        **below.reply,
+        experiment=sys.intern(str(attributes.get(names.EXPERIMENT, ""))),
+        arm=sys.intern(str(attributes.get(names.ARM, ""))),
+        session=sys.intern(str(attributes.get(names.SESSION, ""))),
     )
 
 
 def _stage_of_attributes(attributes: Mapping[str, Any]) -> StageSeen:
     return StageSeen(
-        stage=str(attributes[names.STAGE]),
-        verdict=str(attributes[names.VERDICT]),
-        reason=str(attributes[names.REASON]),
+        stage=sys.intern(str(attributes[names.STAGE])),
+        verdict=sys.intern(str(attributes[names.VERDICT])),
+        reason=sys.intern(str(attributes[names.REASON])),
         tokens_before=int(attributes[names.TOKENS_BEFORE]),
         tokens_after=int(attributes[names.TOKENS_AFTER]),
         ms=float(attributes[names.SECONDS]) * 1000,

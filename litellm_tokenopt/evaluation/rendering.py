@@ -84,18 +84,16 @@ def _experiment(found: Experiment) -> Grid:
         ("requests", f"{base.requests:,}", f"{tried.requests:,}", "", ""),
         *map(_measured, found.lines),
     )
-    return Grid(
-        f"Experiment {found.name!r} (95 % bounds by session)", ("", base.name, tried.name, "difference", "verdict"),
-        rows, found.summary,
-    )  # fmt: skip
+    heads = ("", base.name, tried.name, "difference", "verdict, sessions more")
+    return Grid(f"Experiment {found.name!r} (95 % bounds by session)", heads, rows, found.summary)
 
 
 def _measured(line: Line) -> Row:
-    scale, digits = (100, 1) if line.unit == "%" else (1, 3 if line.unit == "$" else 2)
+    scale, digits = {"%": (100, 1), "$": (1, 3), "ms": (1, 1)}.get(line.unit, (1, 2))
 
     def shown(value: float, bounds: Bounds | None, sign: str = "") -> str:
         low, high = (scale * bound for bound in bounds or (0, 0))
-        between = f" ({low:.{digits}f} to {high:.{digits}f})" if bounds is not None else ""
+        between = f" ({low:.{digits}f}..{high:.{digits}f})" if bounds is not None else ""
         return f"{scale * value:{sign}.{digits}f}{between}"
 
     return (
@@ -109,7 +107,7 @@ def _verdict(line: Line) -> str:
         return "too few"
     if line.verdict != "unclear":
         return line.verdict
-    return "no difference" if line.more_sessions is None else f"can't tell (+{line.more_sessions:,})"
+    return "none seen" if line.more_sessions is None else f"unclear, +{line.more_sessions:,}"
 
 
 def _passages(line: PassagesLine) -> Grid:
@@ -201,7 +199,7 @@ def _table(grid: Grid) -> RenderableType:
         caption=grid.note or None, caption_justify="left", caption_style="",
     )  # fmt: skip
     for index, head in enumerate(grid.heads):
-        table.add_column(head, justify="right" if index else "left", no_wrap=True)
+        table.add_column(head, justify="right" if index else "left")
     for row in grid.rows:
         table.add_row(*row)
     return table

@@ -15,7 +15,8 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     ``cache_key`` when it answered.
 
     ``arm`` is the side of an experiment, where one runs. What an answer from the cache saved is in ``saved_usd`` (where
-    the model has a price), ``saved_seconds`` and ``saved_output_tokens``. In any mode but ``on`` the tokens are those that would have been sent.
+    the model has a price), ``saved_seconds`` and ``saved_output_tokens``. In any mode but ``on`` the tokens are those
+    that would have been sent.
 
     ``{"mode": "on", "tokens_before": 900, "tokens_after": 300, "tokens_saved": 600,
     "cache_hit": None | "exact" | "semantic",
