@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 BEGUN_SECONDS = 0.001
 """By then a job has begun: before, the event loop's own work would keep the interpreter from its thread."""
 
+_alone: ContextVar[bool] = ContextVar("tokenopt_alone", default=False)
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+@contextmanager
+def alone(is_so: bool) -> Iterator[None]:
+    """Say whether, at first, nobody else in the event loop asks for what is done in this block."""
+    token = _alone.set(is_so)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
 
 
 class Workers:
@@ -36,6 +50,16 @@ class Workers:
         """What *work* returns; the event loop stays free."""
         return await asyncio.wrap_future(self.submit(work, *args, **kwargs))
 
+    async def run_small(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`run` for *work* of less than 5 ms: done at once for who is `alone`, as the way to a thread takes longer.
+
+        A crowd uses all threads.
+        """
+        if not _alone.get():
+            return await self.run(work, *args, **kwargs)
+        await asyncio.sleep(0)  # what is to be done in the event loop goes first
+        return work(*args, **kwargs)
+
     def close(self) -> None:
         """Wait for the jobs that run, drop those that wait, and end the threads. A later job starts them again."""
         with self._lock:
@@ -45,5 +69,5 @@ class Workers:
 
 
 def meanwhile(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Have *work*, which remembers what it finds, done on the event loop while a thread is at the caller's next job."""
+    """Have *work*, which remembers what it finds, done on the event loop while a thread, or Redis, is at work."""
     asyncio.get_running_loop().call_later(BEGUN_SECONDS, partial(work, *args, **kwargs))
