@@ -12,7 +12,6 @@ import math
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -26,6 +25,7 @@ FORMAT = 1
 BUCKETS = 1 << 15
 MOST_WORDS = 60
 """What stands further back in a sentence isn't read."""
+MOST_KEPT = 50_000
 FIRST_WORDS, STEMMED_WORDS, STEM_CHARS = 3, 12, 4
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?|[{}\[\]:|\"?!.,;]|\d+")
@@ -45,24 +45,38 @@ class Commands:
         return sum(map(self.weights.__getitem__, found)) / math.sqrt(max(1, len(found))) + self.bias
 
 
+class _Places(dict[str, int]):
+    """Where features stand in the table, kept: most come again."""
+
+    def __missing__(self, feature: str) -> int:
+        if len(self) >= MOST_KEPT:
+            self.clear()
+        place = self[feature] = zlib.crc32(feature.encode()) % BUCKETS
+        return place
+
+
+_places = _Places()
+
+
 def buckets(sentence: str) -> set[int]:
     """The places in the table of what *sentence* says."""
-    return {zlib.crc32(feature.encode()) % BUCKETS for feature in _features(sentence)}
+    return set(map(_places.__getitem__, _features(sentence)))
 
 
-def _features(sentence: str) -> Iterator[str]:
+def _features(sentence: str) -> list[str]:
     tokens = _TOKEN.findall(sentence.lower())[:MOST_WORDS]
     words = [token for token in tokens if token[0].isalpha()]
-    yield from (f"w{word}" for word in words)
-    yield from (f"b{one} {other}" for one, other in pairwise(tokens))
-    yield from (f"p{n}{word}" for n, word in enumerate(words[:FIRST_WORDS]))
-    yield from (f"s{word[-3:]}" for word in words[:2])
-    yield from (f"x{word[:STEM_CHARS]}" for word in words[:STEMMED_WORDS])
+    found = [f"w{word}" for word in words]
+    found += [f"b{one} {other}" for one, other in pairwise(tokens)]
+    found += [f"p{n}{word}" for n, word in enumerate(words[:FIRST_WORDS])]
+    found += [f"s{word[-3:]}" for word in words[:2]]
+    found += [f"x{word[:STEM_CHARS]}" for word in words[:STEMMED_WORDS]]
     if not sentence.isascii():
         signs = "".join(_UNSPACED.findall(sentence))
-        yield from (f"z{signs[n : n + 2]}" for n in range(len(signs) - 1))
-    yield "asked" if sentence.rstrip().endswith("?") else "said"
-    yield f"n{min(len(words) // 5, 5)}"
+        found += [f"z{signs[n : n + 2]}" for n in range(len(signs) - 1)]
+    found.append("asked" if sentence.rstrip().endswith("?") else "said")
+    found.append(f"n{min(len(words) // 5, 5)}")
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from ..memo import Memo
@@ -138,6 +139,8 @@ _EXAMPLE = re.compile(
     r"|q)\s*:)"
 )
 _CRY = re.compile(r"\b(?:MUST|NEVER|ALWAYS|DO NOT|DON['\u2019]T|FORBIDDEN|PROHIBITED|MANDATORY|CRITICAL|UNDER NO)\b")
+_CRIED = frozenset("must never always do don forbidden prohibited mandatory critical under".split())
+"""Words, in small letters, without one of which none of these is there."""
 _ELSEWHERE = re.compile(
     r"\b(?:nunca|siempre|jamais|toujours|niemals|immer|sempre|никогда|всегда|verboten|untersagt|keinesfalls"
     r"|auf keinen fall|d(?:arf|ürfen) (?:nicht|nie|kein)|strengstens|interdit|en aucun cas|prohibido|en ningún caso"
@@ -145,6 +148,11 @@ _ELSEWHERE = re.compile(
     r"|必须|禁止|切勿|必ず|严禁|不得|绝不|绝对不|不准|务必"
     r"|てはいけません|てはならない|しないでください|하지 마|금지|반드시"
 )
+_FOREIGN = frozenset(
+    "nunca siempre jamais toujours niemals immer sempre verboten untersagt keinesfalls keinen darf strengstens interdit"
+    " aucun prohibido proibido vietato nessun wolno zabronione zabroniony zabroniona".split()
+)
+"""The same for these, where all is ASCII."""
 _WORD = re.compile(r"[a-z]+")
 _BELOW = re.compile(
     r"(?:\b(?:not|never|cannot|no|nothing|nobody|forbidden|prohibited|banned|off[- ]limits|may|must|shall|only)\b"
@@ -172,7 +180,7 @@ def strength(text: str) -> int:
 
     `NONE` too for what is about "the … tool".
     """
-    if len(text) > TEXT_CHARS or "```" in text or "~~~" in text or _A_TOOL.search(text):
+    if len(text) > TEXT_CHARS or "```" in text or "~~~" in text or _is_of_a_tool(text):
         return NONE
     return _strengths.get_or(text, lambda: max(map(_strength, _sentences(text)), default=NONE))
 
@@ -193,6 +201,11 @@ def refers_back(text: str) -> bool:
     return _BACK.match(text) is not None and binds(text)
 
 
+def _is_of_a_tool(text: str) -> bool:
+    may_be = "tool" in text.lower() or text.lstrip().startswith("<")
+    return may_be and _A_TOOL.search(text) is not None
+
+
 def _sentences(text: str) -> Iterator[str]:
     """The sentences of *text*, the cells of a table's row and what a line of JSON says among them."""
     for start, end in sentences_of(text):
@@ -204,20 +217,24 @@ def _sentences(text: str) -> Iterator[str]:
             yield text[start:end]
 
 
+@lru_cache(maxsize=20_000)
 def _strength(sentence: str) -> int:
     """Of one sentence; of others' words, examples and questions `NONE`."""
     if len(sentence) > SENTENCE_CHARS:
         return NONE
-    if value := _VALUE.match(sentence):
+    if '"' in sentence and (value := _VALUE.match(sentence)):
         sentence = value[1] or value[2]
     plain = _QUOTED.sub("\u2026", _LEAD.sub("", sentence).replace("*", "").replace("__", ""))
     text = plain.casefold().replace("\u2019", "'")
     if _EXAMPLE.match(text) or text.rstrip(" )_").endswith("?"):
         return NONE
-    if _CRY.search(plain) or _ELSEWHERE.search(text):
-        return ABSOLUTE
     words = frozenset(_WORD.findall(text))
-    duty = next((form.duty for form in _FORMS if not words.isdisjoint(form.signs) and form.is_in(text)), NONE)
+    if not words.isdisjoint(_CRIED) and _CRY.search(plain):
+        return ABSOLUTE
+    if not (text.isascii() and words.isdisjoint(_FOREIGN)) and _ELSEWHERE.search(text):
+        return ABSOLUTE
+    signs = words & _SIGNS
+    duty = next((form.duty for form in _FORMS if not signs.isdisjoint(form.signs) and form.is_in(text)), NONE)
     if duty == NONE and len(sentence) >= LEAST_CHARS and packaged_commands().score(sentence) >= LEAST_SCORE:
         return COMMANDED
     return duty
@@ -472,3 +489,4 @@ _FORMS = (
         r"|instead of|rather than)\b",
     ),
 )
+_SIGNS = frozenset().union(*(form.signs for form in _FORMS))
