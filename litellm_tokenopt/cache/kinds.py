@@ -237,6 +237,8 @@ _FIXED = re.compile(
     r"|^how (?:(?:do|can|could|should) (?:i|we|one)|to) (?!name|call|title|caption|phrase)\w"
     r"|^what(?:'s| is) the (?:[\w']+ ){1,3}(?:function|formula|syntax|command|keyword|shortcut)\b"
     rf"|\b(?:weather|climate|temperature|hot|cold|warm|windy?|rain|snow)\b[^?]*\b(?:on|in|at) {_ELSEWHERE_LASTS}\W*$"
+    r"|^(?:do|does) (?!my\b|our\b|i\b|we\b)[\w' -]{2,40} (?:come with|include|contain|support|require|fit|"
+    r"run on|work with)\b"
     rf"|^(?:is|does) it (?:[a-z]+ ){{1,3}}in [\w' ]+ in (?:{_MONTHS})\W*$"
     r"|^(?:when|(?:in )?(?:what|which) year) (?:did|was|were) (?!i\b|we\b|my\b|our\b|you\b)\w"
     r"|^how long (?:does|do|is|are) (?:the|an?|your) (?![\w ]*\b(?:wait|queue|line|delay|outage|strike)\b)[\w' -]{2,40}"

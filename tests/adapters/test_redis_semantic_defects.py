@@ -25,6 +25,11 @@ def image(url):
     return {"type": "image_url", "image_url": {"url": url}}
 
 
+def said(*turns):
+    """A conversation of roles and texts."""
+    return {"messages": [{"role": role, "content": text} for role, text in turns]}
+
+
 def looked_up(arguments):
     """A conversation in which the model called a tool with *arguments*."""
     call = {"id": "c1", "type": "function", "function": {"name": "stock", "arguments": json.dumps(arguments)}}
@@ -45,6 +50,10 @@ DIFFERENT = {
     "another system prompt": (
         asks("How long is the warranty?", system="You speak for Lumen Ltd."),
         asks("How long is the warranty?", system="You speak for Candela Inc."),
+    ),
+    "another who says it": (
+        said(("user", "The lamp is green."), ("assistant", "Right."), ("user", "Which colour do I want?")),
+        said(("user", "Right."), ("assistant", "The lamp is green."), ("user", "Which colour do I want?")),
     ),
     "another image": (asks(TEXT, image("https://a.example/1.png")), asks(TEXT, image("https://a.example/2.png"))),
     "other tool-call arguments": (looked_up({"lamp": 7}), looked_up({"lamp": 8})),

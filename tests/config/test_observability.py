@@ -8,12 +8,16 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from support import promql
 
-from litellm_tokenopt.telemetry import names
+from litellm_tokenopt import errors
+from litellm_tokenopt.cache import evidence
+from litellm_tokenopt.settings import Settings
+from litellm_tokenopt.telemetry import facts, names
 
 CONFIG = Path(__file__).parents[2] / "config"
 DASHBOARD = json.loads((CONFIG / "grafana/dashboards/tokenopt.json").read_text())
@@ -110,6 +114,49 @@ def test_alerts_fire_when_they_should() -> None:
     """Prometheus' own tool takes the rules through made-up traffic."""
     scenario = Path(__file__).with_name("alerts_test.yaml")
     subprocess.run(["promtool", "test", "rules", str(scenario)], check=True, timeout=60)
+
+
+SCENARIOS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("alerts_test.yaml").read_text())["tests"]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario["name"])
+def test_alerts_fire_for_what_they_are_made_for(scenario: dict[str, Any]) -> None:
+    """The same made-up traffic, read by as much of PromQL as the rules use: who fires, and for which labels."""
+    every = promql.seconds(scenario["interval"])
+    series = [promql.Series.read(one["series"], one["values"], every) for one in scenario["input_series"]]
+    assert {one.name for one in series} <= SERIES
+    rules = {rule["alert"]: rule for rule in RULES}
+    for look in scenario["alert_rule_test"]:
+        rule = rules[look["alertname"]]
+        fired = promql.firing(rule["expr"], rule["for"], series, promql.seconds(look["eval_time"]))
+        expected = [set(alert["exp_labels"].items()) - set(rule["labels"].items()) for alert in look["exp_alerts"]]
+        assert [set(labels) for labels in fired] == expected
+
+
+WORDS = {
+    "tokenopt_mode": set(get_args(Settings.model_fields["mode"].annotation)),
+    "tokenopt_outcome": set(get_args(evidence.Outcome)),
+    "tokenopt_cache_result": {
+        facts.store_result(said).result for said in ("miss", "veto:number", "skip:mock", "error:X")
+    }
+    | {f"hit.{hit}" for hit in get_args(facts.CacheHit)},
+    "error_type": {name for name, error in vars(errors).items() if isinstance(error, type)},
+}
+"""What the recorder writes under a label."""
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_alerts_look_for_words_that_are_written(rule: dict[str, Any]) -> None:
+    """Each value that a rule matches is one that a label can have."""
+    for label, text in re.findall(r"(\w+)=~?\"([^\"]*)\"", rule["expr"]):
+        for word in text.split("|"):
+            assert any(re.fullmatch(word, known) for known in WORDS[label])
+
+
+def test_every_alert_has_its_traffic() -> None:
+    """Each rule is seen to fire."""
+    looks = [look for scenario in SCENARIOS for look in scenario["alert_rule_test"]]
+    assert {look["alertname"] for look in looks if look["exp_alerts"]} == {rule["alert"] for rule in RULES}
 
 
 def test_the_collector_connects_what_it_declares() -> None:
