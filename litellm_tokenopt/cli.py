@@ -278,7 +278,9 @@ def _traffic(options: argparse.Namespace) -> int:
     names = ", ".join(map(str, options.files))
     if not seen:
         raise InputError(f"no request of ours in {names}{f'; {faults[0]}' if faults else ''}")
-    return _tell(report_of(seen, title=f"Traffic in {names}"), faults, options)
+    shadow = sum(one.mode == "shadow" for one in seen)
+    notes = [f"{shadow:,} requests were decided in mode shadow, and sent as they came in."] if shadow else []
+    return _tell(report_of(seen, title=f"Traffic in {names}", notes=notes), faults, options)
 
 
 def _seconds(text: str) -> float:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 from .clusters import MIN_SESSIONS, Estimate, Parts, difference, estimate, sessions_to_tell
 from .observation import Observation
 
 Unit: TypeAlias = Literal["%", "$", "ms", "s", ""]
-Verdict: TypeAlias = Literal["better", "worse", "unclear", "few"]
+Verdict: TypeAlias = Literal["better", "worse", "unclear", "few", "alone"]
 
 HOLDOUT = "holdout"
 _HITS = ("exact", "semantic")
@@ -34,16 +35,17 @@ class Measure:
 class Line:
     """One measure of both sides, and by how much the tried one is above the base, with its 95 % bounds.
 
-    `verdict`: is the tried side better, worse, unclear as yet, or are there too few sessions? `more_sessions` is about
-    how many more, of both sides, it would take to tell; None where no number would, or none is needed.
+    `verdict`: is the tried side better, worse, unclear as yet, are there too few sessions, or does one side have it
+    alone (the other's is None then)? `more_sessions` is about how many more, of both sides, it would take to tell; None
+    where no number would, or none is needed.
     """
 
     measure: str
     unit: Unit
-    base: Estimate
-    tried: Estimate
+    base: Estimate | None
+    tried: Estimate | None
     more_is_better: bool
-    difference: float
+    difference: float | None
     bounds: tuple[float, float] | None
     verdict: Verdict
     more_sessions: int | None
@@ -112,15 +114,17 @@ class _Sessions:
 
 def _line(measure: Measure, one: _Sessions, other: _Sessions) -> Line | None:
     base, tried = one.estimate(measure), other.estimate(measure)
-    if base is None or tried is None:
+    line = partial(
+        Line, measure=measure.name, unit=measure.unit, base=base, tried=tried, more_is_better=measure.more_is_better
+    )
+    if base is None and tried is None:
         return None
+    if base is None or tried is None:
+        return line(difference=None, bounds=None, verdict="alone", more_sessions=None)
     bounds = difference(base, tried)
     verdict = _verdict(bounds, more_is_better=measure.more_is_better)
-    return Line(
-        measure=measure.name, unit=measure.unit, base=base, tried=tried, more_is_better=measure.more_is_better,
-        difference=tried.value - base.value, bounds=bounds, verdict=verdict,
-        more_sessions=sessions_to_tell(base, tried) if verdict == "unclear" else None,
-    )  # fmt: skip
+    more = sessions_to_tell(base, tried) if verdict == "unclear" else None
+    return line(difference=tried.value - base.value, bounds=bounds, verdict=verdict, more_sessions=more)
 
 
 def _verdict(bounds: tuple[float, float] | None, *, more_is_better: bool) -> Verdict:

@@ -34,8 +34,10 @@ def forest(experiment: Experiment) -> str:
 
 def _gain(line: Line) -> tuple[float, Bounds] | None:
     """By how many points, or percent of the base, the tried side is better, with bounds; None where none is known."""
+    if line.base is None or line.difference is None or line.bounds is None:
+        return None
     whole = 1.0 if line.unit == "%" else line.base.value
-    if line.bounds is None or not whole:
+    if not whole:
         return None
     scale = 100 / whole if line.more_is_better else -100 / whole
     low, high = sorted(scale * bound for bound in line.bounds)

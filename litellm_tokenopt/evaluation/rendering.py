@@ -92,22 +92,18 @@ def _measured(line: Line) -> Row:
     scale, digits = {"%": (100, 1), "$": (1, 3), "ms": (1, 1)}.get(line.unit, (1, 2))
 
     def shown(value: float, bounds: Bounds | None, sign: str = "") -> str:
-        low, high = (scale * bound for bound in bounds or (0, 0))
-        between = f" ({low:.{digits}f}..{high:.{digits}f})" if bounds is not None else ""
+        between = "" if bounds is None else f" ({'..'.join(f'{scale * bound:.{digits}f}' for bound in bounds)})"
         return f"{scale * value:{sign}.{digits}f}{between}"
 
-    return (
-        f"{line.measure}, {line.unit}".rstrip(", "), shown(line.base.value, line.base.bounds),
-        shown(line.tried.value, line.tried.bounds), shown(line.difference, line.bounds, "+"), _verdict(line),
-    )  # fmt: skip
+    base, tried = ("" if side is None else shown(side.value, side.bounds) for side in (line.base, line.tried))
+    apart = "" if line.difference is None else shown(line.difference, line.bounds, "+")
+    return f"{line.measure}, {line.unit}".rstrip(", "), base, tried, apart, _verdict(line)
 
 
 def _verdict(line: Line) -> str:
-    if line.verdict == "few":
-        return "too few"
-    if line.verdict != "unclear":
-        return line.verdict
-    return "none seen" if line.more_sessions is None else f"unclear, +{line.more_sessions:,}"
+    if line.verdict == "unclear":
+        return "none seen" if line.more_sessions is None else f"unclear, +{line.more_sessions:,}"
+    return {"few": "too few", "alone": "one side alone"}.get(line.verdict, line.verdict)
 
 
 def _passages(line: PassagesLine) -> Grid:

@@ -22,7 +22,7 @@ from litellm_tokenopt.evaluation.forest import forest
 from litellm_tokenopt.evaluation.observation import Observation, Passages, StageSeen
 from litellm_tokenopt.evaluation.rendering import grids, page
 from litellm_tokenopt.evaluation.replay import replay
-from litellm_tokenopt.evaluation.report import to_json
+from litellm_tokenopt.evaluation.report import report_of, to_json
 from litellm_tokenopt.pipeline import Outcome
 from litellm_tokenopt.placeholder import PLACEHOLDER
 from litellm_tokenopt.settings import ExperimentSettings, Settings, load_settings
@@ -177,15 +177,21 @@ def test_what_differs_is_told() -> None:
     worse = {"1,000 requests", "time added", "asked back", "failed requests", "failed stages"}
     assert {measure for measure, verdict in verdicts.items() if verdict == "worse"} == worse
     assert verdicts["tokens saved"] == verdicts["time until answered"] == "unclear"
-    assert "facts kept" not in verdicts  # nothing was compressed on the base's side
+    assert verdicts["facts kept"] == "alone"  # nothing was compressed on the base's side
+    assert any("one side alone" in row for row in _experiment_rows([*base, *tried]))
     assert not {"cache hits"} & verdicts.keys()
+
+
+def _experiment_rows(observations: Sequence[Observation]) -> tuple[tuple[str, ...], ...]:
+    return grids(report_of(observations, title="x"))[-1].rows
 
 
 def test_few_sessions_say_nothing() -> None:
     """Under ten sessions on a side there are no bounds and no verdict, however many requests they have."""
     few = [seen(arm, 0, tokens_after=after) for arm, after in (("base", 90), ("tried", 10)) for _ in range(500)]
     line = lines_of(few)["tokens saved"]
-    assert (line.base.bounds, line.tried.bounds, line.bounds, line.verdict) == (None, None, None, "few")
+    assert line.base is not None
+    assert (line.base.value, line.base.bounds, line.bounds, line.verdict) == (pytest.approx(0.1), None, None, "few")
     (found,) = experiments(few)
     assert found.summary.startswith("Too few sessions to say anything: 1 on side 'base' and 1 on side 'tried'")
     alone = experiments([one for one in few if one.arm == "tried"])[0]
@@ -203,10 +209,12 @@ def test_requests_of_one_session_are_one_witness() -> None:
         for _ in range(50)
     ]
     line = lines_of(many)["cache hits"]
+    assert line.base is not None
     low, high = line.base.bounds or (0, 0)
     assert low < 0.3
     assert high > 0.7
     none = lines_of([seen(arm, n, cache="miss") for arm in ("base", "tried") for n in range(20)])["cache hits"]
+    assert none.base is not None
     assert none.base.bounds is not None
     assert none.base.bounds[0] == pytest.approx(0)
     assert 0.1 < none.base.bounds[1] < 0.3
