@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from ..settings import PromptLevel
+from .tags import kept_spans
 
 _SIGNS = "✅✔✖✓✗❌❎⚠⛔❗❓🚫🛑🙅👍👎🔴🟠🟡🟢🔵🟣🟤⚫⚪🟥🟧🟨🟩🟦🟪🟫⬛⬜☐☑☒★☆🔞"
 """Always said for what they mean."""
@@ -98,7 +99,7 @@ def clean(block: str, level: PromptLevel = "normal", signs: frozenset[str] = fro
 
 def is_kept(block: str) -> bool:
     """Whether *block* holds text that users marked to be kept as it is."""
-    return "<keep>" in block and "</keep>" in block
+    return bool(kept_spans(block))
 
 
 def _undecorated(text: str, level: PromptLevel, signs: frozenset[str] = frozenset()) -> str:

@@ -132,7 +132,12 @@ def _tags(modules: Sequence[PromptModule]) -> Iterator[Finding]:
     """Tags that are sent as they are written, or do nothing, as nobody can read them."""
     for module in modules:
         for tag in unread_tags(module.text):
-            yield Finding("warning", "tag", module.id, f"{tag} is sent as it stands: its other half is missing")
+            yield Finding(
+                "warning",
+                "tag",
+                module.id,
+                f"{tag} is sent as it stands: its other half is missing, or it's in capitals",
+            )
         for tag in unread_ratios(module.text):
             said = f"{tag} does nothing: a ratio is a number from 0 to 1 (ratio=0.5)"
             yield Finding("warning", "tag", module.id, said)

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from .duties import binds, refers_back
 from .sections import LONG_TEXT_CHARS, blocks, chopped, fences_of
+from .tags import kept_spans
 from .words import has_any, sentences_of
 
 LONG_CHARS = 420
@@ -77,7 +78,7 @@ def announces(text: str) -> str:
 
 def _parts(block: str) -> list[Piece]:
     """The parts of one block, with heads among them."""
-    if "<keep>" in block:
+    if kept_spans(block):
         return [Piece(block)]
     if any(mark in block for mark in _FENCES) and (fences := fences_of(block)):
         return list(_around_fence(block, *fences[0]))

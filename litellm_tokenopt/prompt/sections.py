@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from .tags import kept_spans
 from .words import sentences_of
 
 Kind: TypeAlias = Literal["text", "heading", "tag", "close"]
@@ -101,8 +102,7 @@ _WEAK = re.compile(
     r"|(?P<caps>[A-Z0-9][A-Z0-9 &/(),':_-]{3,80})"
     r")[ \t]*(?=\n)"
 )
-_KEEP = re.compile(r"<keep>.*?</keep>", re.DOTALL)
-_WHOLE = re.compile(r"\A\s*[\[{]|```|~~~|<keep>|^[ \t]*(?:\||</?[A-Za-z])", re.MULTILINE)
+_WHOLE = re.compile(r"\A\s*[\[{]|```|~~~|<keep[\s>]|^[ \t]*(?:\||</?[A-Za-z])", re.MULTILINE)
 _DATA = re.compile(r"\A\s*[\[{]")
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)])[ \t]")
 _STOPS = tuple(map(re.compile, (r"[}\]],?\s*|>(?=<)", r"[;\uff1b]\s*", r"[,\uff0c\u3001]\s*", r"\s+")))
@@ -170,7 +170,7 @@ def fences_of(text: str) -> list[tuple[int, int]]:
             else:
                 spans.append((opened.start(), match.end() - 1))
                 opened = None
-    return spans + [match.span() for match in _KEEP.finditer(text)] if "<keep>" in text else spans
+    return spans + kept_spans(text)
 
 
 def _inside(position: int, spans: Spans) -> bool:
@@ -393,7 +393,7 @@ def _cut_long(parts: Iterable[str]) -> Iterator[str]:
 def _is_one_line(part: str) -> bool:
     """Whether *part* is as good as one line, so that lines are nothing to keep together."""
     longest = max(map(len, part.splitlines()))
-    return longest > LONG_SECTION_CHARS and not any(mark in part for mark in ("```", "~~~", "<keep>"))
+    return longest > LONG_SECTION_CHARS and not any(mark in part for mark in ("```", "~~~", "<keep"))
 
 
 def _records(data: str) -> Iterator[str]:

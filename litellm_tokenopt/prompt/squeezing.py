@@ -14,7 +14,7 @@ from ..stage import Change, Detail, Keep, Stage, Verdict
 from .guarded import Compressed, GuardedCompressor, kind_of
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .ranking import says_little
-from .tags import KEPT, SQUEEZED, is_tagged, ratio_of, untagged
+from .tags import is_tagged, kept_spans, ratio_of, squeezed, untagged, without_tags
 
 WARNINGS = 100
 
@@ -71,13 +71,11 @@ class Squeezing:
     async def _text(self, text: str, question: str, found: list[Compressed]) -> str:
         pieces: list[str] = []
         last = 0
-        kept = [match.span() for match in KEPT.finditer(text)]
-        for match in SQUEEZED.finditer(text):
-            if any(start < match.start() < end for start, end in kept):
-                continue
-            ratio = self._ratio(match[1], match[2])
-            pieces += [text[last : match.start()], await self._passage(match[2], ratio, question, found)]
-            last = match.end()
+        for tag in squeezed(text):
+            passage = text[slice(*tag.inner)]
+            ratio = self._ratio(tag.said, passage)
+            pieces += [text[last : tag.start], await self._passage(passage, ratio, question, found)]
+            last = tag.end
         return "".join([*pieces, text[last:]])
 
     def _ratio(self, said: str, passage: str) -> float:
@@ -91,14 +89,20 @@ class Squeezing:
 
     async def _passage(self, text: str, ratio: float, question: str, found: list[Compressed]) -> str:
         pieces: list[str] = []
-        for part in KEPT.split(text):
-            if part.strip() and not KEPT.fullmatch(part):
-                asked = question if _asks(question, part) else ""
-                found.append(await self._compressor.compress(part, ratio, asked))
-                pieces.append(found[-1].text)
-            else:
-                pieces.append(part)
+        last = 0
+        for start, end in [*kept_spans(text), (len(text), len(text))]:
+            pieces += [await self._part(without_tags(text[last:start]), ratio, question, found), text[start:end]]
+            last = end
         return "".join(pieces)
+
+    async def _part(self, text: str, ratio: float, question: str, found: list[Compressed]) -> str:
+        """*text* in fewer tokens; the space around it stays."""
+        bare = text.strip()
+        if not bare:
+            return text
+        found.append(await self._compressor.compress(bare, ratio, question if _asks(question, bare) else ""))
+        before, _, after = text.partition(bare)
+        return f"{before}{found[-1].text}{after}"
 
 
 def _asks(question: str, passage: str) -> bool:

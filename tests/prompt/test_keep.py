@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from litellm_tokenopt.convert import border_of
 from litellm_tokenopt.optimizer import TokenOptimizer
 from litellm_tokenopt.prompt import PromptStage
+from litellm_tokenopt.prompt.tags import untagged, without_tags
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.stage import Change
 from litellm_tokenopt.tokens import count_text
@@ -33,6 +38,57 @@ async def test_it_stays_byte_for_byte(
     text = text_of(verdict.request.messages[0]["content"])
     assert kept in text
     assert len(text) < len(prompt) / 2
+
+
+PARTS = [
+    "a  b", " \r\n", "\t", "\n\n\n", "# Head", "- 🎉 item  ", "---", "```\nx  \n```", "| a |", "<b>", "</b>", "&nbsp;",
+    "<keep>in</keep>", "\u200d\u0301", "\u0130", "\uff11\uff12", "<squeeze ratio=0.2>one. two.</squeeze>", "**x**", "{",
+    "Example 4:",
+]  # fmt: skip
+WRITTEN = st.lists(st.sampled_from(PARTS), min_size=1, max_size=8).map("".join)
+
+
+@given(WRITTEN, st.sampled_from(["<keep>", '<keep id="a">', "<keep >", "<keep\n>"]), st.sampled_from(["\n\n", " "]))
+@settings(max_examples=40, deadline=None)
+def test_whatever_is_kept_is_sent(
+    make_stage: Callable[..., PromptStage], written: str, opening: str, around: str
+) -> None:
+    """What is marked reaches the model byte for byte but for tags of ours; the prompt round it is chosen from."""
+    prompt = long_prompt().replace("## Charts", f"And{around}{opening}{written}</keep>{around}so on.\n\n## Charts")
+    messages = ({"role": "system", "content": prompt}, {"role": "user", "content": "Who approves a refund?"})
+    verdict = asyncio.run(make_stage()(ChatRequest(model="m", messages=messages)))
+    assert isinstance(verdict, Change)
+    sent = text_of(untagged(verdict.request).messages[0]["content"])
+    assert without_tags(written) in sent
+    assert "keep" not in sent
+    assert len(sent) < len(prompt) / 2
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("<keep>a <keep>b  b</keep> c  c</keep>.", "a b  b c  c."),
+        ("<keep>a <squeeze>b</keep> c</squeeze>.", "a b c."),
+        ("<keep>never closed", "<keep>never closed"),
+        ("never opened</keep>", "never opened</keep>"),
+        (
+            "<keeper>a</keeper> <keep-alive>b</keep-alive> <keep/>",
+            "<keeper>a</keeper> <keep-alive>b</keep-alive> <keep/>",
+        ),
+        ("```\n<keep>a  a</keep>\n```", "```\na  a\n```"),
+    ],
+)
+def test_which_tags_are_ours(text: str, sent: str) -> None:
+    """Those with both halves, however they stand in each other."""
+    assert without_tags(text) == sent
+
+
+@given(st.lists(st.sampled_from(["<keep>", "</keep>", "<squeeze ratio=1>", "</squeeze>", "a", " "]), max_size=12))
+def test_tags_go_and_nothing_else(pieces: list[str]) -> None:
+    """Tags in any order: all else stays, and what is sent has no pair left."""
+    sent = without_tags("".join(pieces))
+    assert re.sub(r"<[^>]*>", "", sent) == "".join(piece for piece in pieces if "<" not in piece)
+    assert without_tags(sent) == sent
 
 
 async def test_a_request_may_set_its_own_limits(make_stage: Callable[..., PromptStage]) -> None:

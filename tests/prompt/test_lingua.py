@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from litellm_tokenopt.errors import ModelUnavailable
+from litellm_tokenopt.optimizer import TokenOptimizer
 from litellm_tokenopt.prompt.lingua import LinguaCompressor
 from litellm_tokenopt.prompt.quality import quality
+from litellm_tokenopt.prompt.tags import without_tags
 from litellm_tokenopt.prompt.words import numbers
+from litellm_tokenopt.stage import Detail
 from litellm_tokenopt.tokens import count_text
 
 pytest.importorskip("llmlingua", reason="needs pip install 'litellm-tokenopt[llmlingua]'")
@@ -127,3 +130,49 @@ async def test_no_model(tmp_path: Path) -> None:
     """A folder without a model is a clear error."""
     with pytest.raises(ModelUnavailable, match=r"prompt\.llmlingua_model .* can't be loaded"):
         await LinguaCompressor(str(tmp_path)).compress(TEXT, 0.5)
+
+
+@pytest.mark.parametrize("kind", ["causal", "classifier"])
+@pytest.mark.parametrize("question", ["What stands in hall 9, and who notes it?", "Hello"])
+async def test_by_settings(kind: str, question: str, request: pytest.FixtureRequest) -> None:
+    """Named in the settings it squeezes what may be: what is marked stays, words that must do, and no tag is sent."""
+    prompt = {"compressor": "llmlingua", "llmlingua_model": str(request.getfixturevalue(kind)), "min_quality": 0.5}
+    kept = "The  green book,\n\n exactly so  \u0130\u0301!"
+    text = f"You help.\n<squeeze ratio=0.5>{PART}<keep>{kept}</keep>\n{PART.replace('7', '9')}</squeeze>\nBe brief."
+    sent, detail = await _sent(prompt, text, question)
+    assert sent.startswith("You help.\n")
+    assert sent.endswith("\nBe brief.")
+    assert kept in sent
+    assert "<" not in sent
+    rest = iter(without_tags(text).split())
+    assert all(word in rest for word in sent.split())
+    assert count_text(sent) < 0.9 * count_text(text)
+    assert sent.count("must never run dry") == 2
+    assert {"`valve_3`", "1,250", "EUR", "2.5", "bar", "Osaka."} <= set(sent.split())
+    assert (detail["compressor"], detail["squeezed"]) == ("llmlingua", 2)
+
+
+@pytest.mark.parametrize("model", ["", "no-such-owner/no-such-model"])
+async def test_without_a_model_requests_go_through(
+    model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that holds none, or a name that can't be had: said once, and the passage is sent whole, without tags."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    named = model or str(tmp_path)
+    prompt = {"compressor": "llmlingua", "llmlingua_model": named}
+    sent, _ = await _sent(prompt, f"You help.\n<squeeze ratio=0.5>{PART}</squeeze>\nBe brief.", "What is in hall 7?")
+    assert sent == f"You help.\n{PART}\nBe brief."
+    assert [
+        r.getMessage() for r in caplog.records if f"prompt.llmlingua_model {named} can't be loaded" in r.getMessage()
+    ]
+
+
+async def _sent(prompt: dict[str, object], text: str, question: str) -> tuple[str, Detail]:
+    """What becomes of a system prompt by settings, and what the prompt's stage says of it."""
+    values = {"redis": {"url": "memory"}, "cache": {"enabled": False}, "time_budget_seconds": 60, "prompt": prompt}
+    messages = [{"role": "system", "content": text}, {"role": "user", "content": question}]
+    kwargs = {"model": "gpt-4o", "messages": messages}
+    async with TokenOptimizer(values) as optimizer:
+        outcome = await optimizer.before(kwargs)
+        detail = next(step.verdict.detail for step in outcome.steps if step.stage == "prompt")
+        return outcome.applied(kwargs)["messages"][0]["content"], detail

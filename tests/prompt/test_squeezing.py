@@ -186,6 +186,21 @@ async def test_once_and_only_where_allowed() -> None:
     assert verdict.request.messages[0]["content"] == [{**block, "text": BEFORE + FACTS + AFTER}]
 
 
+async def test_the_space_around_what_is_squeezed_stays() -> None:
+    """Nothing is glued to what stands before and behind, and a passage in a passage is squeezed with it."""
+    inside = f"<keep>Rather  this.</keep> {FACTS}"
+    text = (
+        f"{BEFORE}\n- <squeeze\n ratio=0.5> {FACTS}  {inside} <squeeze ratio=0.9>{FACTS}</squeeze>\n</squeeze>{AFTER}"
+    )
+    verdict = await stage()(asking(text, "When does the depot in Ravel open?"))
+    assert isinstance(verdict, Change)
+    sent = verdict.request.messages[0]["content"]
+    assert sent.startswith(f"{BEFORE}\n-  The depot in Ravel")
+    assert ".  Rather  this. The depot" in sent
+    assert sent.endswith(f"\n{AFTER}")
+    assert "squeeze" not in sent
+
+
 async def test_what_is_to_be_kept_in_what_may_be_squeezed() -> None:
     """``<keep>`` wins inside and around ``<squeeze>``; neither tag is sent."""
     dull = "The people of the early shift painted the door some time ago."
