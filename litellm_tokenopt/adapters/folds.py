@@ -25,14 +25,12 @@ _DONE = ("response.completed", "response.incomplete", "response.failed")
 
 
 class Fold(Protocol):
-    """One round's stream, in one API."""
+    """One round's stream, in one API; `dropped` are the tools of ours that were called and that nobody answers."""
+
+    dropped: list[str]
 
     def feed(self, event: Any) -> Sequence[Any]:
         """What passes on, now that *event* has come."""
-        ...
-
-    def asked(self) -> Iterable[str]:
-        """The names of the tools of ours that were called."""
         ...
 
     def reply(self) -> Json | None:
@@ -59,6 +57,7 @@ class ChatFold:
     message: Json = field(default_factory=dict)
     calls: dict[int, Json] = field(default_factory=dict)
     theirs: dict[int, int] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
     gone: bool = False
     usage: Json | None = None
     before: Json | None = None
@@ -78,9 +77,6 @@ class ChatFold:
                 return []
         return self._passed(event, said=said)
 
-    def asked(self) -> Iterable[str]:
-        return [call["function"]["name"] for call in self.calls.values() if is_own(call["function"]["name"])]
-
     def reply(self) -> Json | None:
         if not self.calls or self.gone:
             return None
@@ -94,6 +90,8 @@ class ChatFold:
 
     def rest(self) -> Sequence[Any]:
         rest, self.held = self.held, []
+        if not self.gone:
+            self.dropped += filter(is_own, (call["function"]["name"] for call in self.calls.values()))
         if not self.theirs:
             for event in rest:
                 _end_without_calls(event)
@@ -133,6 +131,8 @@ class ChatFold:
                 self.gone = True
             if not is_own(name):
                 self.theirs[index] = len(self.theirs)
+            elif self.gone:
+                self.dropped.append(name)
         if index in self.calls:
             self.calls[index]["function"]["arguments"] += field_of(function, "arguments") or ""
         if index in self.calls and index not in self.theirs:
@@ -244,6 +244,7 @@ class MessagesFold:
     places: dict[int, int] = field(default_factory=dict)
     ours: dict[int, str] = field(default_factory=dict)
     waiting: set[int] = field(default_factory=set)
+    dropped: list[str] = field(default_factory=list)
     gone: bool = False
     passed: int = 0
     usage: Json = field(default_factory=dict)
@@ -254,9 +255,6 @@ class MessagesFold:
         *frames, self.tail = data.replace(b"\r\n", b"\n").split(b"\n\n")
         return [out for frame in frames for out in self._frame(frame + b"\n\n")]
 
-    def asked(self) -> Iterable[str]:
-        return self.ours.values()
-
     def reply(self) -> Json | None:
         return message_from_events(self.events) if self._asks else None
 
@@ -265,6 +263,7 @@ class MessagesFold:
 
     def rest(self) -> Sequence[bytes]:
         held, self.held = self.held, []
+        self.dropped += [] if self.gone else self.ours.values()
         events = [*self._released(), *(map(self._as_it_was, held) if self.waiting else map(_ended_without_calls, held))]
         tail, self.tail = self.tail, b""
         return [*map(_frame_of, events), *([tail] if tail.strip() else [])]
@@ -308,6 +307,7 @@ class MessagesFold:
             return []
         if block.get("type") == "tool_use" and is_own(block.get("name")):
             self.ours[event["index"]] = block["name"]
+            self.dropped += [block["name"]] if self.gone else []
             self.thinking = []  # what led to our call is no part of what the caller gets
             return []
         if block.get("type") == "tool_use" and self._asks:
@@ -381,6 +381,7 @@ class ResponsesFold:
     places: dict[int, int] = field(default_factory=dict)
     ours: dict[int, str] = field(default_factory=dict)
     waiting: set[int] = field(default_factory=set)
+    dropped: list[str] = field(default_factory=list)
     gone: bool = False
     passed: list[Json] = field(default_factory=list)
     number: int = 0
@@ -391,9 +392,6 @@ class ResponsesFold:
         if read is None:
             return [event]
         return [event if out is read else SentEvent(json.dumps(out)) for out in map(self._numbered, self._event(read))]
-
-    def asked(self) -> Iterable[str]:
-        return self.ours.values()
 
     def reply(self) -> Json | None:
         return self.payload
@@ -409,6 +407,7 @@ class ResponsesFold:
         if payload is None:
             return []
         self.gone = True
+        self.dropped += self.ours.values()
         completed = {"type": "response.completed", "response": self._whole(payload), "sequence_number": 0}
         return [SentEvent(json.dumps(self._numbered(event))) for event in (*self._released(), completed)]
 
@@ -430,6 +429,7 @@ class ResponsesFold:
             return []
         if item.get("type") == "function_call" and is_own(item.get("name")):
             self.ours[event["output_index"]] = item["name"]
+            self.dropped += [item["name"]] if self.gone else []
             self.thinking = []  # what led to our call is no part of what the caller gets
             return []
         if item.get("type") == "function_call" and self.ours and not self.gone:

@@ -180,12 +180,17 @@ class _Rounds:
         self._ended = False
         self._streams: list[Any] = []
 
+    def _pass_on(self, events: Iterable[Any]) -> None:
+        self._ready.extend(events)
+        dropped, self._fold.dropped = self._fold.dropped, []
+        if dropped:
+            self._following.dropped(dropped)
+
     def _goes_on_with(self, stream: Any) -> None:
         """The model's stream has ended: what comes now is from *stream*, or the rest if that is None."""
         if stream is None:
             self._ended = True
-            self._following.dropped(self._fold.asked())
-            self._ready.extend(self._fold.rest())
+            self._pass_on(self._fold.rest())
             return
         self._fold, self._source, self._events = self._fold.following(), self._below(stream), None
         self._streams.append(stream)  # kept, since LiteLLM's streams tidy up when they are dropped
@@ -203,7 +208,7 @@ class JoinedStream(_Rounds):
                 raise StopAsyncIteration
             event = await self._event()
             if event is not _END:
-                self._ready.extend(self._fold.feed(event))
+                self._pass_on(self._fold.feed(event))
                 continue
             reply = self._fold.reply()
             self._goes_on_with(None if reply is None else await self._following.again(reply))
@@ -239,7 +244,7 @@ class JoinedSyncStream(_Rounds):
                 self._events = iter(self._source)
             event = next(self._events, _END)
             if event is not _END:
-                self._ready.extend(self._fold.feed(event))
+                self._pass_on(self._fold.feed(event))
                 continue
             reply = self._fold.reply()
             self._goes_on_with(None if reply is None else self._following.again(reply))

@@ -14,6 +14,7 @@ import litellm_tokenopt
 from litellm_tokenopt.evaluation.script import script_of
 from litellm_tokenopt.optimizer import NO_MORE_ROUNDS, NOT_CALLED_YET
 from litellm_tokenopt.rounds import name_of
+from litellm_tokenopt.telemetry.recorder import Recorder
 
 SETTINGS = {"redis": {"url": "embedded"}, "time_budget_seconds": 60}
 CALLS = {**ENTRY_POINTS, **NOT_KEPT}
@@ -139,14 +140,19 @@ def test_calls_of_the_callers_tools_are_the_callers(call, server, loop, on, scri
 
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("call", [call for call in CALLS if "stream" in call])
-def test_a_call_that_the_caller_has_seen_is_the_last_word(call, order, server, loop, on, script):
-    """Behind it ours is dropped; and where the model calls both again and again, the caller gets theirs in the end."""
+def test_a_call_that_the_caller_has_seen_is_the_last_word(call, order, server, loop, on, script, monkeypatch):
+    """Behind it ours is dropped, and counted; where the model calls both again and again, theirs come in the end."""
+    told = []
+    monkeypatch.setattr(
+        Recorder, "record_asked", lambda _, __, names, became="answered": told.extend([became] * len(list(names)))
+    )
     asked, seen = question(), len(server.bodies)
     script(asked, {"calls": [CALL, {"name": WANTED, "arguments": {"a": "b"}}][::order]})
     _, shown = ask(loop, call, asked, server)
     assert len(server.bodies) - seen == (4 if order == 1 else 1)
     assert WANTED in shown
     assert "tokenopt_" not in shown
+    assert told == [*["answered"] * (3 if order == 1 else 0), "dropped"]
 
 
 @pytest.mark.parametrize("call", CALLS)
