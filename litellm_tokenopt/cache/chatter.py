@@ -122,7 +122,8 @@ _SAYINGS = re.compile(
     r"\b(?:"
     + "|".join(
         (
-            r"(?:can't|cannot|couldn't|can hardly|can barely) (?:wait|believe|complain|stop|help)"
+            r"(?:can't|cannot|couldn't|can hardly|can barely) "
+            r"(?:wait(?! (?:that|so|too|much|any)\b)|believe|complain|stop|help)"
             r"(?: it| that| laughing| smiling)*|(?:can't|can hardly|can barely) think(?: straight)?",
             r"(?:haven't|have not|not) (?:even )?had (?:my|any|a) (?:first |second |morning )*"
             r"(?:coffee|tea|breakfast|lunch)(?: yet)?",
@@ -164,11 +165,28 @@ _ASKED_BACK = re.compile(
     re.IGNORECASE,
 )
 """Questions that no answer is needed to."""
+_THIRD = (
+    "mum|mom|dad|sister|brother|husband|wife|partner|hubby|boss|colleagues?|friends?|son|daughter|kids?|baby|cat|dog|he|"
+    "she|they|who|everybody|everyone"
+)
+_STATE = re.compile(r"\b(?:i|we)(?:'m|'re| am| are| was| were) (?:\w+ ){0,2}(?P<state>[a-z-]+)$")
+_LAUGHS = re.compile(r"\W*\b(?:lol|haha\w*|ha|hehe|omg|x+)\W*$")
 _COUNTS = re.compile(
     r"\d|\b(?:no|not|never|none|without|neither|nor|cannot|hardly|barely|only|except|instead|always|usually|often|"
     r"too(?! (?:hot|cold|much|funny|cute|tired))|also|else|anymore|every|these days|all (?:the time|night|week"
     r"|year)|for (?:days|weeks|months|years))\b|n't\b"
     r"|\bby (?!now\b|then\b|god\b|far\b|you\b|\w+ing\b)|\b(?:i|we) do (?:it|that|this|them|everything)\b"
+    rf"|\b(?:{_THIRD}) (?:\w+ )?(?:loves?|hates?|likes?|enjoys?|wants?|needs?|prefers?|thinks?|says?|feels?)\b"
+    r"|\b(?:it|they|these|those) (?:feel|look|sound|seem|smell|taste|get)s? "
+    r"(?:so |really |very |quite |pretty |a bit |too )*"
+    r"(?:hot|cold|warm|cool|freezing|boiling|weird|strange|odd|funny|wrong|bad|terrible|awful|slow|quick|long"
+    r"|different)\b(?! (?:outside|today|out|this)\b)"
+    r"|\bi (?:love|like|want|hate|need) (?:it|them|mine) (?!here\b|when\b|so\b|already\b|too\b)\w+"
+    r"|\bwhen (?:i|it|we)\b|\bin here\b"
+    r"|\b(?:crazy|mad) for\b|\bi feel (?:old|young|sick|ill|dizzy|weak)\b"
+    r"|\b(?:on|in|over|under|behind|into|off) (?:it|them)\b|\bmade a (?:mess|hash|mistake)\b"
+    r"|\b(?:nearly|almost|already|soon|still) there\b"
+    r"|\bi (?:sleep|get (?:\w+ )?\w+ (?:after|before|when|at|in|from|if))\b"
     r"|\bjust (?:me|us)\b(?! again\b| \w+ing\b)|\b(?:me|us) and\b|\bof us\b"
     r"|\b(?:things?|it|they|mine|ours|i|we)(?: is| are|'s|'re|'m)(?: (?:all|still|always|just|right))* "
     r"(?:outside|inside|up|down)\b"
@@ -183,8 +201,8 @@ _COUNTS = re.compile(
     r"game|match|film|song|rain|sun|questions|typos?|spelling|moment|bit|morning|world)\b)",
     re.IGNORECASE,
 )
-"""Denials, limits, habits, skills, company, and where, how or for whom something is: they make a fact of the words of
-small talk."""
+"""Denials, limits, habits, skills, company, what others like, how a thing feels, and where, how or for whom
+something is: they make a fact of the words of small talk."""
 _HOLDS = re.compile(
     r"\b(?:i|we|he|she|they|who)(?:'ve| have|'s got|'ve got| has| had| got| keep)\b(?! (?:been|had|to|it"
     r"|a (?:long|great|"
@@ -213,6 +231,9 @@ def talk_of(text: str) -> Talk | None:
     bare = _SAYINGS.sub(" ", plain)
     told = set(_said(bare))
     saying = bare != plain and told <= _GRAMMAR
+    state = _STATE.search(_LAUGHS.sub("", bare).strip())
+    if state is not None and state["state"] not in _TALKED:
+        return None
     if _COUNTS.search(bare) or _HOLDS.search(bare) or (told <= _TIMES | _GRAMMAR and not saying):
         return None
     return Talk(topics, len(told - _TALKED), saying)
