@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..lexical import bm25, term_counts
 from ..models.base import Embedder
@@ -12,11 +11,9 @@ from ..tokens import count_text
 from .ranking import readable
 from .words import Span, cut, is_strict, sentences_of
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 MEANING_WEIGHT = 0.6
+READ_SENTENCES = 200
+"""So many, those that fit best by their words, are read for their meaning: each takes about a millisecond."""
 NEIGHBOUR = 0.15
 """How much of a sentence's score the next one gets: "it" stands for what the one before names."""
 
@@ -34,21 +31,24 @@ class SentenceSelector:
 
     async def compress(self, text: str, ratio: float, question: str = "") -> str:
         """The best sentences of *text* in at most *ratio* of its tokens; the best one is kept whatever its length."""
-        spans = sentences_of(text)
+        spans = await asyncio.to_thread(sentences_of, text)
         if ratio >= 1 or len(spans) < 2:
             return text
         sentences = [text[start:end] for start, end in spans]
         asked = readable(question) or text
-        vectors = await self._embedder.embed([readable(asked), *sentences])
-        return await asyncio.to_thread(_select, text, spans, asked, vectors, ratio)
+        by_words = await asyncio.to_thread(_by_words, asked, sentences)
+        read = sorted(sorted(range(len(spans)), key=lambda n: (-by_words[n], n))[:READ_SENTENCES])
+        vectors = await self._embedder.embed([readable(asked), *(sentences[n] for n in read)])
+        cosines = dict(zip(read, (vectors[1:] @ vectors[0]).tolist(), strict=True))
+        scores = _scores(by_words, [cosines.get(n, 0.0) for n in range(len(spans))])
+        return await asyncio.to_thread(_select, text, spans, scores, ratio)
 
     def close(self) -> None:
         """The embedder is another's."""
 
 
-def _select(text: str, spans: Sequence[Span], asked: str, vectors: NDArray[np.float32], ratio: float) -> str:
+def _select(text: str, spans: Sequence[Span], scores: Sequence[float], ratio: float) -> str:
     sentences = [text[start:end] for start, end in spans]
-    scores = _scores(asked, sentences, (vectors[1:] @ vectors[0]).tolist())
     room = int(ratio * count_text(text))
     best, *others = sorted(range(len(spans)), key=lambda n: (-scores[n], n))
     chosen: list[int] = []
@@ -60,11 +60,15 @@ def _select(text: str, spans: Sequence[Span], asked: str, vectors: NDArray[np.fl
     return cut(text, [spans[n] for n in sorted(chosen)])
 
 
-def _scores(asked: str, sentences: Sequence[str], cosines: Sequence[float]) -> list[float]:
-    by_words = bm25(dict.fromkeys(term_counts(asked), 1.0), [term_counts(sentence) for sentence in sentences])
-    best = max(by_words, default=0.0) or 1.0
+def _by_words(asked: str, sentences: Sequence[str]) -> list[float]:
+    """How well each of *sentences* fits by its words; the best one 1."""
+    found = bm25(dict.fromkeys(term_counts(asked), 1.0), [term_counts(sentence) for sentence in sentences])
+    best = max(found, default=0.0) or 1.0
+    return [score / best for score in found]
+
+
+def _scores(by_words: Sequence[float], cosines: Sequence[float]) -> list[float]:
     own = [
-        (1 - MEANING_WEIGHT) * words / best + MEANING_WEIGHT * cosine
-        for words, cosine in zip(by_words, cosines, strict=True)
+        (1 - MEANING_WEIGHT) * words + MEANING_WEIGHT * cosine for words, cosine in zip(by_words, cosines, strict=True)
     ]
     return [score + NEIGHBOUR * before for score, before in zip(own, [0.0, *own[:-1]], strict=True)]

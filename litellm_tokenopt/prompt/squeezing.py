@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from ..lexical import term_counts
 from ..memo import Memo
 from ..request import ChatRequest
 from ..stage import Change, Detail, Keep, Stage, Verdict
-from .guarded import Compressed, GuardedCompressor, kind_of
+from .guarded import MEMO_TEXTS, Compressed, GuardedCompressor, Kind, kind_of
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .ranking import says_little
 from .tags import is_tagged, kept_spans, ratio_of, squeezed, untagged, without_tags
@@ -33,6 +34,7 @@ class Squeezing:
         self._compressor = compressor
         self._ratios = ratios
         self._warned: Memo[str, bool] = Memo(WARNINGS)
+        self._kinds: Memo[str, Kind] = Memo(MEMO_TEXTS)
 
     @property
     def name(self) -> str:
@@ -73,19 +75,26 @@ class Squeezing:
         last = 0
         for tag in squeezed(text):
             passage = text[slice(*tag.inner)]
-            ratio = self._ratio(tag.said, passage)
+            ratio = await self._ratio(tag.said, passage)
             pieces += [text[last : tag.start], await self._passage(passage, ratio, question, found)]
             last = tag.end
         return "".join([*pieces, text[last:]])
 
-    def _ratio(self, said: str, passage: str) -> float:
+    async def _ratio(self, said: str, passage: str) -> float:
         if not said.strip():
-            return self._ratios[kind_of(passage)]
+            return self._ratios[await self._kind(passage)]
         ratio = ratio_of(said)
         if ratio is None and self._warned.get(said) is None:
             self._warned.put(said, True)
             logger.warning("<squeeze%s>: a ratio from 0 to 1 is allowed (ratio=0.5); the passage stays whole", said)
         return 1.0 if ratio is None else ratio
+
+    async def _kind(self, passage: str) -> Kind:
+        if (known := self._kinds.get(passage)) is not None:
+            return known
+        found = await asyncio.to_thread(kind_of, passage)
+        self._kinds.put(passage, found)
+        return found
 
     async def _passage(self, text: str, ratio: float, question: str, found: list[Compressed]) -> str:
         pieces: list[str] = []

@@ -148,3 +148,12 @@ def test_quality_for_a_question() -> None:
     assert quality(text, "The fee is 40 EUR.", "Who runs the shop?").kept < 1
     ruled = f"{text} Never lend the keys."
     assert quality(ruled, "The fee is 40 EUR.", "How much is the fee?").kept < 1
+
+
+async def test_of_long_texts_not_all_is_read(compressors: dict[str, TextCompressor]) -> None:
+    """The sentence that the question asks for is among what a thousand others leave of a text."""
+    filler = [f"Berth {n} was painted in the colour of sand by the crew of the morning." for n in range(1_000)]
+    text = " ".join([*filler[:700], "The Quarrel ledger is audited by Ms Okafor in May.", *filler[700:]])
+    found = await compressors["extractive"].compress(text, 0.1, "Who audits the Quarrel ledger?")
+    assert "audited by Ms Okafor" in found
+    assert count_text(found) <= 0.1 * count_text(text) + 1
