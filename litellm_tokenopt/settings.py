@@ -338,7 +338,8 @@ class ContextSettings(_Section):
     enabled: bool = True
     budget_tokens: Count = Field(5_000, description="Aim for the history's size, the last user turn aside.")
     high_water: Annotated[float, Field(ge=1, le=10)] = Field(
-        1.5, description="History is cut anew when what is sent exceeds budget_tokens times this."
+        1.5,
+        description="Beyond budget_tokens times this history is cut anew, once that pays by the model's cache prices.",
     )
     steps: tuple[Count, ...] = Field(
         (4_000, 5_500, 7_000),

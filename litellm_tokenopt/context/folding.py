@@ -174,14 +174,15 @@ class Fold:
         self._places = array("L")
         self._weights = array("d")
         self._hidden: frozenset[int] = frozenset()
-        self._tokens = self._tokens_in = self._grown = 0
-        self._threshold = settings.budget_tokens * settings.high_water
-        self._round_threshold = 0.0
+        self._tokens = self._tokens_in = self._grown = self._fixed_tokens = 0
+        self._most = settings.budget_tokens * settings.high_water
+        self._least_left: dict[float, int] = {}
+        self._sizes = array("l")
         self._question = ""
         self._question_tokens = 0
         self._carried = 0.0
         self._step_carried = 0.0
-        self._new_results = self._requests = 0
+        self._new_results = 0
 
     @property
     def items(self) -> list[Item]:
@@ -251,6 +252,7 @@ class Fold:
         self._left.append(place)
         self._messages.append(message)
         self._count(part.tokens)
+        self._fixed_tokens += part.tokens if part.fixed or unit.fixed else 0
         self._new_results += part.tokens if message.get("role") == "tool" else 0
         if unit.role == "user":
             self._question_tokens = part.tokens
@@ -273,22 +275,23 @@ class Fold:
     def _before_question(self, text: str) -> None:
         """A request can be sent once this message is there: cut what stands before it, or bring something back."""
         self._question, self._question_tokens = text, 0
-        self._requests += 1
+        self._sizes.append(self._tokens - self._fixed_tokens)
         if self._step_pays():
             self._step(text, self._settings.keep_last_turns - 1)
         if self._tokens <= self._ripe and not self._hidden:
             return
-        full = self._tokens > self._threshold
+        full = self._tokens > self._most
         query = self._index.query(text)
         if not full and not self._is_clear(query):
             return
         need = self._need(query)
         budget, keep = self._settings.budget_tokens, self._settings.keep_last_turns - 1
-        long = self._tokens_in > budget * self._settings.high_water
-        ripe = long and need.asks and self._tokens > (self._ripe if need.far else (budget + self._threshold) / 2)
+        long = self._tokens_in > self._most
+        ripe = long and need.asks and self._tokens > (self._ripe if need.far else (budget + self._most) / 2)
         due = full or (ripe and self._grown > REGROWTH_SHARE * budget)
         goes_back = need.asks and need.far
-        if due and self._epoch(need, keep, ASKED_SHARE if goes_back else REST_SHARE) and goes_back:
+        share, worth = (ASKED_SHARE, self._terms.rates.write) if goes_back else (REST_SHARE, 0.0)
+        if due and self._epoch(need, keep, share, said_again=worth) and goes_back:
             return
         if need.clear and self._hidden:
             room = min(RECALL_TOKENS, budget // 4)
@@ -296,17 +299,12 @@ class Fold:
 
     def _after_round(self) -> None:
         """A request can be sent with these results."""
-        self._requests += 1
+        self._sizes.append(self._tokens - self._question_tokens - self._fixed_tokens)
         if self._step_pays():
             self._step(self._question, self._settings.keep_last_turns)
-        if self._tokens - self._question_tokens <= max(self._threshold, self._round_threshold):
-            return
-        threshold, newest = self._threshold, self._units[-1].tokens
-        need = self._need(self._index.query(self._question))
-        begun = self._epoch(need, self._settings.keep_last_turns, REST_SHARE, QUOTA_SHARE)
-        again = self._threshold - (newest if newest > self._tail_tokens else 0)  # it may be cut in the next round
-        again = max(again, self._settings.high_water * self._settings.budget_tokens)
-        self._threshold, self._round_threshold = (again, 0.0) if begun else (threshold, again)
+        if self._tokens - self._question_tokens > self._most:
+            need = self._need(self._index.query(self._question))
+            self._epoch(need, self._settings.keep_last_turns, REST_SHARE, QUOTA_SHARE)
 
     @property
     def _ripe(self) -> int:
@@ -336,30 +334,39 @@ class Fold:
             far=clear and self._goes_back(own, around),
         )
 
-    def _epoch(self, need: Need, keep_turns: int, share: float, most: float = 0.0) -> bool:
-        """Cut anew, unless hardly less would be sent; whether that was done."""
-        settings = self._settings
+    def _epoch(
+        self, need: Need, keep_turns: int, share: float, quota_share: float = 0.0, said_again: float = 0.0
+    ) -> bool:
+        """Cut anew, if that pays; whether that was done. A token of what was left out is worth *said_again*."""
+        least = self._least_left.get(share, 0)
+        if not said_again and not self._pays(least):
+            return False
         found = cut(
             self._units, whole=self._whole(keep_turns), scores=self._scores(need), costs=self._costs,
-            budget_tokens=int(settings.budget_tokens * share) + self._question_tokens, marks=self._marks,
-            quotas=self._quotas(most - share),
+            budget_tokens=int(self._settings.budget_tokens * share) + self._question_tokens, marks=self._marks,
+            quotas=self._quotas(quota_share - share),
             summarise=lambda digested, room: self.spans.summaries(self._told, digested, room),
         )  # fmt: skip
-        begins = found.tokens < self._tokens * (1 - LEAST_GAIN) and self._cut_pays(found.tokens)
-        if begins:
-            self._begin_anew(found)
-        slack = max(settings.high_water - 1, LEAST_GAIN) * settings.budget_tokens
-        self._threshold = max(settings.high_water * settings.budget_tokens, self._tokens + slack)
-        return begins
+        left = found.tokens - self._question_tokens
+        worth = said_again and said_again * sum(map(self._costs.__getitem__, self._hidden - found.hidden))
+        if not self._pays(left, worth):
+            self._least_left[share] = left - self._units[-1].tokens  # the newest may be cut the next time
+            return False
+        self._begin_anew(found)
+        return True
 
-    def _cut_pays(self, tokens: int) -> bool:
-        """Whether an epoch that leaves so many tokens is worth it: always where that brings the conversation back below
-        the high-water mark; beyond it, as where thoughts must stay, if in as many requests as there were it saves more
-        than it costs."""
-        rates, settings = self._terms.rates, self._settings
-        if tokens - self._question_tokens <= settings.high_water * settings.budget_tokens:
-            return True
-        return rates.read * (self._tokens - tokens) * self._requests >= PAYS * rates.rewrite * tokens
+    def _pays(self, left: int, worth: float = 0.0) -> bool:
+        """Whether an epoch that leaves so many tokens, the question aside, makes the conversation smaller, and to have
+        carried along what it leaves out has by now cost what it costs to send the rest anew, less what it's *worth*.
+
+        So waiting for epochs and making them cost alike, however large rounds are and however long a session lasts:
+        at most twice what the best moments would have.
+        """
+        if left >= (1 - LEAST_GAIN) * (self._tokens - self._question_tokens):
+            return False
+        least = left - self._fixed_tokens
+        carried = self._terms.rates.read * sum(size - least for size in self._sizes if size > least)
+        return carried + worth >= self._anew(left - min(left, self._units[-1].tokens))
 
     def _quotas(self, more: float) -> Quotas:
         """What stays of each level, in so much *more* of the budget; nothing where that's no more."""
@@ -423,6 +430,8 @@ class Fold:
         self._fresh, self._asked = range(self._fresh.stop, len(self._messages)), self._question
         self._grown = self._new_results = 0
         self._carried = self._step_carried = 0.0
+        self._least_left.clear()
+        del self._sizes[:]
 
     @property
     def _tail_tokens(self) -> int:

@@ -18,6 +18,7 @@ from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.context.summaries import Summaries, extract, most_tokens, refusal
 from litellm_tokenopt.errors import RedisUnavailable
 from litellm_tokenopt.request import ChatRequest, text_of
+from litellm_tokenopt.savings import CacheRates
 from litellm_tokenopt.settings import ContextSettings
 from litellm_tokenopt.stage import Change
 from litellm_tokenopt.tokens import count_messages, count_text
@@ -80,6 +81,7 @@ class Worker:
         self.stage = ContextStage(
             SETTINGS,
             NotAsked(),
+            lambda _: CacheRates(read=1.0, write=1.0),
             summaries=Summaries(
                 "told", self.model, self.calls, budget_tokens=1_500, shared=shared, told=self.told.append
             ),
@@ -215,7 +217,8 @@ async def test_a_lost_record_costs_one_rewrite() -> None:
 )
 async def test_where_there_is_no_good_summary_it_is_as_without(says: str | Exception, outcome: str) -> None:
     """What was quoted before is quoted still, byte for byte; the outcome is told, and tries come to an end."""
-    plain = ContextStage(SETTINGS.model_copy(update={"summary_model": None}), NotAsked())
+    settings = SETTINGS.model_copy(update={"summary_model": None})
+    plain = ContextStage(settings, NotAsked(), lambda _: CacheRates(read=1.0, write=1.0))
     worker = Worker(Model(says))
     for messages in requests(24):
         verdict = await plain(ChatRequest(model="gpt-4o", messages=tuple(messages)))
