@@ -26,7 +26,7 @@ async def results(tokens: int, seeds: range) -> list[list[Line]]:
     return [[line for line in explain(one) if line.role == "tool"] for one in outcomes if one is not None]
 
 
-@pytest.mark.parametrize("tokens", [10_000, 25_000, 60_000, 100_000])
+@pytest.mark.parametrize("tokens", [16_000, 25_000, 60_000, 100_000])
 async def test_the_more_a_result_matters_the_more_is_kept_of_it(tokens: int) -> None:
     """Of the results that were cut: critical ones most, then important ones, as shares of their tokens."""
     found = [shares(lines) for lines in await results(tokens, range(6))]
