@@ -196,7 +196,7 @@ _CHANGING = re.compile(
     r"|\bhow (?:many|much) (?:days|weeks|months|hours|time|minutes)?(?: is| are)?(?: left| there)? ?(?:till|until)\b"
     r"|\bwho (?:holds|has) the [\w ]{0,30}(?:record|title)\b"
     r"|\bwho(?:'s| is| are) the (?:(?:\w+ )?(?:oldest|tallest|youngest) (?:living|person alive)|richest|wealthiest|"
-    r"highest[- ]paid|most[- ]followed|best[- ]paid)\b"
+    r"highest[- ]paid|most[- ]followed|best[- ]paid)\b(?![^?]*\baccording to\b)"
     r"|^who won (?![^?]*(?:\d|\bfirst\b|\bever\b))(?:[\w'-]+ ){0,3}(?:match|game|race|"
     r"final|election|grand prix|derby|fight|tournament|semi-?final|league|primary|lottery)\W*$"
     r"|\b(?:when|what time) (?:does|is|will) the (?:sun|moon) (?:set|rise|sets|rises|come up|go down)\b"
