@@ -176,7 +176,7 @@ class Fold:
         self._hidden: frozenset[int] = frozenset()
         self._tokens = self._tokens_in = self._grown = self._fixed_tokens = 0
         self._most = settings.budget_tokens * settings.high_water
-        self._least_left: dict[float, int] = {}
+        self._least_left: dict[int, int] = {}
         self._sizes = array("l")
         self._question = ""
         self._question_tokens = 0
@@ -338,8 +338,8 @@ class Fold:
         self, need: Need, keep_turns: int, share: float, quota_share: float = 0.0, said_again: float = 0.0
     ) -> bool:
         """Cut anew, if that pays; whether that was done. A token of what was left out is worth *said_again*."""
-        least = self._least_left.get(share, 0)
-        if not said_again and not self._pays(least):
+        room = int(self._settings.budget_tokens * max(share, quota_share))
+        if not said_again and not self._pays(self._least_left.get(room, 0)):
             return False
         found = cut(
             self._units, whole=self._whole(keep_turns), scores=self._scores(need), costs=self._costs,
@@ -349,11 +349,12 @@ class Fold:
         )  # fmt: skip
         left = found.tokens - self._question_tokens
         worth = said_again and said_again * sum(map(self._costs.__getitem__, self._hidden - found.hidden))
-        if not self._pays(left, worth):
-            self._least_left[share] = left - self._units[-1].tokens  # the newest may be cut the next time
-            return False
-        self._begin_anew(found)
-        return True
+        # The next one fills the room again; of what exceeds it the newest may be cut then.
+        self._least_left[room] = max(min(left, room), left - self._units[-1].tokens)
+        pays = self._pays(left, worth)
+        if pays:
+            self._begin_anew(found)
+        return pays
 
     def _pays(self, left: int, worth: float = 0.0) -> bool:
         """Whether an epoch that leaves so many tokens, the question aside, makes the conversation smaller, and to have
@@ -430,7 +431,7 @@ class Fold:
         self._fresh, self._asked = range(self._fresh.stop, len(self._messages)), self._question
         self._grown = self._new_results = 0
         self._carried = self._step_carried = 0.0
-        self._least_left.clear()
+        self._least_left = {room: min(left, room) for room, left in self._least_left.items()}
         del self._sizes[:]
 
     @property

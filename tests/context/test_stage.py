@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from litellm_tokenopt.additions import HEAD, added
+from litellm_tokenopt.context import cutting, folding
 from litellm_tokenopt.context.marks import DIGEST_HEAD, RECALL_HEAD, SAME, SAME_RECORD
 from litellm_tokenopt.context.stage import ContextStage
 from litellm_tokenopt.own import may_offer
@@ -483,6 +484,21 @@ async def test_an_epoch_comes_once_waiting_for_it_has_cost_as_much(size: int) ->
     for rates, (_, own) in sent.items():
         assert cost(own, rates) <= 1.1 * min(cost(others, rates) for _, others in sent.values())
         assert cost(own, rates) <= cost(came, rates)
+
+
+async def test_what_an_epoch_will_leave_is_known_before_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While an epoch doesn't pay yet, hardly any is cut to find that out."""
+    made: list[None] = []
+
+    def counted(*args: Any, **named: Any) -> cutting.Cut:
+        made.append(None)
+        return cutting.cut(*args, **named)
+
+    monkeypatch.setattr(folding, "cut", counted)
+    on = ContextStage(ContextSettings(condense_results=False), NotAsked())
+    epochs = (await send(on, rounds(700, 90)))[0].detail["epochs"]
+    assert epochs > 4
+    assert len(made) <= 1.5 * epochs
 
 
 async def test_where_thoughts_fill_the_budget_an_epoch_pays() -> None:
