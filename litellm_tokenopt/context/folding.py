@@ -339,22 +339,35 @@ class Fold:
     ) -> bool:
         """Cut anew, if that pays; whether that was done. A token of what was left out is worth *said_again*."""
         room = int(self._settings.budget_tokens * max(share, quota_share))
-        if not said_again and not self._pays(self._least_left.get(room, 0)):
+        least = self._least_left.get(room, 0)
+        if not self._pays(least, said_again * room):
+            return False
+        scores = self._scores(need)
+        if said_again and not self._pays(least, said_again * self._has_room_again(scores, room)):
             return False
         found = cut(
-            self._units, whole=self._whole(keep_turns), scores=self._scores(need), costs=self._costs,
+            self._units, whole=self._whole(keep_turns), scores=scores, costs=self._costs,
             budget_tokens=int(self._settings.budget_tokens * share) + self._question_tokens, marks=self._marks,
             quotas=self._quotas(quota_share - share),
             summarise=lambda digested, room: self.spans.summaries(self._told, digested, room),
         )  # fmt: skip
         left = found.tokens - self._question_tokens
-        worth = said_again and said_again * sum(map(self._costs.__getitem__, self._hidden - found.hidden))
+        worth = said_again * sum(map(self._costs.__getitem__, self._hidden - found.hidden))
         # The next one fills the room again; of what exceeds it the newest may be cut then.
         self._least_left[room] = max(min(left, room), left - self._units[-1].tokens)
         pays = self._pays(left, worth)
         if pays:
             self._begin_anew(found)
         return pays
+
+    def _has_room_again(self, scores: NDArray[np.float64], room: int) -> int:
+        """Tokens of what was left out among what fits best in *room*: an epoch says no more of it again."""
+        import numpy as np
+
+        best = (-scores).argsort(kind="stable")
+        costs, out = np.array(self._costs)[best], np.zeros(len(scores), bool)
+        out[list(self._hidden)] = True
+        return int(costs[out[best] & ((costs + LINE_TOKENS // 2).cumsum() <= room)].sum())
 
     def _pays(self, left: int, worth: float = 0.0) -> bool:
         """Whether an epoch that leaves so many tokens, the question aside, makes the conversation smaller, and to have

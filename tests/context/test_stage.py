@@ -15,6 +15,7 @@ from litellm_tokenopt.additions import HEAD, added
 from litellm_tokenopt.context import cutting, folding
 from litellm_tokenopt.context.marks import DIGEST_HEAD, RECALL_HEAD, SAME, SAME_RECORD
 from litellm_tokenopt.context.stage import ContextStage
+from litellm_tokenopt.evaluation.context_bench import conversation
 from litellm_tokenopt.own import may_offer
 from litellm_tokenopt.request import ChatRequest, Controls, text_of
 from litellm_tokenopt.savings import CacheRates
@@ -486,8 +487,11 @@ async def test_an_epoch_comes_once_waiting_for_it_has_cost_as_much(size: int) ->
         assert cost(own, rates) <= cost(came, rates)
 
 
-async def test_what_an_epoch_will_leave_is_known_before_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While an epoch doesn't pay yet, hardly any is cut to find that out."""
+@pytest.mark.parametrize("shape", ["agent's tools", "short messages"])
+async def test_whether_an_epoch_pays_is_mostly_known_before_it_is_cut(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it leaves is about what the last one left, and what it says again has little room."""
     made: list[None] = []
 
     def counted(*args: Any, **named: Any) -> cutting.Cut:
@@ -496,7 +500,7 @@ async def test_what_an_epoch_will_leave_is_known_before_it_is_cut(monkeypatch: p
 
     monkeypatch.setattr(folding, "cut", counted)
     on = ContextStage(ContextSettings(condense_results=False), NotAsked())
-    epochs = (await send(on, rounds(700, 90)))[0].detail["epochs"]
+    epochs = (await send(on, conversation(shape, 50_000, seed=8)))[0].detail["epochs"]
     assert epochs > 4
     assert len(made) <= 1.5 * epochs
 
