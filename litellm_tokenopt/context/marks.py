@@ -14,6 +14,9 @@ RECALL_HEAD = "[From earlier in this conversation, for the next question]"
 SAME, SAME_RECORD = "[Same as the last full result of ", '{"same_as":"last full '
 """What a result begins with that is told by an earlier one: by the lines, or members, in which it differs."""
 
+_FIRST_LINE = re.compile(r"\n(?:\[…(?: m(\d+))?|(?:user|assistant|tool)(?::| \(| called ))")
+"""How what is said again begins, under its head: with a mark, or with who said it."""
+
 _LEFT_OUT = re.compile(r"\[… (?:m(\d+): )?[\d,]+ tokens left out(?:: [\d,]+ \w+)?\]")
 
 
@@ -71,9 +74,15 @@ def is_shortened(text: str, place: int) -> bool:
     return set(_LEFT_OUT.findall(text)) == {str(place + 1)}
 
 
-def is_quotation(message: Message) -> bool:
-    """Whether the stage wrote this message, to say again what others said."""
-    return message.get("role") == "user" and text_of(message.get("content")).startswith((DIGEST_HEAD, RECALL_HEAD))
+def is_quotation(message: Message, place: int = 0) -> bool:
+    """Whether the stage wrote this message, to say again what others said: a user may begin with its words, too.
+
+    The first digest of a conversation stands at the *place* of the first message that it's of, or before it.
+    """
+    text = text_of(message.get("content")) if message.get("role") == "user" else ""
+    head = next(filter(text.startswith, (DIGEST_HEAD, RECALL_HEAD)), "")
+    first = _FIRST_LINE.match(text, len(head)) if head else None
+    return first is not None and (head == RECALL_HEAD or first[1] is None or int(first[1]) > place)
 
 
 def is_own(message: Message) -> bool:

@@ -1,8 +1,8 @@
 """Tells a conversation that the stage has shortened before: it's not to be shortened again.
 
-That's told by what no text can know that was read somewhere: a mark in a result has the message's own place, a
-difference names a call that was answered before it. So a file that holds marks, as this project's do, is a text like
-any other.
+That's told by what no text can know that was read somewhere: a mark in a result has the message's own place, one that
+a digest begins with is of what stands there, a difference names a call that was answered before it. So a file that
+holds marks, as this project's do, is a text like any other, and so is a user's question about one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def came_before(messages: Sequence[Message]) -> bool:
     Once it has written one that stands for several, places are others: then that one tells it.
     """
     return any(
-        is_quotation(message) or (message.get("role") == "tool" and _is_told(messages, place))
+        is_quotation(message, place) or (message.get("role") == "tool" and _is_told(messages, place))
         for place, message in enumerate(messages)
     )
 

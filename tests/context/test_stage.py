@@ -299,6 +299,24 @@ async def test_a_file_that_holds_marks_is_not_taken_for_ours(stage: ContextStage
     assert await send(stage, [dict(message) for message in sent]) == (Keep("kept"), sent)
 
 
+@pytest.mark.parametrize("head", [DIGEST_HEAD, RECALL_HEAD])
+@pytest.mark.parametrize("more", ["", " What does that mean?", "\nWhat does that mean?"])
+async def test_a_user_may_begin_with_words_of_the_stage(stage: ContextStage, head: str, more: str) -> None:
+    """Such a message is a user's like others: the conversation around it is shortened."""
+    asked = [*session(3), {"role": "user", "content": head + more}, *session(15)]
+    verdict, sent = await send(stage, asked)
+    assert isinstance(verdict, Change)
+    assert count_messages(sent) < 0.5 * count_messages(asked)
+    assert await send(stage, [dict(message) for message in sent]) == (Keep("kept"), sent)
+
+
+async def test_a_digest_that_a_user_quotes_is_a_text_like_others(stage: ContextStage) -> None:
+    """It's known by its marks, which are of messages before it."""
+    quoted = {"role": "user", "content": f"{DIGEST_HEAD}\n[… m2-m5]\nuser: How many tent poles do we have?"}
+    verdict, _ = await send(stage, [*session(3), quoted, *session(15)])
+    assert isinstance(verdict, Change)
+
+
 async def test_own_output_passes_unchanged(stage: ContextStage) -> None:
     """A digest at hand means: this has been through here."""
     verdict, sent = await send(stage, [*session(20), {"role": "user", "content": "And?"}])
