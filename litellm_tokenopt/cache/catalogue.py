@@ -49,9 +49,9 @@ class Catalogue:
         (total, *_) = await self._ask("FT.SEARCH", self._name, "*", "LIMIT", 0, 0, "DIALECT", 2)
         return int(total)
 
-    async def some(self, selection: Selection, offset: int, count: int) -> list[str]:
-        """The names of hashes that are meant, in the index's own order, which costs no sorting."""
-        command = ("FT.SEARCH", self._name, query_of(selection), "NOCONTENT", "LIMIT", offset, count, "DIALECT", 2)
+    async def some(self, selection: Selection, count: int) -> list[str]:
+        """The names of at most *count* hashes that are meant, in the index's own order, which costs no sorting."""
+        command = ("FT.SEARCH", self._name, query_of(selection), "NOCONTENT", "LIMIT", 0, count, "DIALECT", 2)
         answer = await self._ask(*command)
         return [name.decode() for name in answer[1:]]
 

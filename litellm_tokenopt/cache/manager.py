@@ -274,8 +274,8 @@ class SemanticCacheManager:
 
         In Redis, and in this process, they are gone when this returns, and none lands later whose request went on
         before; another process may give a copy of its own for `tiered.ASK_SECONDS` more. Raises ValueError where no
-        condition is given or one is empty, and `UnavailableError` where the store can't be reached: some may be gone
-        then.
+        condition is given, or one is empty or negative, and `UnavailableError` where the store can't be reached: some
+        may be gone then.
         """
         selection = self._selection(**conditions)
         if selection == Selection():
@@ -290,7 +290,7 @@ class SemanticCacheManager:
         """At most *limit* of the entries for which every condition given holds (as in `invalidate`), newest first.
 
         In Redis, if there is one: what this process alone keeps while Redis is away is not among them. Raises
-        ValueError for an empty condition, `UnavailableError`.
+        ValueError for an empty or negative condition, `UnavailableError`.
         """
         return await self.answers.select(self._selection(**conditions), limit)
 
@@ -339,6 +339,8 @@ class SemanticCacheManager:
         return max(0.0, self._clock() - entry.created)
 
     def _selection(self, *, older_than_seconds: float | None = None, **named: Unpack[Named]) -> Selection:
+        if older_than_seconds is not None and not older_than_seconds >= 0:
+            raise ValueError(f"older_than_seconds is {older_than_seconds}; 0 or more is allowed")
         until = None if older_than_seconds is None else self._clock() - older_than_seconds
         return Selection(**named, created_until=until)
 

@@ -218,10 +218,11 @@ class RedisAnswerStore:
         return sum([await self._remove_from(home.catalogue, selection) for home in self._homes.values()])
 
     async def _remove_from(self, catalogue: Catalogue, selection: Selection) -> int:
-        removed = kept = 0
-        while names := await catalogue.some(selection, kept, BATCH):
-            gone = await self._unlink(names)
-            removed, kept = removed + gone, kept + len(names) - gone
+        removed, tried = 0, set[str]()
+        # From the first page each time: what has expired in the meantime has left the index, like what was removed.
+        while names := {*await catalogue.some(selection, BATCH)} - tried:
+            removed += await self._unlink([*names])
+            tried |= names
         return removed
 
     async def holdings(self) -> list[Holdings]:

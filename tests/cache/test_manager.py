@@ -97,6 +97,9 @@ async def test_invalidate_needs_a_condition(cache: SemanticCacheManager) -> None
         await cache.invalidate()
     with pytest.raises(ValueError, match="tag is empty"):
         await cache.invalidate(tag="")
+    for never in (-5, float("nan")):
+        with pytest.raises(ValueError, match="older_than_seconds is"):
+            await cache.invalidate(older_than_seconds=never)
     assert await cache.clear() == 1
 
 

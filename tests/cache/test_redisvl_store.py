@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from litellm_tokenopt.cache.catalogue import Catalogue
 from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
 from litellm_tokenopt.cache.scope import FORMAT_VERSION
+from litellm_tokenopt.cache.stores import Selection
 from litellm_tokenopt.errors import RedisUnavailable
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import RedisSettings
@@ -75,6 +78,24 @@ async def test_time_to_live_is_not_renewed(
     await redis_store.get_exact("k")
     await redis_store.search("s1", VECTOR, 5, 0.5)
     assert await pool.call(lambda client: client.pexpiretime(name)) == before > 0
+
+
+async def test_what_goes_by_itself_shields_nothing_from_removal(
+    pool: RedisPool, redis_store: RedisAnswerStore, make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All answers meant are gone, though some expire between being found and being removed, page by page."""
+    found = Catalogue.some
+
+    async def and_some_expire(self: Catalogue, *asked: Any) -> list[str]:
+        names = await found(self, *asked)
+        await pool.call(lambda client: client.delete("none", *names[::5]))
+        return names
+
+    monkeypatch.setattr(Catalogue, "some", and_some_expire)
+    monkeypatch.setattr("litellm_tokenopt.cache.redisvl_store.BATCH", 10)
+    await asyncio.gather(*(redis_store.put(make.entry(key=f"k{n}"), None, 60) for n in range(45)))
+    assert await redis_store.remove(Selection()) == 36
+    assert await redis_store.select(Selection(), 100) == []
 
 
 async def test_embedders_do_not_meet(pool: RedisPool, make: SimpleNamespace) -> None:
