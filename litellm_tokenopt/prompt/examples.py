@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 
 from ..settings import PromptLevel
+from .duties import binds
 from .pieces import announces, is_item
 from .sections import Section
 
@@ -25,6 +26,7 @@ _REPLIES = re.compile(
     re.IGNORECASE,
 )
 _OF_EXAMPLES = re.compile(rf"\b{_WORD}\b|few[ -]shot|例|示例|範例", re.IGNORECASE)
+_ALL = re.compile(rf"(?:(?:few[ -]shot|good|bad|some|sample) )?{_WORD}:?", re.IGNORECASE)
 _ONE = re.compile(
     r"(?P<kind>(?:good |bad )?(?:example|sample|beispiel|ejemplo|exemple|例|示例|範例|input))[ _#.:-]*\d*",
     re.IGNORECASE,
@@ -57,9 +59,10 @@ def surplus_sections(sections: Sequence[Section], paths: Sequence[Sequence[int]]
 def _examples(title: str, blocks: Sequence[str], with_heads: Sequence[Set[int]]) -> Iterator[tuple[str, list[int]]]:
     """Kind and blocks of each example, in order."""
     told = _OF_EXAMPLES.search(title) is not None
+    listed = _ALL.fullmatch(title.strip()) is not None and all(len(steps) == 1 for steps in with_heads)
     b = 0
     while b < len(blocks):
-        kind = _kind(blocks, with_heads, b, told)
+        kind = _kind(blocks, with_heads, b, told=told, listed=listed)
         unit = [b]
         b += 1
         while kind and b < len(blocks) and _goes_on(blocks, unit, b):
@@ -69,8 +72,11 @@ def _examples(title: str, blocks: Sequence[str], with_heads: Sequence[Set[int]])
             yield kind, unit
 
 
-def _kind(blocks: Sequence[str], with_heads: Sequence[Set[int]], b: int, told: bool) -> str:
-    """What kind of example begins with a block, one of a list with that list; "" where none does."""
+def _kind(blocks: Sequence[str], with_heads: Sequence[Set[int]], b: int, *, told: bool, listed: bool) -> str:
+    """What kind of example begins with a block, one of a list with that list; "" where none does.
+
+    *told*: the section's title speaks of examples; *listed*: it says nothing else, so that items are some.
+    """
     match = _BEGINS.match(blocks[b])
     line = announces(blocks[b])
     if match is not None and (not line or _is_title(line)):
@@ -80,7 +86,10 @@ def _kind(blocks: Sequence[str], with_heads: Sequence[Set[int]], b: int, told: b
         return f"item {b}"
     if is_item(blocks[b]):
         announced = (head for head in with_heads[b] - {b} if _OF_EXAMPLES.search(announces(blocks[head])))
-        return next((f"item {head}" for head in announced), "")
+        if (head := next(announced, None)) is not None:
+            return f"item {head}"
+        if listed and not binds(blocks[b]) and not _REPLIES.match(blocks[b]):
+            return "item"
     return "dialogue" if told and _ASKS.match(blocks[b]) else ""
 
 

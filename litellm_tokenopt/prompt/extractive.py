@@ -9,7 +9,7 @@ from ..lexical import bm25, term_counts
 from ..models.base import Embedder
 from ..tokens import count_text
 from .ranking import readable
-from .words import Span, cut, is_strict, sentences_of
+from .words import Span, cut, is_binding, is_strict, sentences_of
 
 MEANING_WEIGHT = 0.6
 READ_SENTENCES = 200
@@ -21,7 +21,8 @@ NEIGHBOUR = 0.15
 class SentenceSelector:
     """Keeps the sentences that a question asks for, in their order; without a question the text's own subject asks.
 
-    After the best one come those that say what must always or never be done, then the others.
+    Rules stay, and what says to what one is limited. After the best sentence come those that say what must always or
+    never be done, then the others.
     """
 
     name = "extractive"
@@ -30,7 +31,7 @@ class SentenceSelector:
         self._embedder = embedder
 
     async def compress(self, text: str, ratio: float, question: str = "") -> str:
-        """The best sentences of *text* in at most *ratio* of its tokens; the best one is kept whatever its length."""
+        """The best sentences of *text* in at most *ratio* of its tokens; the best one and rules stay in any case."""
         spans = await asyncio.to_thread(sentences_of, text)
         if ratio >= 1 or len(spans) < 2:
             return text
@@ -49,14 +50,14 @@ class SentenceSelector:
 
 def _select(text: str, spans: Sequence[Span], scores: Sequence[float], ratio: float) -> str:
     sentences = [text[start:end] for start, end in spans]
-    room = int(ratio * count_text(text))
+    costs = [count_text(f" {sentence}") for sentence in sentences]
     best, *others = sorted(range(len(spans)), key=lambda n: (-scores[n], n))
-    chosen: list[int] = []
-    for n in (best, *sorted(others, key=lambda n: not is_strict(sentences[n]))):
-        tokens = count_text(f" {sentences[n]}")
-        if tokens <= room or not chosen:
-            chosen.append(n)
-            room -= tokens
+    chosen = {best, *(n for n in others if is_binding(sentences[n]))}
+    room = int(ratio * count_text(text)) - sum(costs[n] for n in chosen)
+    for n in sorted(others, key=lambda n: not is_strict(sentences[n])):
+        if n not in chosen and costs[n] <= room:
+            chosen.add(n)
+            room -= costs[n]
     return cut(text, [spans[n] for n in sorted(chosen)])
 
 

@@ -405,5 +405,5 @@ def _generality(sections: Sequence[Section], steps: Sequence[int], parts: frozen
 
 @lru_cache(maxsize=4_096)
 def _general_share(title: str) -> float:
-    words = [term for term in term_counts(title) if not term.replace(".", "").isdigit()]
+    words = [term for term in term_counts(title.replace("_", " ")) if not term.replace(".", "").isdigit()]
     return sum(word in _GENERAL for word in words) / len(words) if words else 0.0

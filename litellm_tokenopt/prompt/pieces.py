@@ -30,6 +30,10 @@ _RULER_ROW = re.compile(r"[ \t]*\|[ \t:|-]+\|[ \t]*")
 _EXAMPLE = re.compile(
     r"\b(?:examples?|beispiele?|ejemplos?|exemples?|for instance|e\.g\.|input|output)\b", re.IGNORECASE
 )
+_NEXT_EXAMPLE = re.compile(
+    r"(?<=\n)[ \t>*_`-]*(?:example|beispiel|ejemplo|exemple|input)[ _#]*\d*[*_]*:", re.IGNORECASE
+)
+"""Where in a paragraph of examples another one begins."""
 _EXAMPLE_SIGNS = (
     "example", "beispiel", "ejemplo", "exemple", "for instance", "e.g.", "input", "output",
 )  # fmt: skip
@@ -83,7 +87,8 @@ def _parts(block: str) -> list[Piece]:
     if any(mark in block for mark in _FENCES) and (fences := fences_of(block)):
         return list(_around_fence(block, *fences[0]))
     if _is_example(block[:80]):
-        return [Piece(block)]
+        starts = [0, *(match.start() for match in _NEXT_EXAMPLE.finditer(block)), len(block)]
+        return [Piece(block[a:b]) for a, b in pairwise(starts)]
     if len(block) < LONG_CHARS and not (len(block) >= MIXED_CHARS and binds(block)):
         return [Piece(block)]
     texts = list(_joined(_cut(block)))

@@ -15,7 +15,7 @@ SUMMARY_CHARS = 90
 TELLING_CHARS = 10
 """A shorter first sentence says too little ("User:")."""
 ID_WORDS = 5
-_SENTENCE_END = re.compile(r"(?<=[.!?:;])\s|\n\n")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s|(?<=[:;])\n|\n\n")
 _MARKUP = re.compile(r"[*`#]+|(?<!\w)_+|_+(?!\w)|</?[\w:.-]+[^<>]*>")
 _TABLE = re.compile(r"^[ \t]*\|[ \t:|-]+\|[ \t]*$|[ \t]*\|[ \t]*", re.MULTILINE)
 _MARKER = re.compile(r"^(?:[-+•]|\d{1,3}[.)]|\d{1,3}(?:\.\d{1,3})+[.)]?)\s+")

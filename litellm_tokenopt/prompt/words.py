@@ -47,9 +47,11 @@ _CODE = re.compile(
     r"|\b[a-z]+[A-Z]\w*\b|\b\w+(?:\.\w+)*\(\)|(?<!\w)--?[A-Za-z][\w-]+|\b[A-Za-z]+-?\d[\w-]*\b|\b\w+\.(?:py|js|ts|json"
     r"|ya?ml|toml|md|txt|csv|sql|sh|html?|xml|pdf|ini|cfg|log|go|rs|java|env)\b"
 )
-_CAPITAL = r"[A-Z\u00c0-\u00de][\w\u2019'-]*\w"
+_CAPITAL = rf"[{''.join(filter(str.isupper, map(chr, range(0x530))))}][\w\u2019'-]*\w"
+"""A word in Latin, Greek or Cyrillic letters."""
 _NAME = re.compile(
-    rf"(?<![.!?:]\s)(?<![.!?:]\s[\"\u201c(])(?<=[^\n])\b{_CAPITAL}"
+    r"(?:(?<![.!?:]\s)(?<![.!?:]\s[\"\u201c(])(?<=[^\n])|(?<=\b(?:Dr|Mr|Ms|St)\.\s)|(?<=\b(?:Mrs|Rev)\.\s)"
+    rf"|(?<=\bProf\.\s)|(?<=\b[A-Z]\.\s))\b{_CAPITAL}"
     rf"(?:[ \t]+(?:(?:of|de|la|van|von|der|and|&)[ \t]+)?{_CAPITAL})*"
 )
 _MEASURE = re.compile(f"{_NUMBER}|{_SPELT}", re.IGNORECASE)
@@ -98,11 +100,11 @@ def firm(text: str, words: Sequence[Span]) -> list[bool]:
     of a rule, as without its conditions it's another one."""
     patterns = (_LITERAL, _CODE, _MEASURE, _FIRM, _NAME)
     found = [span for pattern in patterns for span in _spans(pattern, text, 0, len(text))]
-    found += ((start, end) for start, end in sentences_of(text) if _binds(text[start:end]))
+    found += ((start, end) for start, end in sentences_of(text) if is_binding(text[start:end]))
     return list(_touched(words, sorted(found)))
 
 
-def _binds(sentence: str) -> bool:
+def is_binding(sentence: str) -> bool:
     """Whether *sentence* is a rule, or says to what one is limited."""
     said = is_rule(sentence) or is_strict(sentence) or _LIMITS.search(sentence) is not None
     return said and len(sentence) <= RULE_CHARS

@@ -100,9 +100,12 @@ async def test_what_must_stay(compressors: dict[str, TextCompressor]) -> None:
     assert quality(TEXT, found).numbers == quality(TEXT, found).identifiers == 1
 
 
-@pytest.mark.parametrize("piece", ["2.5 bar", "30 psi", "80 mph", "天気は25度です。", "@ilse"])
-async def test_units_and_handles_must_stay(compressors: dict[str, TextCompressor], piece: str) -> None:
-    """A number keeps its unit, also in scripts without spaces; a handle is a name."""
+@pytest.mark.parametrize(
+    "piece",
+    ["2.5 bar", "30 psi", "80 mph", "天気は25度です。", "@ilse", "Dr. Zora Helm", "Łucja Żak", "Ольга"],
+)
+async def test_units_and_names_must_stay(compressors: dict[str, TextCompressor], piece: str) -> None:
+    """A number keeps its unit, also in scripts without spaces; a handle is a name, and so is what follows a title."""
     told = f"In the end, as it happens, what was said there is {piece} and then a good deal more of the same sort."
     assert piece in await compressors["tokens"].compress(told, 0.1)
 
@@ -136,6 +139,7 @@ def test_quality_counts_facts() -> None:
     assert lost.numbers == 0
     assert lost.names == 0.5
     assert lost.identifiers == 1
+    assert quality("It is said that J. Brandt and Dr. Żak left.", "It is said that they left.").names == 0
     assert lost.rules < 1
     assert 0 < lost.kept < 1
     assert 0 < lost.words < 1

@@ -48,6 +48,15 @@ def test_lists_and_dialogues_of_examples() -> None:
     items = "".join(f"- guest {n}\n" for n in range(5))
     assert left(f"# Guests\n\nExamples:\n{items}", "normal").count("guest") == 3
     assert left(f"# Guests\n\nAsk all of:\n{items}", "normal").count("guest") == 5
+    assert left(f"# Examples\n\n{items}", "normal").count("guest") == 3
+    assert left(f"# Examples\n\n{items}- Never say guest 7.\n", "strong").count("guest") == 2
+    assert left(f"# Sample collection\n\n{items}", "strong").count("guest") == 5
+    asked = "".join(f"- Q: who is {n}?\n- A: guest {n}\n" for n in range(5))
+    assert left(f"# Few-shot examples\n\n{asked}", "normal").count("guest") == 3
+    lines = "".join(f"Example: guest {n}\n" for n in range(5))
+    assert left(f"# Guests\n\nBe kind.\n\n{lines}", "normal").count("guest") == 3
+    pairs = "".join(f"Input: guest {n}\nOutput: hall {n}\n" for n in range(5))
+    assert left(f"# Guests\n\nBe kind.\n\n{pairs}", "strong").split().count("hall") == 1
     talks = "\n\n".join(f"User: I am guest {n}.\n\nAssistant: Hall {n}." for n in range(5))
     assert left(f"# Few-shot examples\n\n{talks}\n", "normal").count("Hall") == 3
     assert left(f"# Answers\n\n{talks}\n", "normal").count("Hall") == 5

@@ -228,6 +228,17 @@ def test_summaries() -> None:
     assert summary("2.1 Books are lent for 28 days.") == "Books are lent for 28 days."
     assert summary("| City | EUR |\n|---|---|\n| Porto | 110 |\n") == "City · EUR · Porto · 110"
     assert summary("User:\nOrder flour for shop 2.") == "Order flour for shop 2."
+    assert summary("- Article 16: pine boards.\n- Article 17: oak.") == "Article 16: pine boards."
+
+
+def test_tags_name_sections_in_words() -> None:
+    """A tag about behaviour in general is always sent, its name said with underscores too."""
+    text = (
+        "You are Otto.\n\n<output_format>\nReplies are lists.\n</output_format>\n\n<bus_lines>\nNo bus.\n</bus_lines>\n"
+    )
+    always = {module.id: module.when.always for module in split_prompt(text)}
+    assert always["output_format"]
+    assert not always["bus_lines"]
 
 
 def test_parts_that_are_referred_to_by_number_or_tag() -> None:

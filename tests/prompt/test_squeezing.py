@@ -237,6 +237,7 @@ async def test_tags_go_also_when_time_is_over() -> None:
     assert outcome.changes["messages"][0]["content"] == BEFORE + FACTS + AFTER + "Be kind."
 
 
+@pytest.mark.parametrize("compressor", ["tokens", "extractive"])
 @pytest.mark.parametrize("question", ["hello", "How much may I spend on fuel with the card in a day?"])
 @pytest.mark.parametrize(
     "rule",
@@ -246,9 +247,9 @@ async def test_tags_go_also_when_time_is_over() -> None:
         "Never lend a van to anyone who comes on foot and without a letter of the customer.",
     ],
 )
-async def test_rules_are_whole(rule: str, question: str) -> None:
+async def test_rules_are_whole(rule: str, question: str, compressor: str) -> None:
     """A rule that words decide on loses none of them: without its conditions it is another one."""
-    verdict = await stage(compressor="tokens")(asking(tagged(f"{FACTS} {rule}"), question))
+    verdict = await stage(compressor=compressor, min_quality=0)(asking(tagged(f"{FACTS} {rule}"), question))
     assert isinstance(verdict, Change)
     text = verdict.request.messages[0]["content"]
     assert rule in text
