@@ -105,7 +105,9 @@ class VectorIndexes:
         """Take a step towards the right index; whether it's the one in use."""
         alias = self.alias(dimensions)
         current = await facts_of(client, alias)
-        kind = self._kind(current)
+        # One that was begun is ended, though answers have gone since: else it would be filled for nobody.
+        begun = await facts_of(client, f"{alias}:hnsw") is not None
+        kind = self._kind(current, begun)
         name = f"{alias}:{kind}"
         if current is not None and current.name == name:
             return True
@@ -115,11 +117,10 @@ class VectorIndexes:
             return True
         return await _replace(client, alias, current.name, name)
 
-    def _kind(self, current: Facts | None) -> Kind:
+    def _kind(self, current: Facts | None, begun: bool) -> Kind:
         if self._choice != "auto":
             return self._choice
-        large = current is not None and (current.name.endswith(":hnsw") or current.documents > self._large)
-        return "hnsw" if large else "flat"
+        return "hnsw" if begun or (current is not None and current.documents > self._large) else "flat"
 
     def _index(self, client: Redis, name: str, dimensions: int, kind: Kind) -> AsyncSearchIndex:
         from redisvl.index import AsyncSearchIndex

@@ -87,6 +87,18 @@ async def test_an_index_that_grew_large_becomes_hnsw(pool: RedisPool, make: Simp
     assert await used(pool) == "hnsw"
 
 
+async def test_an_index_that_was_begun_is_ended(pool: RedisPool, make: SimpleNamespace, clock: Any) -> None:
+    """Where answers went while the new index was being built, it takes the old one's place all the same."""
+    store = RedisAnswerStore(pool, "test", "m")
+    await store.put(make.entry(key="k0"), VECTORS[0], 60)
+    fields = (SCOPE, "TAG", VECTOR, "VECTOR", "HNSW", 6, "TYPE", "FLOAT32", "DIM", 64, "DISTANCE_METRIC", "COSINE")
+    begin = ("FT.CREATE", f"{BEGIN}64:hnsw", "PREFIX", 1, BEGIN, "SCHEMA", *fields)
+    await pool.call(lambda client: client.execute_command(*begin))
+    await settle(pool, clock)
+    assert await indexes(pool) == {f"{BEGIN}64:hnsw"}
+    assert [hit.entry.key for hit in await store.search("s1", VECTORS[0], 1, 0.9)] == ["k0"]
+
+
 async def test_a_large_index_is_not_compared_one_by_one(pool: RedisPool, clock: Any) -> None:
     """The server walks its graph where most of an index is of one scope, and finds what is nearest."""
     await VectorIndexes(pool, BEGIN, "hnsw", clock=clock).ready(64)
