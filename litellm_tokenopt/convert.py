@@ -36,6 +36,7 @@ AT = "_tokenopt_at"
 """Key of an inner message's or tool's address: (index of the native item, index of its block or -1)."""
 
 SYSTEM_AT = -1
+_OUTPUTS = ("function_call_output", "custom_tool_call_output")
 _TRANSPORT = frozenset(
     "api_key background cache caching client fallbacks input instructions litellm_metadata max_retries messages "
     "metadata mock_delay mock_response mock_timeout mock_tool_calls model num_retries original_function "
@@ -229,7 +230,11 @@ def _item_in(item: Mapping[str, Any], index: int) -> Native:
     if kind == "function_call":
         call = _call(item.get("call_id"), item.get("name"), str(item.get("arguments") or ""))
         return {"role": "assistant", "content": None, "tool_calls": [call], AT: (index, -1)}
-    if kind == "function_call_output":
+    if kind == "custom_tool_call":
+        made = {"name": item.get("name"), "input": item.get("input")}
+        call = {"id": item.get("call_id"), "type": "custom", "custom": made}
+        return {"role": "assistant", "content": None, "tool_calls": [call], AT: (index, -1)}
+    if kind in _OUTPUTS:
         return {"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output"), AT: (index, -1)}
     return {"role": "assistant", "content": [{**item}], AT: (index, -1)}
 
@@ -350,7 +355,7 @@ def _item_out(border: Border, native: Any, message: Message) -> Any:
     if border.native(message) is not None:
         return native
     item = native if isinstance(native, Mapping) else _dumped(native) or {}
-    if item.get("type") == "function_call_output":
+    if item.get("type") in _OUTPUTS:
         return {**item, "output": message["content"]}
     return {**item, "content": message["content"]} if item.get("type", "message") == "message" else native
 

@@ -173,11 +173,12 @@ def last_question(messages: Sequence[Message]) -> str:
 
 
 def tool_calls(message: Message) -> Iterator[tuple[str, str, str]]:
-    """The (id, name, arguments) of each call that an assistant message makes."""
+    """The (id, name, arguments) of each call that an assistant message makes; of a custom tool's, its text."""
     for call in message.get("tool_calls") or ():
-        function = call.get("function") if isinstance(call, Mapping) else None
-        if isinstance(function, Mapping):
-            yield str(call.get("id") or ""), str(function.get("name") or ""), str(function.get("arguments") or "")
+        made = (call.get("function") or call.get("custom")) if isinstance(call, Mapping) else None
+        if isinstance(made, Mapping):
+            said = made.get("arguments") or made.get("input") or ""
+            yield str(call.get("id") or ""), str(made.get("name") or ""), str(said)
 
 
 def field_of(value: Any, name: str) -> Any:

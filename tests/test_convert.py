@@ -47,11 +47,13 @@ ANTHROPIC = st.lists(
     min_size=1,
     max_size=6,
 )
+OUTPUT = st.sampled_from(["function_call_output", "custom_tool_call_output"])
 ITEMS = st.lists(
     st.one_of(
         st.fixed_dictionaries({"role": st.just("user"), "content": TEXT}),
         st.fixed_dictionaries({"type": st.just("function_call"), "call_id": CALL_ID, "name": TEXT, "arguments": TEXT}),
-        st.fixed_dictionaries({"type": st.just("function_call_output"), "call_id": CALL_ID, "output": TEXT}),
+        st.fixed_dictionaries({"type": st.just("custom_tool_call"), "call_id": CALL_ID, "name": TEXT, "input": TEXT}),
+        st.fixed_dictionaries({"type": OUTPUT, "call_id": CALL_ID, "output": TEXT}),
         st.fixed_dictionaries({"type": st.just("reasoning"), "summary": st.just([])}),
     ),
     min_size=1,
@@ -81,6 +83,21 @@ def test_untouched_comes_out_as_it_went_in(case):
         else:
             assert value == given_kwargs.get(key)
     assert given_kwargs == before
+
+
+@pytest.mark.parametrize(("kind", "said"), [("function_call", "arguments"), ("custom_tool_call", "input")])
+def test_calls_and_results_of_the_responses_api_are_read_alike(kind: str, said: str) -> None:
+    """A result that was shortened goes back into its item; of the call nothing changes."""
+    call = {"type": kind, "id": "i1", "call_id": "c1", "name": "edit", said: "*** Begin Patch", "status": "completed"}
+    output = {"type": f"{kind}_output", "call_id": "c1", "output": "Done."}
+    given_kwargs = {"model": "m", "input": [{"role": "user", "content": "Mend it."}, call, output]}
+    border = border_of(given_kwargs, "responses")
+    assert border is not None
+    question, made, result = border.request.messages
+    assert list(tool_calls(made)) == [("c1", "edit", "*** Begin Patch")]
+    assert (result["role"], result["tool_call_id"], result["content"]) == ("tool", "c1", "Done.")
+    changed = border.outgoing(border.request.with_(messages=(question, made, {**result, "content": "Ok."})))
+    assert changed["input"] == [given_kwargs["input"][0], call, {**output, "output": "Ok."}]
 
 
 @pytest.mark.parametrize(

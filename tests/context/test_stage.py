@@ -317,6 +317,22 @@ async def test_a_digest_that_a_user_quotes_is_a_text_like_others(stage: ContextS
     assert isinstance(verdict, Change)
 
 
+async def test_calls_of_custom_tools_are_calls_like_others(stage: ContextStage) -> None:
+    """An editor's patches, and what came of them, are shortened when they are old."""
+    asked: list[Body] = [{"role": "user", "content": "Mend the tests."}]
+    for number in range(30):
+        patch = f"*** Update File: part_{number}.py\n" + "+ one line more\n" * 20
+        made = {"name": "apply_patch", "input": patch}
+        call = {"id": f"call_{number}", "type": "custom", "custom": made}
+        result = {"role": "tool", "tool_call_id": f"call_{number}", "content": f"Success. Part {number} is new. " * 20}
+        asked += [{"role": "assistant", "content": None, "tool_calls": [call]}, result]
+    verdict, sent = await send(stage, asked)
+    assert isinstance(verdict, Change)
+    assert count_messages(sent) < 0.5 * count_messages(asked)
+    made_in = [call["id"] for message in sent for call in message.get("tool_calls") or ()]
+    assert made_in == [message["tool_call_id"] for message in sent if message["role"] == "tool"]
+
+
 async def test_own_output_passes_unchanged(stage: ContextStage) -> None:
     """A digest at hand means: this has been through here."""
     verdict, sent = await send(stage, [*session(20), {"role": "user", "content": "And?"}])

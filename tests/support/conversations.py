@@ -103,12 +103,20 @@ def unanswered(chance: random.Random, number: int) -> list[Body]:
 
 
 def apart(chance: random.Random, number: int) -> list[Body]:
-    """A round as the Responses API has it: what the model reasoned, its calls a message each, their results."""
+    """A round as the Responses API has it: what the model reasoned, its calls a message each, their results; some are
+    of a tool that takes any text."""
     said, *results = calls(chance, number)
     thought = {"type": "reasoning", "id": f"rs_{number}", "encrypted_content": prose(chance, 1)}
     reasoned = {"role": "assistant", "content": [thought]}
-    made = [{"role": "assistant", "content": None, "tool_calls": [call]} for call in said["tool_calls"]]
+    taken = said["tool_calls"] if number % 3 else [of_text(call) for call in said["tool_calls"]]
+    made = [{"role": "assistant", "content": None, "tool_calls": [call]} for call in taken]
     return [reasoned, *made, *results] if number % 2 else [*made, *results, reasoned, *reply(chance, number)]
+
+
+def of_text(call: Body) -> Body:
+    """The same call of a custom tool."""
+    function = call["function"]
+    return {"id": call["id"], "type": "custom", "custom": {"name": function["name"], "input": function["arguments"]}}
 
 
 def orphan(chance: random.Random, number: int) -> list[Body]:
