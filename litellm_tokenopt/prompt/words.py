@@ -47,6 +47,8 @@ _CODE = re.compile(
     r"|\b[a-z]+[A-Z]\w*\b|\b\w+(?:\.\w+)*\(\)|(?<!\w)--?[A-Za-z][\w-]+|\b[A-Za-z]+-?\d[\w-]*\b|\b\w+\.(?:py|js|ts|json"
     r"|ya?ml|toml|md|txt|csv|sql|sh|html?|xml|pdf|ini|cfg|log|go|rs|java|env)\b"
 )
+_ARGUMENTS = re.compile(r"\((?<=[A-Za-z0-9_]\()(?!e?s\))(?:[^()\n]|\([^()\n]{0,80}\)){0,200}\)")
+"""Of a call of a function, which its name stands right before; more than the ending of a plural: file(s)."""
 _CAPITAL = rf"[{''.join(filter(str.isupper, map(chr, range(0x530))))}][\w\u2019'-]*\w"
 """A word in Latin, Greek or Cyrillic letters."""
 _NAME = re.compile(
@@ -82,8 +84,9 @@ _END = re.compile(
 
 
 def words_of(text: str) -> list[Span]:
-    """The words of *text*: what stands between white space; quotes, inline code, fences and table rows are one word."""
-    whole = [match.span() for match in _LITERAL.finditer(text)]
+    """The words of *text*: what stands between white space; quotes, code, calls, fences and table rows are one word."""
+    found = (match.span() for pattern in (_LITERAL, _ARGUMENTS) for match in pattern.finditer(text))
+    whole = _joined(sorted(found), text)
     spans = [span for start, end in _between(whole, len(text)) for span in _spans(_WORD, text, start, end)]
     return _joined(sorted(spans + whole), text)
 
@@ -98,7 +101,7 @@ def sentences_of(text: str) -> list[Span]:
 def firm(text: str, words: Sequence[Span]) -> list[bool]:
     """Which of *words* must stay: numbers and units, names, identifiers, code, quotes, negations and modal verbs; all
     of a rule, as without its conditions it's another one."""
-    patterns = (_LITERAL, _CODE, _MEASURE, _FIRM, _NAME)
+    patterns = (_LITERAL, _ARGUMENTS, _CODE, _MEASURE, _FIRM, _NAME)
     found = [span for pattern in patterns for span in _spans(pattern, text, 0, len(text))]
     found += ((start, end) for start, end in sentences_of(text) if is_binding(text[start:end]))
     return list(_touched(words, sorted(found)))

@@ -110,6 +110,15 @@ async def test_units_and_names_must_stay(compressors: dict[str, TextCompressor],
     assert piece in await compressors["tokens"].compress(told, 0.1)
 
 
+@pytest.mark.parametrize("call", ["compute_total(x, y)", "scale(fit(a, b), size=3)", 'log("so it is", level)'])
+async def test_calls_must_stay_whole(compressors: dict[str, TextCompressor], call: str) -> None:
+    """What stands between a call's brackets is part of it, wherever blanks are."""
+    told = f"In the end, as it happens, what was said there is {call} and then a good deal more (of the same sort)."
+    found = await compressors["tokens"].compress(told, 0.1)
+    assert call in found
+    assert "same sort" not in found
+
+
 async def test_filler_goes_first(compressors: dict[str, TextCompressor]) -> None:
     """What no question asks for is left out before what one might."""
     found = await compressors["tokens"].compress(
@@ -119,7 +128,7 @@ async def test_filler_goes_first(compressors: dict[str, TextCompressor]) -> None
     assert "matter" not in found
 
 
-@given(st.text(alphabet=st.sampled_from('ab C7.\n"`|!? \u201c\u201d_/-'), max_size=120))
+@given(st.text(alphabet=st.sampled_from('ab C7.\n"`|!? \u201c\u201d_/-()'), max_size=120))
 def test_words_and_sentences_tile_a_text(text: str) -> None:
     """Words and sentences are apart, in order, hold all but white space, and together are the text again."""
     for spans in (words_of(text), sentences_of(text)):
