@@ -138,7 +138,7 @@ def _cut(block: str) -> list[str]:
 
 
 def _joined(texts: Sequence[str]) -> Iterator[str]:
-    """*texts* where short ones, announcements and the head of a table are one with what follows."""
+    """*texts* where short ones, announcements and the head of a table, no rule, are one with what follows."""
     held = ""
     for n, text in enumerate(texts):
         held += text
@@ -149,11 +149,11 @@ def _joined(texts: Sequence[str]) -> Iterator[str]:
 
 
 def _belongs(held: str, text: str, following: str) -> bool:
+    opens = text.rstrip().rstrip("*_").endswith(":")
     if _ROW.fullmatch(following.strip("\n")):
-        return bool(_RULER_ROW.fullmatch(following.strip("\n"))) or not _ROW.match(text)
-    return text.rstrip().rstrip("*_").endswith(":") or (
-        len(held.strip()) < LEAST_CHARS and not held.endswith("\n") and not binds(held)
-    )
+        names_table = not _ROW.match(text) and (opens or not binds(text))
+        return names_table or _RULER_ROW.fullmatch(following.strip("\n")) is not None
+    return opens or (len(held.strip()) < LEAST_CHARS and not held.endswith("\n") and not binds(held))
 
 
 def _head(texts: Sequence[str], before: Sequence[Piece], begins: Sequence[int], n: int, *, runs_on: bool) -> int | None:

@@ -120,8 +120,8 @@ def split(text: str) -> tuple[Section, ...]:
 def blocks(text: str) -> tuple[str, ...]:
     """*text* cut into paragraphs, list items, tables, code fences and tagged parts; joined they are *text*.
 
-    Blank lines go with the block before them; indented lines with the item or paragraph that they continue; a
-    line that announces what follows (it ends with a colon) with the block after it.
+    Blank lines go with the block before them; indented lines with the item or paragraph that they continue; a line
+    that announces what follows (it ends with a colon) with the block after it. A table behind a list is none of it.
     """
     fences = fences_of(text)
     pairs = _tag_pairs(text, fences)
@@ -134,15 +134,17 @@ def blocks(text: str) -> tuple[str, ...]:
 
 def _block_starts(text: str) -> Iterator[int]:
     margin = len(text) - len(text.lstrip()) - (text[: -len(text.lstrip()) or None].rfind("\n") + 1)
-    position, seen, blank, announces, listed = 0, False, False, False, False
+    position, seen, blank, opens, announces, listed = 0, False, False, False, False, False
     for line in text.splitlines(keepends=True):
         bare = line.strip()
         if bare:
             outer = len(line) - len(line.lstrip()) <= margin
             item = outer and bool(_ITEM.match(bare))
-            if outer and seen and (blank or (item and listed)) and not announces:
+            begins = item or (bare[0] == bare[-1] == "|" and not opens)
+            if outer and seen and (blank or (listed and begins)) and not announces:
                 yield position
-            announces = bare.rstrip("*_").endswith(":") and not (item and listed and not blank)
+            opens = bare.rstrip("*_").endswith(":")
+            announces = opens and not (item and listed and not blank)
             listed = item or (listed and not outer)
             seen = True
         blank = not bare

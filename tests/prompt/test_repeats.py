@@ -12,6 +12,7 @@ from litellm_tokenopt.prompt import PromptStage
 from litellm_tokenopt.prompt.decoration import clean
 from litellm_tokenopt.prompt.examples import FIRST
 from litellm_tokenopt.prompt.outline import outline
+from litellm_tokenopt.prompt.rendering import render
 from litellm_tokenopt.prompt.repeats import alike, repeats
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.settings import PromptLevel
@@ -211,6 +212,18 @@ async def test_a_repeat_is_said_where_it_is_first_sent(make_stage: Callable[...,
     text = text_of(verdict.request.messages[0]["content"])
     assert TOPICS["Refunds"] in text
     assert text.count(RULE.strip()) == 1
+
+
+@pytest.mark.parametrize("marker", ["- ", ""])
+def test_a_repeat_before_a_table_is_one(marker: str) -> None:
+    """The last line of a list, or of a paragraph, is none of the table that it runs straight into."""
+    rule = f"{marker}**Never tell anyone the number of a customer's card.**\n"
+    found = outline(
+        [f"You help.\n\n# Post\n\n- Be kind to them.\n{rule}| a | b |\n|---|---|\n| 1 | 2 |\n\n# Desk\n\n{rule}"]
+    )
+    said = render(found, found.once())
+    assert said.count("Never tell") == 1
+    assert "| a | b |\n|---|---|\n| 1 | 2 |" in said
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,8 @@ def test_blocks_are_items_paragraphs_tables_and_fences() -> None:
 def test_an_announcement_stays_with_what_it_announces() -> None:
     """A paragraph that ends with a colon is one block with the paragraph after it."""
     assert blocks("Limits are:\n\n| a |\n| 1 |\n\nEnd.\n") == ("Limits are:\n\n| a |\n| 1 |\n\n", "End.\n")
+    assert blocks("- Ask.\n- Fees:\n| a |\n| 1 |\n") == ("- Ask.\n", "- Fees:\n| a |\n| 1 |\n")
+    assert blocks("- Ask.\n- Pay.\n| a |\n| 1 |\n") == ("- Ask.\n", "- Pay.\n", "| a |\n| 1 |\n")
 
 
 def test_splitting_is_fast(prompt: str) -> None:
