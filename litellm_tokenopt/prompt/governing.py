@@ -10,6 +10,7 @@ from typing import TypeAlias
 from ..lexical import term_counts
 from ..models.intents import LIKELY
 from ..modules import PromptModule, closure, conflict
+from .lines import plain, plain_lines, standing_in
 from .outline import Outline
 
 Blocks: TypeAlias = frozenset[tuple[int, int]]
@@ -163,7 +164,7 @@ def _blocks(governed: Governed, ids: Sequence[str]) -> Blocks:
 def _lines_of(outline: Outline) -> Iterator[tuple[str, Blocks]]:
     """The prompt's lines, spaces evened out, and the blocks that each begins or goes on with; none in headings."""
     for i, section in enumerate(outline.sections):
-        yield from ((line, frozenset()) for line in _plain_lines(section.heading))
+        yield from ((line, frozenset()) for line in plain_lines(section.heading))
         starts = [block.start for block in outline.profiles[i].blocks]
         position, at = 0, -1
         for line in section.body.splitlines(keepends=True):
@@ -172,24 +173,12 @@ def _lines_of(outline: Outline) -> Iterator[tuple[str, Blocks]]:
             first = max(0, at)
             while at + 1 < len(starts) and starts[at + 1] < position + len(line):
                 at += 1
-            if plain := _plain(line):
-                yield plain, frozenset((i, b) for b in range(first, at + 1))
+            if told := plain(line):
+                yield told, frozenset((i, b) for b in range(first, at + 1))
             position += len(line)
-
-
-def _plain_lines(text: str) -> list[str]:
-    return [plain for line in text.splitlines() if (plain := _plain(line))]
-
-
-def _plain(line: str) -> str:
-    """*line* with its spaces evened out, and without the mark that some editors begin a file with."""
-    return " ".join(line.lstrip("\ufeff").split())
 
 
 def _found(module: PromptModule, lines: Sequence[tuple[str, Blocks]]) -> Blocks:
     """The blocks of the first place where the module's lines stand one after the other."""
-    wanted = _plain_lines(module.text)
-    for start in range(len(lines) - len(wanted) + 1):
-        if lines[start][0] == wanted[0] and all(lines[start + n][0] == line for n, line in enumerate(wanted)):
-            return frozenset().union(*(blocks for _, blocks in lines[start : start + len(wanted)]))
-    return frozenset()
+    found = standing_in(plain_lines(module.text), [line for line, _ in lines])
+    return frozenset().union(*(lines[n][1] for n in found))

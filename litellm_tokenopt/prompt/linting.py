@@ -97,7 +97,7 @@ async def unreached(
 
 def _core(modules: Sequence[PromptModule], prompt: str | None, budget_tokens: int) -> Iterator[Finding]:
     """Whether what is always sent, rules above all, leaves nothing of the budget to what a question needs."""
-    found = outline([prompt or joined(modules)])
+    found = outline([prompt or joined(modules)], apart=[module.text for module in modules])
     stands = standing(govern(mended(modules), found), "", {}, frozenset(), [0.0] * len(found.sections))
     over = beyond_budget(core_of(found), budget_tokens=budget_tokens, standing=stands)
     if modules and over:

@@ -19,6 +19,7 @@ from ..tokens import count_text
 from .decoration import clean, is_kept, signs_of, spoken_signs
 from .duties import BINDING, makes_duties, strength
 from .examples import surplus, surplus_sections
+from .lines import plain, plain_lines, standing_in
 from .pieces import announces, is_item, pieces
 from .references import Pointers, pointers, references
 from .repeats import Saying, grouped, saying
@@ -35,6 +36,7 @@ PARENTS_OF_PARTS = 3
 """A heading that stands under so many others is about what these are about."""
 NAME_CHARS = 48
 IN_PART = " (in part)"
+NO_CUTS: frozenset[int] = frozenset()
 REPEATED_CHARS = 80
 """A block of at least this length that stands in a section twice is sent once."""
 
@@ -166,12 +168,15 @@ class Outline:
         return frozenset(chosen | (heads - barred))
 
 
-_profiles: Memo[tuple[str, str, str, PromptLevel, frozenset[str]], Profile] = Memo(max_entries=10_000)
+_profiles: Memo[tuple[str, str, str, PromptLevel, frozenset[str], frozenset[int]], Profile] = Memo(max_entries=10_000)
 _terms: Memo[tuple[str, ...], Mapping[str, int]] = Memo(max_entries=10_000)
 
 
-def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
-    """The outline of a prompt in one or more *texts*; *level* says how much is taken for needless."""
+def outline(texts: Sequence[str], level: PromptLevel = "normal", apart: Sequence[str] = ()) -> Outline:
+    """The outline of a prompt in one or more *texts*; *level* says how much is taken for needless.
+
+    Where one of *apart* stands in whole lines of it, these are blocks of their own.
+    """
     sections: list[Section] = []
     document: list[int] = []
     for number, text in enumerate(texts):
@@ -182,7 +187,8 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal") -> Outline:
     paths = tuple(path(sections, i) for i in range(len(sections)))
     labels = tuple(" > ".join(filter(None, (sections[i].title for i in steps))) for steps in paths)
     spoken = frozenset().union(*map(spoken_signs, texts))
-    profiles = tuple(profile(section, level, spoken) for section in sections)
+    cuts = _cuts(sections, apart)
+    profiles = tuple(profile(section, level, spoken, cuts.get(i, NO_CUTS)) for i, section in enumerate(sections))
     parts = _parts_of_topics(sections)
     kept = frozenset((i, b) for i, found in enumerate(profiles) for b in found.kept)
     said = (((i, b), said) for i, found in enumerate(profiles) for b, said in enumerate(found.sayings))
@@ -259,11 +265,40 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME_CHARS else name[: NAME_CHARS - 1].rstrip() + "…"
 
 
-def profile(section: Section, level: PromptLevel, spoken: frozenset[str]) -> Profile:
-    """The profile of one section of a prompt that has *spoken* of some emoji, memoised by what it depends on."""
+def profile(section: Section, level: PromptLevel, spoken: frozenset[str], cuts: frozenset[int] = NO_CUTS) -> Profile:
+    """The profile of one section of a prompt that has *spoken* of some emoji, memoised by what it depends on.
+
+    At each of *cuts*, places in the section's body, a block begins.
+    """
     signs = signs_of(section.text, spoken)
-    key = section.heading, section.body, section.title, level, signs
-    return _profiles.get_or(key, lambda: _profile(section, level, signs, spoken))
+    key = section.heading, section.body, section.title, level, signs, cuts
+    return _profiles.get_or(key, lambda: _profile(section, level, signs, spoken, cuts))
+
+
+def _cuts(sections: Sequence[Section], apart: Sequence[str]) -> Mapping[int, frozenset[int]]:
+    """Of each section the places in its body where one of the texts *apart* begins or ends."""
+    if not apart:
+        return {}
+    lines = list(_lines_of(sections))
+    said = [line for line, _ in lines]
+    found: dict[int, set[int]] = defaultdict(set)
+    for text in apart:
+        if place := standing_in(plain_lines(text), said):
+            (begins, start, _), (ends, _, end) = lines[place[0]][1], lines[place[-1]][1]
+            found[begins].add(start)
+            found[ends].add(end)
+    return {section: frozenset(places) for section, places in found.items()}
+
+
+def _lines_of(sections: Sequence[Section]) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """Each line that isn't blank, and where it is: (section, start, end) in the section's body; 0 of headings."""
+    for i, section in enumerate(sections):
+        yield from ((line, (i, 0, 0)) for line in plain_lines(section.heading))
+        position = 0
+        for written in section.body.splitlines(keepends=True):
+            start, position = position, position + len(written)
+            if line := plain(written):
+                yield line, (i, start, position)
 
 
 def _is_rule(text: str) -> bool:
@@ -274,14 +309,16 @@ def _is_cried(text: str) -> bool:
     return any(map(text.__contains__, _CRIES)) and _RULE_CRIED.search(text) is not None
 
 
-def _profile(section: Section, level: PromptLevel, signs: frozenset[str], spoken: frozenset[str]) -> Profile:
+def _profile(
+    section: Section, level: PromptLevel, signs: frozenset[str], spoken: frozenset[str], cuts: frozenset[int]
+) -> Profile:
     heading = clean(section.heading, level, signs & spoken)
     found: list[Block] = []
     seen: set[str] = set()
     places: list[int | None] = []
     heads: list[int | None] = []
     start = 0
-    for piece in pieces(section.body):
+    for piece in pieces(section.body, cuts):
         text = clean(piece.text, level, signs)
         bare = text.strip()
         places.append(len(found) if bare and bare not in seen else None)

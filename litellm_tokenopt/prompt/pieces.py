@@ -8,8 +8,8 @@ long code fence the fence's first line, and that one the last.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from .duties import binds, refers_back
@@ -49,8 +49,8 @@ class Piece:
     runs_on: bool = False
 
 
-def pieces(body: str) -> tuple[Piece, ...]:
-    """The pieces of *body*, in order; their texts joined are *body*."""
+def pieces(body: str, cuts: Collection[int] = ()) -> tuple[Piece, ...]:
+    """The pieces of *body*, in order, with one that begins at each of *cuts*; their texts joined are *body*."""
     found: list[Piece] = []
     announced: int | None = None
     for block in blocks(body):
@@ -63,7 +63,22 @@ def pieces(body: str) -> tuple[Piece, ...]:
         found += (Piece(part.text, head, part.runs_on) for part, head in zip(parts, heads, strict=True))
         if not item and announces(block):
             announced = first + next((n for n, part in enumerate(parts) if announces(part.text)), 0)
-    return tuple(found)
+    return tuple(_divided(found, sorted(cuts)) if cuts else found)
+
+
+def _divided(found: Sequence[Piece], cuts: Sequence[int]) -> Iterator[Piece]:
+    """*found*, cut at *cuts* too, but for what users marked to be kept; what a cut begins leans on nothing."""
+    parts: list[Piece] = []
+    lasts: list[int] = []
+    position = 0
+    for piece in found:
+        end = position + len(piece.text)
+        within = [] if kept_spans(piece.text) else [cut - position for cut in cuts if position < cut < end]
+        first, *rest = (piece.text[a:b] for a, b in pairwise([0, *within, len(piece.text)]))
+        parts += [replace(piece, text=first), *map(Piece, rest)]
+        lasts.append(len(parts) - 1)
+        position = end
+    yield from (part if part.head is None else replace(part, head=lasts[part.head]) for part in parts)
 
 
 def is_item(text: str) -> bool:

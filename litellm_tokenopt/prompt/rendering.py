@@ -17,13 +17,16 @@ _LISTED, _QUOTES = re.compile(r"[;\n]|, "), " \t\"'`#*[]"
 NONE: Set[int] = frozenset()
 
 
-def render(outline: Outline, picked: Picked, document: int | None = None) -> str:
-    """The picked blocks in their order, under their headings; of one text of the prompt, or of all."""
+def render(outline: Outline, picked: Picked, document: int | None = None, gap: str = GAP) -> str:
+    """The picked blocks in their order, under their headings; of one text of the prompt, or of all.
+
+    *gap* ends a section that isn't whole.
+    """
     pieces: list[str] = []
     chosen, said = by_section(picked), outline.said(picked)
     for i in _shown(outline, chosen):
         if document is None or outline.document[i] == document:
-            _write(pieces, _section_text(outline, chosen.get(i, NONE), said, i))
+            _write(pieces, _section_text(outline, chosen.get(i, NONE), said, i, gap))
     return "".join(pieces)
 
 
@@ -74,13 +77,13 @@ def _sent(outline: Outline, chosen: Iterable[int]) -> set[int]:
     return set(chain.from_iterable(outline.paths[section] for section in chosen))
 
 
-def _section_text(outline: Outline, chosen: Set[int], said: Set[int], i: int) -> Iterator[str]:
+def _section_text(outline: Outline, chosen: Set[int], said: Set[int], i: int, gap: str) -> Iterator[str]:
     found = outline.profiles[i]
     yield found.heading
     if chosen:
         yield from _lines(found, sorted(chosen))
         if _lacks(outline, i, chosen, said):
-            yield GAP
+            yield gap
 
 
 def _lacks(outline: Outline, i: int, chosen: Set[int], said: Set[int]) -> bool:

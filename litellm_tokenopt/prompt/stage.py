@@ -335,14 +335,16 @@ class PromptStage:
             broad=says_little(asked.question.text),
             standing=asked.standing,
         )
+        tokens_before = sum(map(count_text, texts_before))
         texts = _texts(outline, picked, len(texts_before))
+        if sum(map(count_text, texts)) >= tokens_before:
+            texts = tuple(render(outline, picked, document, gap="") for document in range(len(texts_before)))
         over = beyond_budget(task.read.core, budget_tokens=task.budget_tokens, standing=asked.standing)
-        saved = sum(map(count_text, texts_before)) - sum(map(count_text, texts))
-        return _Choice(picked, texts, saved, over)
+        return _Choice(picked, texts, tokens_before - sum(map(count_text, texts)), over)
 
 
 def _read(prompt: Prompt, settings: PromptSettings) -> _Read:
-    found = outline(prompt.texts, settings.level)
+    found = outline(prompt.texts, settings.level, [module.text for module in settings.modules])
     return _Read(found, core_of(found), govern(settings.modules, found))
 
 

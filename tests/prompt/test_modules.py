@@ -74,6 +74,32 @@ async def test_a_module_is_sent_when_its_condition_holds(
     assert out == set(TOPICS) - (set() if comes else {"Gift cards"})
 
 
+SHORT = {
+    "cards": {"text": "Refunds go to the card.", "when": {"words": ["refund"]}},
+    "posts": {"text": "Parcels go by Orlik.", "conflicts": ["cards"]},
+    "bills": {"text": "Bills are sent by pay_order.", "when": {"tools": ["pay_*"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("question", "tools", "comes"),
+    [("A refund?", [], {"cards"}), ("Hello", ["pay_order"], {"posts", "bills"}), ("Hello", [], {"posts"})],
+)
+@pytest.mark.parametrize("between", ["\n", "\n\n"])
+async def test_modules_of_one_line_in_a_tiny_prompt(
+    make_stage: Make, question: str, tools: list[str], comes: set[str], between: str
+) -> None:
+    """What they say holds whatever it saves, also within one paragraph: the line that names the rest may go."""
+    prompt = between.join(["You are Alder.", *(str(fields["text"]) for fields in SHORT.values()), "Be kind."])
+    messages = ({"role": "system", "content": prompt}, {"role": "user", "content": question})
+    request = ChatRequest(model="m", messages=messages, tools=tuple(map(tool, tools)))
+    out = await sent(make_stage(modules=[{"id": id, **fields} for id, fields in SHORT.items()]), request)
+    lines = text_of(out.messages[0]["content"]).splitlines()
+    assert {id for id, fields in SHORT.items() if fields["text"] in lines} == comes
+    assert {"You are Alder.", "Be kind."} <= set(lines)
+    assert count_request(out) <= count_request(request)
+
+
 async def test_spaces_do_not_hide_a_module(make_stage: Make) -> None:
     """A module's text is found though lines are indented and blank lines are fewer."""
     modules = [{"id": "x", "text": f"## Meetings\n   {TOPICS['Meetings']}", "when": {"words": ["meeting"]}}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,18 @@ def test_nothing_is_lost(lines: list[str]) -> None:
     assert "".join(piece.text for piece in found) == body
     heads = [(piece, n, piece.head) for n, piece in enumerate(found) if piece.head is not None]
     assert all(head < n or (piece.text.rstrip().endswith("```") and found[head].head == n) for piece, n, head in heads)
+
+
+@given(LINES, st.data())
+def test_cuts_begin_pieces(lines: list[str], data: st.DataObject) -> None:
+    """Nothing is lost by cutting where a line begins, and of the pieces one begins there."""
+    body = "\n".join(lines)
+    begins = [n + 1 for n, sign in enumerate(body[:-1]) if sign == "\n"]
+    cuts = data.draw(st.sets(st.sampled_from(begins)) if begins else st.just(set()))
+    found = pieces(body, cuts)
+    assert "".join(piece.text for piece in found) == body
+    assert cuts <= set(accumulate(len(piece.text) for piece in found)) or "<keep" in body
+    assert all(piece.head is None or piece.head < len(found) for piece in found)
 
 
 @given(LINES)
