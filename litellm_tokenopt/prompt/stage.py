@@ -28,7 +28,7 @@ from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import MESSAGE_OVERHEAD, count_text
 from .choice import Core, Picked, beyond_budget, choose, choose_about, choose_asked, choose_late, core_of
 from .coupling import Coupling, couple, coupled
-from .governing import Governed, Standing, govern, standing
+from .governing import Governed, Standing, govern, holds, standing
 from .leaning import Question, read_questions
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .outline import Outline, outline
@@ -95,11 +95,12 @@ class _Addition:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A question, its relevance to each section, and what stands."""
+    """A question, its relevance to each section, what stands, and whether it says a word that a module waits for."""
 
     question: Question
     relevance: tuple[Relevance, ...]
     standing: Standing
+    calls: bool
 
     @property
     def query(self) -> dict[str, float]:
@@ -373,12 +374,15 @@ def _ask(task: _Task, questions: Sequence[Question], told: _Told, turn: int, sen
     worth = [one.score for one in relevance]
     ruled = standing(task.read.governed, questions[turn].text, told.intents[turn], task.sent, worth, sent)
     ruled = coupled(ruled, task.coupling, task.sent, task.read.outline, relevance)
-    return _Asked(questions[turn], relevance, ruled)
+    own = questions[turn].own
+    calls = any(holds(module, own, frozenset(), frozenset()) for module in task.read.governed.modules)
+    return _Asked(questions[turn], relevance, ruled, calls)
 
 
 def _add(found: Outline, asked: _Asked, stands: Picked, most_tokens: int) -> _Addition:
     """What of all that fits a later question best is not there (*stands*), in at most *most_tokens*."""
-    if says_little(asked.question.own) and not tells(found, asked.question.own):
+    own = asked.question.own
+    if says_little(own) and not asked.calls and not tells(found, own):
         return _Addition()
     picked = choose_late(found, asked.relevance, asked.query, stands, most_tokens - ABOUT_TOKENS, asked.standing)
     text = f"{HEAD}{render(found, picked).rstrip()}" if picked else ""

@@ -164,6 +164,15 @@ async def test_a_later_question_brings_its_module_at_the_tail(make_stage: Make) 
     assert text_of(two.messages[-2]["content"]) == f"{HEAD}{TEXTS['Gift cards']}".rstrip()
 
 
+async def test_a_word_is_enough_of_a_later_question(make_stage: Make) -> None:
+    """Also one that the prompt doesn't have, in a question that says nothing else."""
+    rare = [module(title, when={"words": ["sale"]}) for title in ("Refunds", "Couriers", "Incidents", "Warranty")]
+    stage = make_stage(modules=[*rare, module("Gift cards", when={"words": ["voucher"]})])
+    for question, comes in (("Voucher?", True), ("Thanks!", False)):
+        out = await sent(stage, ask("How many bars may a chart have?", question))
+        assert any(TOPICS["Gift cards"] in text_of(m["content"]) for m in out.messages) is comes
+
+
 @pytest.mark.parametrize("conflicts", [["refunds"], []])
 async def test_what_conflicts_with_what_was_sent_stays_out(make_stage: Make, conflicts: list[str]) -> None:
     """Also when a later question asks for it: what was sent is never taken back."""
