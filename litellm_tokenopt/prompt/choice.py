@@ -323,13 +323,15 @@ def choose_asked(
     query: Mapping[str, float],
     room_tokens: int,
     named: Sequence[int] = (),
+    barred: Blocks = frozenset(),
 ) -> Picked:
     """The best few sections for what the model asks, in at most *room_tokens*; nothing where nothing fits.
 
-    Where it asks for sections by their names, these are all. Examples that are never sent otherwise are among them.
+    *barred* blocks stay out. Where it asks for sections by their names, these are all. Examples that are never sent
+    otherwise are among them.
     """
-    basket = _Basket(outline, NOTHING, room_tokens)
-    basket.needless = frozenset()
+    basket = _Basket(outline, Standing(barred=barred), room_tokens)
+    basket.needless = barred
     best = sorted(range(len(relevance)), key=lambda i: (-relevance[i].score, i))[:ASKED_SECTIONS]
     fitting = [i for i in best if relevance[i].shared or relevance[i].cosine >= ASKED_COSINE]
     for i in named or fitting:

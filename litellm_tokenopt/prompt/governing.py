@@ -106,6 +106,13 @@ def standing(
     )
 
 
+def opposed(governed: Governed, there: Blocks) -> Blocks:
+    """The blocks of modules that conflict with one that is *there*."""
+    sent = [module for module in governed.modules if governed.places[module.id] & there]
+    others = (module.id for module in governed.modules if any(conflict(module, one) for one in sent))
+    return _blocks(governed, list(others))
+
+
 def holds(module: PromptModule, question: str, intents: frozenset[str], tools: frozenset[str]) -> bool:
     """Whether any condition of *module* holds."""
     when = module.when

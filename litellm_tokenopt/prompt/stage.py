@@ -28,7 +28,7 @@ from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import MESSAGE_OVERHEAD, count_text
 from .choice import Core, Picked, beyond_budget, choose, choose_about, choose_asked, choose_late, core_of
 from .coupling import Coupling, couple, coupled
-from .governing import Governed, Standing, govern, holds, standing
+from .governing import Governed, Standing, govern, holds, opposed, standing
 from .leaning import Question, read_questions
 from .messages import Prompt, read_prompt, read_turns, rewrite
 from .outline import Outline, outline
@@ -211,7 +211,7 @@ class PromptStage:
         messages = rewrite(request.messages, prompt, choice.texts, references)
         there = choice.picked.union(*(one.picked for one in additions))
         of_tools = partial(self._of_tools, task, there)
-        offers = (RecallSections(partial(self._recalled, read.outline), of_tools),) if may_keep_recall(request) else ()
+        offers = (RecallSections(partial(self._recalled, read, there), of_tools),) if may_keep_recall(request) else ()
         self._warn(task, choice.over_tokens)
         reason = "core_over_budget" if choice.over_tokens else "selected"
         return Change(request.with_(messages=messages), reason, detail=detail, offers=offers)
@@ -245,11 +245,11 @@ class PromptStage:
         key = digest(prompt.key, *sorted(telling), str(budget), *always)
         return _Task(prompt, read, coupling, telling, budget, always, key)
 
-    async def _recalled(self, found: Outline, query: str) -> str:
-        """The sections of *found* that fit *query* best, as they came."""
-        asked = readable(query)
+    async def _recalled(self, read: _Read, there: Picked, query: str) -> str:
+        """The sections that fit *query* best, as they came, without modules that conflict with what is *there*."""
+        asked, found = readable(query), read.outline
         vectors = await self._embedder.embed([asked, *found.gists])
-        return await asyncio.to_thread(_best_sections, found, asked, vectors)
+        return await asyncio.to_thread(_best_sections, found, asked, vectors, opposed(read.governed, there))
 
     async def _of_tools(self, task: _Task, there: Picked, names: Sequence[str]) -> str:
         """The sections and modules about the tools of these *names*, as they came, without what is *there*."""
@@ -360,11 +360,11 @@ def _least_saved(read: _Read) -> int:
     return 0 if read.governed.modules else LEAST_SAVED_TOKENS
 
 
-def _best_sections(found: Outline, query: str, vectors: NDArray[np.float32]) -> str:
-    """What fits *query* best of the whole prompt; *vectors* are the query's, then the sections'."""
+def _best_sections(found: Outline, query: str, vectors: NDArray[np.float32], barred: Picked) -> str:
+    """What fits *query* best of all that isn't *barred*; *vectors* are the query's, then the sections'."""
     relevance = rank(found, query, vectors[0], vectors[1:])
     asked = dict.fromkeys(term_counts(query), 1.0)
-    picked = choose_asked(found, relevance, asked, RECALLED_TOKENS, named_in(found, query))
+    picked = choose_asked(found, relevance, asked, RECALLED_TOKENS, named_in(found, query), barred)
     return without_tags(render(found, picked)).rstrip()
 
 

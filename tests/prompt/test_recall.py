@@ -12,7 +12,7 @@ from litellm_tokenopt.recall import NAME
 from litellm_tokenopt.request import ChatRequest, text_of, tool_name
 from litellm_tokenopt.stage import Change
 
-from .conftest import section
+from .conftest import TOPICS, section
 
 MAIL = section("How to send mail", "A subject has at most sixty letters.")
 MODULES = [
@@ -48,6 +48,20 @@ async def offer_of(stage: PromptStage, prompt: str, left_out: tuple[str, ...] = 
     verdict = await stage(request)
     assert isinstance(verdict, Change)
     return verdict.offers[0], request
+
+
+@pytest.mark.parametrize(("conflicts", "comes"), [([], True), (["refunds"], False)])
+async def test_what_conflicts_is_not_read_either(
+    make_stage: Callable[..., PromptStage], prompt: str, conflicts: list[str], comes: bool
+) -> None:
+    """A module that is never sent with one that is there stays out also when the model asks for it."""
+    modules = [
+        {"id": "refunds", "text": TOPICS["Refunds"], "when": {"always": True}},
+        {"id": "warranty", "text": TOPICS["Warranty"], "conflicts": conflicts},
+    ]
+    offer, request = await offer_of(make_stage(modules=modules), prompt)
+    found = await offer.answer(Asked(original=request, sent=request, arguments={"query": "warranty of zips"}))
+    assert (found is not None and TOPICS["Warranty"] in found.text) is comes
 
 
 @pytest.mark.parametrize(
