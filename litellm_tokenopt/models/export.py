@@ -23,6 +23,7 @@ from .files import EXPORT_FILE, EXPORT_FORMAT, PAIR_WEIGHTS, WEIGHTS, ModelFiles
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
 PAIR_GRAPH = "pairs.onnx"
+WORD_GRAPH = "words.onnx"
 TIMEOUT_SECONDS = 900
 LEAST_AGREEMENT = 0.97
 CHECK_TEXTS = (
@@ -83,7 +84,7 @@ def export_here(folder: Path, place: Path, weights_sha256: str) -> None:
     """Write graph, tokenizer and facts of the model in *folder* into the new folder *place*, and check them."""
     if sha256_of(folder / WEIGHTS) != weights_sha256:
         raise ModelUnavailable(f"{folder / WEIGHTS} is not the expected file (SHA-256 {weights_sha256})")
-    from .quantise import write_graph
+    from .quantise import write_graph, write_states_graph
 
     model = _load(folder)
     expected = model.encode(list(CHECK_TEXTS), normalize_embeddings=True)
@@ -100,6 +101,7 @@ def export_here(folder: Path, place: Path, weights_sha256: str) -> None:
     _check(place, expected)
     if weights_sha256 == minilm.WEIGHTS_SHA256:
         _export_pairs(folder, place / PAIR_GRAPH)
+        write_states_graph(_load(folder), place / WORD_GRAPH)
 
 
 def _export_pairs(folder: Path, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which words of a text are likely to be asked for: a small classifier over the tokens' states in MiniLM.
+"""Which words of a text are likely to be asked for: a small classifier over tokens' states in MiniLM's first layers.
 
 After LLMLingua-2 (https://arxiv.org/abs/2403.12968), which classifies tokens too; here the original's words are
 weighed, so that whoever cuts them changes no character.
@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..errors import ModelUnavailable
 from ..lexical import STOP_WORDS
 from ..memo import Memo
+from .export import WORD_GRAPH
 from .logistic import WEIGHTS_FOLDER, Logistic, load_logistic
-from .onnx import Graph, OnnxEmbedder
+from .once import Once
+from .onnx import CHARACTERS_PER_TOKEN, OnnxEmbedder, load_session, load_tokenizer
 from .workers import Workers
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Matrix = NDArray[np.float64]
+    Matrix = NDArray[np.float32]
 
 Span: TypeAlias = tuple[int, int]
 
@@ -30,9 +35,32 @@ HEAD = "answerable"
 
 WINDOW_CHARS = 500
 """Words are read in windows of about this length: more costs more than it tells, and the model reads 256 tokens."""
+MAX_TOKENS = 256
 MEMO_WINDOWS = 20_000
 STATE_WEIGHT = 3.0
+"""Of a word's own state; its neighbours' weigh 1."""
 NEIGHBOURS = (-2, -1, 1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class WordGraph:
+    """The loaded export; its methods may run in several threads at once."""
+
+    session: Any
+    tokenizer: Any
+
+    def word_pieces(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Where each token of *text* stands, shape (tokens, 2) in characters; their states, (tokens, dimensions)."""
+        import numpy as np
+
+        read = self.tokenizer.encode(text[: MAX_TOKENS * CHARACTERS_PER_TOKEN].encode("utf-8", "replace").decode())
+        states: NDArray[np.float32] = self.session.run(["states"], {"input_ids": np.array([read.ids], np.int64)})[0][0]
+        return np.array(read.offsets, np.int64), states
+
+
+def load_words(folder: Path) -> WordGraph:
+    """The first layers of the model that is exported in *folder*."""
+    return WordGraph(load_session(folder / WORD_GRAPH), load_tokenizer(folder, MAX_TOKENS))
 
 
 class TokenImportance:
@@ -40,6 +68,7 @@ class TokenImportance:
 
     def __init__(self, embedder: OnnxEmbedder, threads: int = 2) -> None:
         self._embedder = embedder
+        self._graph = Once(self._load)
         self._workers = Workers(threads, "tokenopt-words")
         self._known: Memo[tuple[str, tuple[Span, ...]], tuple[float, ...]] = Memo(MEMO_WINDOWS)
 
@@ -54,23 +83,30 @@ class TokenImportance:
     def close(self) -> None:
         """End the threads, and let go of the model. A later text starts them again."""
         self._workers.close()
-        self._embedder.close()
+        self._graph.forget()
 
     async def _window(self, text: str, words: tuple[Span, ...]) -> tuple[float, ...]:
         found = self._known.get((text, words))
         if found is None:
-            graph = await self._embedder.graph()
+            graph = await self._graph.get()
             found = await self._workers.run(self._weigh, graph, text, words)
             self._known.put((text, words), found)
         return found
 
-    def _weigh(self, graph: Graph, text: str, words: tuple[Span, ...]) -> tuple[float, ...]:
+    def _weigh(self, graph: WordGraph, text: str, words: tuple[Span, ...]) -> tuple[float, ...]:
         weights: list[float] = self._head.probabilities(features(graph, text, words)).tolist()
         return tuple(weights)
 
     @cached_property
     def _head(self) -> Logistic:
         return load_logistic(WEIGHTS, self._embedder.name)[HEAD]
+
+    def _load(self) -> WordGraph:
+        folder = self._embedder.exported()
+        try:
+            return load_words(folder)
+        except Exception as error:
+            raise ModelUnavailable(f"the classifier of words in {folder} can't be loaded: {error}") from error
 
 
 def windows(text: str, words: Sequence[Span]) -> list[tuple[str, tuple[Span, ...]]]:
@@ -89,28 +125,28 @@ def windows(text: str, words: Sequence[Span]) -> list[tuple[str, tuple[Span, ...
     return found
 
 
-def features(graph: Graph, text: str, words: Sequence[Span]) -> Matrix:
-    """What the classifier is shown of *words*: their tokens' mean state, their shape, and their neighbours' shapes."""
+def features(graph: WordGraph, text: str, words: Sequence[Span]) -> Matrix:
+    """What the classifier is shown of *words*: their tokens' mean state and their shape, and their neighbours'."""
     import numpy as np
 
     states = _mean_states(graph, text, words)
-    lengths = np.linalg.norm(states, axis=1, keepdims=True).clip(1e-6)
-    shapes = np.array(_shapes(text, words), np.float64)
-    return np.hstack([states / lengths * STATE_WEIGHT, shapes, *(_shifted(shapes, by) for by in NEIGHBOURS)])
+    states /= np.linalg.norm(states, axis=1, keepdims=True).clip(1e-6)
+    shapes = np.array(_shapes(text, words), np.float32)
+    facts = np.hstack([states, shapes])
+    return np.hstack([states * STATE_WEIGHT, shapes, *(_shifted(facts, by) for by in NEIGHBOURS)])
 
 
-def _mean_states(graph: Graph, text: str, words: Sequence[Span]) -> Matrix:
+def _mean_states(graph: WordGraph, text: str, words: Sequence[Span]) -> Matrix:
     """Shape (words, dimensions); zeros for words beyond what the model reads."""
     import numpy as np
 
     offsets, states = graph.word_pieces(text)
-    starts = np.array([start for start, _ in words])
-    owner = np.searchsorted(starts, offsets[:, 0], side="right") - 1
-    sums, counts = np.zeros((len(words), states.shape[1])), np.zeros(len(words))
-    real = (offsets[:, 1] > offsets[:, 0]) & (owner >= 0)
-    np.add.at(sums, owner[real], states[real])
-    np.add.at(counts, owner[real], 1)
-    return np.asarray(sums / counts.clip(1)[:, None])
+    read = offsets[:, 1] > offsets[:, 0]  # markers of a text's begin and end aren't of it
+    owner = np.searchsorted([start for start, _ in words], offsets[read, 0], side="right") - 1
+    owners, firsts, counts = np.unique(owner, return_index=True, return_counts=True)
+    means = np.zeros((len(words), states.shape[1]), np.float32)
+    means[owners] = np.add.reduceat(states[read], firsts) / counts[:, None]
+    return means
 
 
 def _shapes(text: str, words: Sequence[Span]) -> list[list[float]]:

@@ -63,24 +63,6 @@ class Graph:
         vectors: NDArray[np.float32] = self.session.run(["vector"], {"input_ids": np.array(tokens, np.int64)})[0]
         return vectors
 
-    def states(self, text: str) -> NDArray[np.float32]:
-        """The tokens' states after two thirds of the layers, shape (tokens, dimensions)."""
-        import numpy as np
-        import onnxruntime
-
-        options = onnxruntime.RunOptions()
-        options.only_execute_path_to_fetches = True
-        inputs = {"input_ids": np.array([self._ids(text)], np.int64)}
-        states: NDArray[np.float32] = self.session.run(["states"], inputs, options)[0][0]
-        return states
-
-    def word_pieces(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Where each token of *text* stands, shape (tokens, 2) in characters, and the tokens' `states`."""
-        import numpy as np
-
-        readable = text[: self.max_characters].encode("utf-8", "replace").decode()
-        return np.array(self.tokenizer.encode(readable).offsets, np.int64), self.states(text)
-
     def _ids(self, text: str) -> Tokens:
         readable = text[: self.max_characters].encode("utf-8", "replace").decode()
         ids: list[int] = self.tokenizer.encode(readable).ids
@@ -88,20 +70,31 @@ class Graph:
 
 
 def load_graph(folder: Path) -> Graph:
-    """The export in *folder*, ready to run; each run takes one thread of the caller's."""
-    import onnxruntime
-    from tokenizers import Tokenizer
-
+    """The export in *folder*, ready to run."""
     facts = read_json(folder / EXPORT_FILE)
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(facts["max_tokens"])
+    session, tokenizer = load_session(folder / GRAPH), load_tokenizer(folder, facts["max_tokens"])
+    return Graph(session, tokenizer, facts["dimensions"], facts["max_tokens"] * CHARACTERS_PER_TOKEN)
+
+
+def load_session(path: Path) -> Any:
+    """The graph in *path*; each run takes one thread of the caller's."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     with large_pages():
-        session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
-    return Graph(session, tokenizer, facts["dimensions"], facts["max_tokens"] * CHARACTERS_PER_TOKEN)
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def load_tokenizer(folder: Path, max_tokens: int) -> Any:
+    """The tokenizer of the export in *folder*, which reads at most *max_tokens* of a text."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
 
 
 class OnnxEmbedder:
@@ -178,10 +171,6 @@ class OnnxEmbedder:
         """`Embedder.close`."""
         self._workers.close()
         self._graph.forget()
-
-    async def graph(self) -> Graph:
-        """The loaded export. Raises `ModelUnavailable`."""
-        return await self._graph.get(self._patience_seconds)
 
     async def _read(self, graph: Graph, texts: Sequence[str]) -> list[Tokens]:
         if sum(map(len, texts)) <= OFF_LOOP_CHARS:

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelUnavailable
-from .export import PAIR_GRAPH, TOKENIZER
+from .export import PAIR_GRAPH
 from .files import PAIR_WEIGHTS
 from .once import Once
-from .onnx import OnnxEmbedder
-from .pages import large_pages
+from .onnx import OnnxEmbedder, load_session, load_tokenizer
 from .pair_input import pair_inputs
 from .workers import Workers
 
@@ -125,16 +124,5 @@ class PairModel:
 
 
 def load_pairs(folder: Path) -> PairGraph:
-    """The pair model of the export in *folder*; each run takes one thread of the caller's."""
-    import onnxruntime
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    with large_pages():
-        session = onnxruntime.InferenceSession(str(folder / PAIR_GRAPH), options, providers=["CPUExecutionProvider"])
-    return PairGraph(session, tokenizer)
+    """The pair model of the export in *folder*."""
+    return PairGraph(load_session(folder / PAIR_GRAPH), load_tokenizer(folder, MAX_TOKENS))

@@ -1,4 +1,4 @@
-"""A sentence-transformers model as an 8-bit ONNX graph: token ids in, unit vectors out, and their tokens' states.
+"""A sentence-transformers model as an 8-bit ONNX graph: token ids in, unit vectors out, or their tokens' states.
 
 ONNX Runtime's dynamic quantisation takes one scale for a layer's whole input. BERT's inputs have a few channels and a
 few tokens that are far larger than the rest, so short texts lose up to 0.17 of cosine, and a text's vector would depend
@@ -36,33 +36,46 @@ UNEVEN = 1.5
 EMBEDDING_LEVELS = 127
 MANY_ROWS = 10_000
 """Tables of so many embeddings are kept in 8 bits."""
+STATE_LAYERS = 2
+"""Of MiniLM's six: behind more of them, words are hardly better told apart."""
 CALIBRATION_TEXTS = 64
 CALIBRATION_TOKENS = 32
 
 
 class SentenceVector(nn.Module):
-    """The whole sentence-transformers model: ids of shape (texts, tokens) in, none of them padding, unit vectors out.
-
-    Its second output are the tokens' states after two thirds of the layers, for heads that are trained on them.
-    """
+    """The whole sentence-transformers model: ids of shape (texts, tokens) in, no padding, unit vectors out."""
 
     def __init__(self, model: nn.Sequential) -> None:
         super().__init__()
         self.model = model
         fold_token_types(model)
         fuse_attention(model)
-        layers = next(module for module in model.modules() if isinstance(module, nn.ModuleList))
-        layers[len(layers) * 2 // 3 - 1].register_forward_hook(self._keep)
 
-    def forward(self, input_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Shapes (texts, dimensions) and (texts, tokens, dimensions)."""
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Shape (texts, dimensions)."""
         features = {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
         for part in self.model:
             features = _pooled(features) if _takes_means(part) else part(features)
-        return nn.functional.normalize(features["sentence_embedding"], dim=1), self._states
+        return nn.functional.normalize(features["sentence_embedding"], dim=1)
 
-    def _keep(self, _layer: nn.Module, _inputs: object, output: Any) -> None:
-        self._states = output[0] if isinstance(output, tuple) else output
+
+class TokenStates(nn.Module):
+    """The first layers of BERT: ids of shape (texts, tokens) in, the tokens' states behind these layers out.
+
+    A graph of its own: ONNX Runtime computes all of a graph, whichever of its outputs is asked for.
+    """
+
+    def __init__(self, bert: Any) -> None:
+        super().__init__()
+        self.bert = bert
+        bert.encoder.layer = bert.encoder.layer[:STATE_LAYERS]
+        fold_token_types(bert)
+        fuse_attention(bert)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Shape (texts, tokens, dimensions)."""
+        states: Tensor = self.bert(input_ids, attention_mask=torch.ones_like(input_ids)).last_hidden_state
+        return states
 
 
 def _takes_means(part: nn.Module) -> bool:
@@ -187,10 +200,19 @@ class SmallEmbedding(nn.Module):
 def write_graph(model: Any, path: Path) -> None:
     """Write *model* (a `SentenceTransformer` with eager attention), quantised, to *path*. Changes the model."""
     with torch.inference_mode():
-        vector = SentenceVector(model).eval()
-        balance_layers(vector, [(text,) for text in calibration_ids(model.tokenizer)])
-        example = (torch.tensor([[1, 2, 3], [3, 2, 1]]),)
-        _export(vector, example, path, ["input_ids"], ["vector", "states"], ("texts", "tokens"))
+        _write_texts_graph(SentenceVector(model), model.tokenizer, path, "vector")
+
+
+def write_states_graph(model: Any, path: Path) -> None:
+    """Write the first layers of *model* (a `SentenceTransformer` of BERT), quantised, to *path*. Changes the model."""
+    with torch.inference_mode():
+        _write_texts_graph(TokenStates(model[0].auto_model), model.tokenizer, path, "states")
+
+
+def _write_texts_graph(module: nn.Module, tokenizer: Any, path: Path, output: str) -> None:
+    balance_layers(module.eval(), [(text,) for text in calibration_ids(tokenizer)])
+    example = (torch.tensor([[1, 2, 3], [3, 2, 1]]),)
+    _export(module, example, path, ["input_ids"], [output], ("texts", "tokens"))
 
 
 def write_pair_graph(module: nn.Module, tokenizer: Any, path: Path) -> None:

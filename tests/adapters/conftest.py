@@ -17,7 +17,7 @@ from litellm.integrations.custom_logger import CustomLogger
 import litellm_tokenopt
 from litellm_tokenopt.adapters.late_imports import import_now
 from litellm_tokenopt.evaluation.model_server import ModelServer
-from litellm_tokenopt.models import onnx, pairs
+from litellm_tokenopt.models import importance, onnx, pairs
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import RedisSettings
 
@@ -86,13 +86,14 @@ def models() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(onnx, "load_graph", functools.cache(onnx.load_graph))
         patch.setattr(pairs, "load_pairs", functools.cache(pairs.load_pairs))
+        patch.setattr(importance, "load_words", functools.cache(importance.load_words))
         yield
 
 
 @pytest.fixture
 def models_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each plugin reads them for itself, as ever."""
-    for module, name in ((onnx, "load_graph"), (pairs, "load_pairs")):
+    for module, name in ((onnx, "load_graph"), (pairs, "load_pairs"), (importance, "load_words")):
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
 
 

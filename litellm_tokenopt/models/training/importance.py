@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from ...settings import EmbedderSettings
 from .. import minilm
 from ..build import packaged_embedder
-from ..importance import HEAD, WEIGHTS, Span, features, windows
+from ..importance import HEAD, WEIGHTS, Span, WordGraph, features, load_words, windows
 from ..logistic import Logistic, save_logistic
-from ..onnx import Graph, load_graph
 
 DATA = Path(__file__).parent / "data" / "answerable.jsonl"
 FOLDS = 5
@@ -46,7 +45,7 @@ def read_marked(marked: str) -> tuple[str, list[Span]]:
     return text, spans
 
 
-def example(graph: Graph, marked: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def example(graph: WordGraph, marked: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The features of a text's words, and which of them are within brackets."""
     text, spans = read_marked(marked)
     words = [match.span() for match in _WORD.finditer(text)]
@@ -54,7 +53,7 @@ def example(graph: Graph, marked: str) -> tuple[NDArray[np.float64], NDArray[np.
     return rows, np.array([any(a < end and b > start for start, end in spans) for a, b in words])
 
 
-def fit(rows: NDArray[np.float64], labels: NDArray[np.bool_]) -> Logistic:
+def fit(rows: NDArray[np.float32], labels: NDArray[np.bool_]) -> Logistic:
     """The classifier of words."""
     from sklearn.linear_model import LogisticRegression
 
@@ -62,7 +61,7 @@ def fit(rows: NDArray[np.float64], labels: NDArray[np.bool_]) -> Logistic:
     return Logistic(model.coef_[0].astype(np.float64), float(model.intercept_[0]))
 
 
-def unseen_area(examples: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]]) -> float:
+def unseen_area(examples: Sequence[tuple[NDArray[np.float32], NDArray[np.bool_]]]) -> float:
     """The area under the curve, for each text from a classifier that was fitted without it."""
     from sklearn.metrics import roc_auc_score
 
@@ -79,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="litellm_tokenopt.models.training.importance", description=__doc__)
     parser.add_argument("--report", action="store_true", help="write nothing")
     options = parser.parse_args(arguments)
-    graph = load_graph(packaged_embedder(EmbedderSettings()).exported())
+    graph = load_words(packaged_embedder(EmbedderSettings()).exported())
     data = DATA.read_bytes()
     examples = [example(graph, json.loads(line)["text"]) for line in data.decode().splitlines()]
     words, answers = sum(len(labels) for _, labels in examples), sum(int(labels.sum()) for _, labels in examples)
