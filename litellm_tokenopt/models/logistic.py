@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelUnavailable
 
@@ -30,7 +30,7 @@ class Logistic:
         total = float(self.weights @ features) + self.bias
         return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))
 
-    def probabilities(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def probabilities(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """The same for many rows, shape (rows, features)."""
         import numpy as np
 
