@@ -145,7 +145,7 @@ def _mean_states(graph: WordGraph, text: str, words: Sequence[Span]) -> Matrix:
     owner = np.searchsorted([start for start, _ in words], offsets[read, 0], side="right") - 1
     owners, firsts, counts = np.unique(owner, return_index=True, return_counts=True)
     means = np.zeros((len(words), states.shape[1]), np.float32)
-    means[owners] = np.add.reduceat(states[read], firsts) / counts[:, None]
+    means[owners] = np.add.reduceat(states[read], firsts) / counts[:, None].astype(np.float32)
     return means
 
 

@@ -34,7 +34,7 @@ class Logistic:
         """The same for many rows, shape (rows, features)."""
         import numpy as np
 
-        totals = np.asarray(features @ self.weights + self.bias, np.float64)
+        totals = np.asarray(features @ self.weights.astype(features.dtype) + self.bias, np.float64)
         return np.asarray(1 / (1 + np.exp(-totals.clip(-50.0, 50.0))))
 
 

@@ -63,6 +63,8 @@ def facts(text: str) -> Mapping[str, Counter[str]]:
 def _asked_part(text: str, question: str) -> str:
     """The sentences with the most terms of *question*, and strict rules; all of *text* where none has any."""
     asked = term_counts(question)
+    if not asked:
+        return text
     sentences = [text[start:end] for start, end in sentences_of(text)]
     shared = [len(asked.keys() & term_counts(sentence).keys()) for sentence in sentences]
     most = max(shared, default=0)
