@@ -310,9 +310,7 @@ def choose_late(
     It's chosen as if nothing were there yet: of what fits best, what is there takes its part of the tokens. Sections
     that fit half as well as the best one or less don't come late.
     """
-    basket = _Basket(outline, standing, budget_tokens, said=outline.said(sent))
-    for group in standing.wanted:
-        basket.take(group, basket.room)
+    basket = _late_basket(outline, sent, budget_tokens, standing)
     _take_best(basket, [one.score for one in relevance], query, budget_tokens, HALF)
     return basket.places() - sent
 
@@ -348,12 +346,18 @@ def choose_about(
     standing: Standing = NOTHING,
 ) -> Picked:
     """What *standing* wants, and these *sections*, in at most *room_tokens*, without what was *sent*."""
-    basket = _Basket(outline, standing, room_tokens, said=outline.said(sent))
-    for group in standing.wanted:
-        basket.take(group, basket.room)
+    basket = _late_basket(outline, sent, room_tokens, standing)
     for i in sections:
         _fill(basket, i, query, basket.room)
     return basket.places() - sent
+
+
+def _late_basket(outline: Outline, sent: Picked, room_tokens: int, standing: Standing) -> _Basket:
+    """What *standing* wants already in it, as far as that has room; what is left of *room_tokens* is to be chosen."""
+    basket = _Basket(outline, standing, room_tokens, said=outline.said(sent))
+    for group in standing.wanted:
+        basket.take(group, basket.room)
+    return basket
 
 
 def _always(outline: Outline, names: Sequence[str]) -> list[int]:
