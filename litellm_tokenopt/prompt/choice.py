@@ -11,7 +11,8 @@ from typing import TypeAlias
 from ..lexical import bm25
 from .duties import ADVISORY, BINDING, COMMANDED
 from .governing import Blocks, Standing
-from .outline import Block, Outline
+from .outline import Outline
+from .profiles import Block
 from .ranking import Relevance
 from .words import is_rule
 
@@ -244,28 +245,30 @@ def choose(
 
     With *broad*, when the question says little, sections about behaviour in general come first.
     """
-    outline = core.outline
-    basket = _Basket(outline, standing, budget_tokens)
-    barred_tokens = sum(outline.profiles[i].sizes[b] for i, b in standing.barred)
-    if core.tokens - barred_tokens <= budget_tokens:
-        allowed = _allowed(outline, standing)
-        if _tokens(outline, allowed) <= budget_tokens:
-            return allowed
+    if (allowed := _all_within(core, budget_tokens, standing)) is not None:
+        return allowed
+    basket = _Basket(core.outline, standing, budget_tokens)
     rules_tokens = _take_core(basket, core, budget_tokens, always_include)
-    lists_room = int(budget_tokens * LISTS_SHARE)
-    for blocks in core.groups:
-        before = basket.room
-        if basket.take(blocks - standing.barred, min(lists_room, basket.room)):
-            lists_room -= before - basket.room
+    _take_lists(basket, core.groups, int(budget_tokens * LISTS_SHARE))
     for group in standing.wanted:
         basket.take(group, basket.room)
     advice = sorted(core.advice, key=lambda rule: (-relevance[rule[0]].score, rule))
     advice_tokens = int((budget_tokens - RULES_BEYOND_TOKENS) * RULES_SHARE) - rules_tokens
     _take_rules(basket, advice, min(basket.room, advice_tokens))
-    worth = _worth(outline, relevance, BROAD_BONUS if broad else GENERAL_BONUS, standing.liking)
+    worth = _worth(core.outline, relevance, BROAD_BONUS if broad else GENERAL_BONUS, standing.liking)
     order = _take_best(basket, worth, query, basket.room, 0.0)
     _fill_up(basket, order, query)
     return basket.places()
+
+
+def _all_within(core: Core, budget_tokens: int, standing: Standing) -> Picked | None:
+    """All that may be sent, where that fits into the budget."""
+    outline = core.outline
+    barred_tokens = sum(outline.profiles[i].sizes[b] for i, b in standing.barred)
+    if core.tokens - barred_tokens > budget_tokens:  # seen without making the choice
+        return None
+    allowed = _allowed(outline, standing)
+    return allowed if _tokens(outline, allowed) <= budget_tokens else None
 
 
 def beyond_budget(core: Core, *, budget_tokens: int, standing: Standing = NOTHING) -> int:
@@ -405,6 +408,14 @@ def _lists_of_rules(outline: Outline) -> Iterator[Blocks]:
             yield frozenset((i, b) for b in range(len(found.blocks)))
         elif outline.sections[i].kind == "text" and len(outline.paths[i]) == 1:
             yield from (frozenset({rule}) for rule in sorted(rules))
+
+
+def _take_lists(basket: _Basket, groups: Iterable[Blocks], room: int) -> None:
+    """Add *groups*, each whole, in at most *room* tokens together."""
+    for blocks in groups:
+        before = basket.room
+        if basket.take(blocks - basket.standing.barred, min(room, basket.room)):
+            room -= before - basket.room
 
 
 def _take_rules(basket: _Basket, rules: Iterable[tuple[int, int]], room: float) -> int:

@@ -83,27 +83,37 @@ def standing(
     if not governed.modules:
         return Standing()
     by_id = {module.id: module for module in governed.modules}
-    likely = _likely(intents)
-    in_order = sorted(
-        governed.modules,
-        key=lambda module: (not module.when.always, -module.priority, -_best(governed, module, worth)),
-    )
-    asked = [m for m in in_order if m.when.always or (m.when.conditional and holds(m, question, likely, tools))]
+    in_order = _in_order(governed, worth)
+    asked = _asked_for(in_order, question, _likely(intents), tools)
     sent = _together(asked, by_id, frozenset(id for id, blocks in governed.places.items() if blocks & sent_before))
     open_ = [module for module in in_order if not module.when.conditional and module.id not in sent]
     may = _together(open_, by_id, sent)
     free = [module for module in open_ if module.id in may]
     usable = sent.union(module.id for module in free)
-    barred = [module.id for module in governed.modules if module.id not in usable]
-    groups = [_blocks(governed, closure(m.id, by_id)) for m in asked if m.id in sent and not m.when.always]
-    certain = [id for m in asked if m.id in sent and m.when.always for id in closure(m.id, by_id)]
+    certain = [m for m in asked if m.when.always and m.id in sent]
+    wanted = [m for m in asked if not m.when.always and m.id in sent] + [m for m in free if m.priority > 0]
     return Standing(
-        always=_blocks(governed, certain),
-        wanted=tuple(groups) + tuple(_blocks(governed, closure(m.id, by_id)) for m in free if m.priority > 0),
-        barred=_blocks(governed, barred),
+        always=frozenset().union(*(_blocks(governed, closure(m.id, by_id)) for m in certain)),
+        wanted=tuple(_blocks(governed, closure(m.id, by_id)) for m in wanted),
+        barred=_blocks(governed, [module.id for module in governed.modules if module.id not in usable]),
         needs=_needs(governed, free, by_id),
         liking={section: float(m.priority) for m in free if m.priority < 0 for section, _ in governed.places[m.id]},
     )
+
+
+def _in_order(governed: Governed, worth: Sequence[float]) -> list[PromptModule]:
+    def place(module: PromptModule) -> tuple[bool, int, float]:
+        best = max((worth[section] for section, _ in governed.places[module.id]), default=0.0)
+        return not module.when.always, -module.priority, -best
+
+    return sorted(governed.modules, key=place)
+
+
+def _asked_for(
+    modules: Sequence[PromptModule], question: str, intents: frozenset[str], tools: frozenset[str]
+) -> list[PromptModule]:
+    """Those of *modules* that are sent always, or of whose conditions one holds."""
+    return [m for m in modules if m.when.always or (m.when.conditional and holds(m, question, intents, tools))]
 
 
 def opposed(governed: Governed, there: Blocks) -> Blocks:
@@ -149,10 +159,6 @@ def _together(
         if not any(conflict(by_id[one], by_id[other]) for one in group for other in chosen if other not in group):
             chosen.update(dict.fromkeys(group))
     return frozenset(chosen)
-
-
-def _best(governed: Governed, module: PromptModule, worth: Sequence[float]) -> float:
-    return max((worth[section] for section, _ in governed.places[module.id]), default=0.0)
 
 
 def _needs(governed: Governed, modules: Sequence[PromptModule], by_id: Mapping[str, PromptModule]) -> dict[int, Blocks]:

@@ -9,22 +9,19 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from ..lexical import Index, indexed, term_counts, terms
 from ..memo import Memo
 from ..settings import PromptLevel
-from ..tokens import count_text
-from .decoration import clean, is_kept, signs_of, spoken_signs
-from .duties import BINDING, makes_duties, strength
-from .examples import surplus, surplus_sections
+from .decoration import spoken_signs
+from .examples import surplus_sections
 from .lines import plain, plain_lines, standing_in
-from .pieces import announces, is_item, pieces
-from .references import Pointers, pointers, references
-from .repeats import Saying, grouped, saying
+from .profiles import NO_CUTS, Profile, profile
+from .references import references
+from .repeats import grouped
 from .sections import Section, path, split
-from .words import RULE_CHARS
 
 HEADING_WEIGHT = 3
 """How often a section's heading counts beside its text; the headings around it count once."""
@@ -36,9 +33,6 @@ PARENTS_OF_PARTS = 3
 """A heading that stands under so many others is about what these are about."""
 NAME_CHARS = 48
 IN_PART = " (in part)"
-NO_CUTS: frozenset[int] = frozenset()
-REPEATED_CHARS = 80
-"""A block of at least this length that stands in a section twice is sent once."""
 
 _GENERAL = frozenset(
     terms(
@@ -58,66 +52,6 @@ _GENERAL = frozenset(
         """
     )
 )
-_RULE_BEGINS = re.compile(
-    r"[\W_]*(?:(?:(?:you|it|the assistant|answers|replies)\s+)?(?:must|never|always|do not|don't|important|critical"
-    r"|mandatory|nunca|siempre|jamais|toujours|niemals|nie|immer|mai|sempre|никогда|всегда)\b|必须|不要|禁止|始终|切勿|必ず)",
-    re.IGNORECASE,
-)
-_CRIES = ("MUST", "NEVER", "ALWAYS", "DO NOT", "DON'T")
-_RULE_CRIED = re.compile(rf"\b(?:{'|'.join(_CRIES)})\b")
-_CHANGES = re.compile(
-    r"\b(?:not|never|no|avoid|without|except|unless|if|when|only|may|can|should|bad|wrong|incorrect|instead|forbidden"
-    r"|prohibited|allowed|optional)\b|n['\u2019]t\b",
-    re.IGNORECASE,
-)
-"""What a heading or an announcement says that makes the same words another instruction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A paragraph, list item or code fence, or a piece of a long one, as it would be sent.
-
-    `start` is its place in the section's body. `is_rule`: it says what must always or never be done, and little else;
-    `duty` is how strictly it does so wherever in it. `head` is the block that it means nothing without; `runs_on`: it
-    goes on in the line of the block before it.
-    """
-
-    text: str
-    start: int
-    tokens: int
-    terms: Mapping[str, int]
-    is_rule: bool
-    duty: int
-    head: int | None = None
-    runs_on: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What a section's own text gives: its heading and blocks as they would be sent, and the heading's tokens.
-
-    `sizes`: the tokens of each block. `with_heads`: of each block, itself and what it means nothing without: its head,
-    that one's head, and so on; `has_heads`: whether any has one; `runs_on`: whether any goes on in the line before it.
-    `sayings`: what each block says in its place. `pointing`: blocks that may refer to sections. `kept` hold what users
-    marked with ``<keep>``; `surplus`: of examples beyond the first few.
-    """
-
-    heading: str
-    heading_tokens: int
-    blocks: tuple[Block, ...]
-    sizes: tuple[int, ...]
-    with_heads: tuple[frozenset[int], ...]
-    has_heads: bool
-    runs_on: bool
-    sayings: tuple[Saying, ...]
-    pointing: tuple[tuple[int, Pointers], ...]
-    kept: tuple[int, ...]
-    surplus: tuple[int, ...]
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of the whole section without its parents' headings: an upper bound, as parts are counted alone."""
-        return self.heading_tokens + sum(self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +102,6 @@ class Outline:
         return frozenset(chosen | (heads - barred))
 
 
-_profiles: Memo[tuple[str, str, str, PromptLevel, frozenset[str], frozenset[int]], Profile] = Memo(max_entries=10_000)
 _terms: Memo[tuple[str, ...], Mapping[str, int]] = Memo(max_entries=10_000)
 
 
@@ -177,45 +110,56 @@ def outline(texts: Sequence[str], level: PromptLevel = "normal", apart: Sequence
 
     Where one of *apart* stands in whole lines of it, these are blocks of their own.
     """
-    sections: list[Section] = []
-    document: list[int] = []
-    for number, text in enumerate(texts):
-        offset = len(sections)
-        found = split(text)
-        sections += [_moved(section, offset) for section in found]
-        document += [number] * len(found)
+    sections, document = _sections_of(texts)
+    profiles = _profiles_of(sections, texts, level, apart)
     paths = tuple(path(sections, i) for i in range(len(sections)))
-    labels = tuple(" > ".join(filter(None, (sections[i].title for i in steps))) for steps in paths)
-    spoken = frozenset().union(*map(spoken_signs, texts))
-    cuts = _cuts(sections, apart)
-    profiles = tuple(profile(section, level, spoken, cuts.get(i, NO_CUTS)) for i, section in enumerate(sections))
+    titles = [[sections[i].title for i in steps] for steps in paths]
+    labels = tuple(" > ".join(filter(None, found)) for found in titles)
     parts = _parts_of_topics(sections)
     kept = frozenset((i, b) for i, found in enumerate(profiles) for b in found.kept)
-    said = (((i, b), said) for i, found in enumerate(profiles) for b, said in enumerate(found.sayings))
-    groups = grouped((one for one in said if one[0] not in kept), near=level != "light")
-    pointing = (((i, b), told) for i, found in enumerate(profiles) for b, told in found.pointing)
     return Outline(
-        sections=tuple(sections),
-        document=tuple(document),
+        sections=sections,
+        document=document,
         profiles=profiles,
         paths=paths,
-        index=indexed([_terms_of(sections[steps[-1]], [sections[i].title for i in steps]) for steps in paths]),
+        index=indexed(list(map(_terms_of, sections, titles))),
         labels=labels,
         headings=tuple(frozenset(term_counts(label)) for label in labels),
-        gists=tuple(_gist(label, s) for label, s in zip(labels, sections, strict=True)),
+        gists=tuple(map(_gist, labels, sections)),
         generality=tuple(_generality(sections, steps, parts) for steps in paths),
-        referring=_by_section(references(sections, pointing)),
-        repeated=_numbered(groups),
-        around=tuple(_around(section, found) for section, found in zip(sections, profiles, strict=True)),
+        referring=_referring(sections, profiles),
+        repeated=_repeated(profiles, kept, level),
+        around=tuple(map(_around, sections, profiles)),
         names=tuple(_names(sections, paths)),
         surplus=frozenset(_surplus(sections, paths, profiles, level)) - kept,
         kept=kept,
     )
 
 
-def _by_section(
-    found: Mapping[tuple[int, int], tuple[int, ...]],
+def _sections_of(texts: Sequence[str]) -> tuple[tuple[Section, ...], tuple[int, ...]]:
+    """The sections of all *texts*, and of each the number of its text."""
+    sections: list[Section] = []
+    document: list[int] = []
+    for number, text in enumerate(texts):
+        offset = len(sections)
+        sections += (_moved(section, offset) for section in split(text))
+        document += [number] * (len(sections) - offset)
+    return tuple(sections), tuple(document)
+
+
+def _profiles_of(
+    sections: Sequence[Section], texts: Sequence[str], level: PromptLevel, apart: Sequence[str]
+) -> tuple[Profile, ...]:
+    spoken = frozenset().union(*map(spoken_signs, texts))
+    cuts = _cuts(sections, apart)
+    return tuple(profile(section, level, spoken, cuts.get(i, NO_CUTS)) for i, section in enumerate(sections))
+
+
+def _referring(
+    sections: Sequence[Section], profiles: Sequence[Profile]
 ) -> Mapping[int, tuple[tuple[tuple[int, int], tuple[int, ...]], ...]]:
+    """Of each section, its blocks that refer to others, and these."""
+    found = references(sections, (((i, b), told) for i, one in enumerate(profiles) for b, told in one.pointing))
     referring: dict[int, list[tuple[tuple[int, int], tuple[int, ...]]]] = {}
     for place in sorted(found):
         referring.setdefault(place[0], []).append((place, found[place]))
@@ -239,8 +183,12 @@ def _surplus(
         yield from ((i, b) for b in (range(len(found.blocks)) if i in whole else found.surplus))
 
 
-def _numbered(groups: Iterable[Iterable[tuple[int, int]]]) -> Mapping[int, Mapping[int, int]]:
-    """Of each section its blocks that are in one of *groups*, and the number of that."""
+def _repeated(
+    profiles: Sequence[Profile], kept: frozenset[tuple[int, int]], level: PromptLevel
+) -> Mapping[int, Mapping[int, int]]:
+    """Of each section its blocks that others say too, those that are *kept* aside, and the number of their group."""
+    sayings = (((i, b), said) for i, one in enumerate(profiles) for b, said in enumerate(one.sayings))
+    groups = grouped((one for one in sayings if one[0] not in kept), near=level != "light")
     found: dict[int, dict[int, int]] = {}
     for n, group in enumerate(groups):
         for section, block in group:
@@ -263,16 +211,6 @@ def _names(sections: Sequence[Section], paths: Sequence[Sequence[int]]) -> Itera
 
 def _short(name: str) -> str:
     return name if len(name) <= NAME_CHARS else name[: NAME_CHARS - 1].rstrip() + "…"
-
-
-def profile(section: Section, level: PromptLevel, spoken: frozenset[str], cuts: frozenset[int] = NO_CUTS) -> Profile:
-    """The profile of one section of a prompt that has *spoken* of some emoji, memoised by what it depends on.
-
-    At each of *cuts*, places in the section's body, a block begins.
-    """
-    signs = signs_of(section.text, spoken)
-    key = section.heading, section.body, section.title, level, signs, cuts
-    return _profiles.get_or(key, lambda: _profile(section, level, signs, spoken, cuts))
 
 
 def _cuts(sections: Sequence[Section], apart: Sequence[str]) -> Mapping[int, frozenset[int]]:
@@ -299,89 +237,6 @@ def _lines_of(sections: Sequence[Section]) -> Iterator[tuple[str, tuple[int, int
             start, position = position, position + len(written)
             if line := plain(written):
                 yield line, (i, start, position)
-
-
-def _is_rule(text: str) -> bool:
-    return len(text) <= RULE_CHARS and bool(_RULE_BEGINS.match(text) or _is_cried(text))
-
-
-def _is_cried(text: str) -> bool:
-    return any(map(text.__contains__, _CRIES)) and _RULE_CRIED.search(text) is not None
-
-
-def _profile(
-    section: Section, level: PromptLevel, signs: frozenset[str], spoken: frozenset[str], cuts: frozenset[int]
-) -> Profile:
-    heading = clean(section.heading, level, signs & spoken)
-    found: list[Block] = []
-    seen: set[str] = set()
-    places: list[int | None] = []
-    heads: list[int | None] = []
-    start = 0
-    for piece in pieces(section.body, cuts):
-        text = clean(piece.text, level, signs)
-        bare = text.strip()
-        places.append(len(found) if bare and bare not in seen else None)
-        if bare and bare not in seen:
-            heads.append(piece.head)
-            found.append(
-                Block(
-                    text, start, count_text(text), term_counts(text), _is_rule(text), strength(text),
-                    runs_on=piece.runs_on,
-                )
-            )  # fmt: skip
-        start += len(piece.text)
-        if len(bare) >= REPEATED_CHARS:
-            seen.add(bare)
-    found = [
-        block if head is None else replace(block, head=places[head]) for block, head in zip(found, heads, strict=True)
-    ]
-    with_heads = tuple(_with_heads(found))
-    found = list(_bound(section.heading, found, with_heads))
-    pointing = ((b, told) for b, block in enumerate(found) if (told := pointers(block.text)) is not None)
-    return Profile(
-        heading=heading,
-        heading_tokens=count_text(heading) if heading else 0,
-        blocks=tuple(found),
-        sizes=tuple(block.tokens for block in found),
-        with_heads=with_heads,
-        has_heads=any(block.head is not None for block in found),
-        runs_on=any(block.runs_on for block in found),
-        sayings=tuple(_sayings(section.title, found, with_heads)),
-        pointing=tuple(pointing),
-        kept=tuple(b for b, block in enumerate(found) if is_kept(block.text)),
-        surplus=tuple(surplus(section.title, [block.text.lstrip("\n") for block in found], with_heads, level)),
-    )
-
-
-def _bound(heading: str, blocks: Sequence[Block], with_heads: Sequence[frozenset[int]]) -> Iterator[Block]:
-    """*blocks* with the duties that what stands above them makes of them: "You may not:", "## What is never told"."""
-    above = makes_duties(heading.strip().lstrip("# "))
-    listed = any(is_item(block.text) for block in blocks)
-    for b, (block, steps) in enumerate(zip(blocks, with_heads, strict=True)):
-        told = above and (is_item(block.text) if listed else b == 0)
-        if block.duty < BINDING and (told or any(makes_duties(announces(blocks[head].text)) for head in steps - {b})):
-            yield replace(block, duty=BINDING)
-        else:
-            yield block
-
-
-def _with_heads(blocks: Sequence[Block]) -> Iterator[frozenset[int]]:
-    for b in range(len(blocks)):
-        steps = [b]
-        while (head := blocks[steps[-1]].head) is not None and head not in steps:
-            steps.append(head)
-        yield frozenset(steps)
-
-
-def _sayings(title: str, blocks: Sequence[Block], with_heads: Sequence[frozenset[int]]) -> Iterator[Saying]:
-    """What each block says, with what stands above it where that changes it ("Never do this:")."""
-    above = [title] if _CHANGES.search(title) else []
-    heads = frozenset().union(*(steps - {b} for b, steps in enumerate(with_heads)))
-    changing = {head: line for head in heads if _CHANGES.search(line := announces(blocks[head].text))}
-    for b, steps in enumerate(with_heads):
-        lines = [changing[head] for head in sorted(steps - {b}, reverse=True) if head in changing]
-        yield saying("\n".join([*above, *lines, blocks[b].text]))
 
 
 def _moved(section: Section, offset: int) -> Section:

@@ -8,7 +8,8 @@ from itertools import chain
 
 from ..tokens import count_text
 from .choice import Picked
-from .outline import IN_PART, Outline, Profile, by_section
+from .outline import IN_PART, Outline, by_section
+from .profiles import Profile
 
 LEFT_OUT = "[Sections left out here: "
 GAP = "[…]\n"

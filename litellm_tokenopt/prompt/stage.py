@@ -30,7 +30,7 @@ from .choice import Core, Picked, beyond_budget, choose, choose_about, choose_as
 from .coupling import Coupling, couple, coupled
 from .governing import Governed, Standing, govern, holds, opposed, standing
 from .leaning import Question, read_questions
-from .messages import Prompt, read_prompt, read_turns, rewrite
+from .messages import Prompt, Turn, read_prompt, read_turns, rewrite
 from .outline import Outline, outline
 from .ranking import Relevance, rank, readable, says_little, tells
 from .recall import RecallSections
@@ -196,14 +196,20 @@ class PromptStage:
         if not turns:
             return Keep("kept")
         read = await self._read(prompt)
-        budget = request.controls.prompt.budget_tokens or self._settings.budget_tokens
-        if not read.governed.modules and tokens <= budget:
+        if not read.governed.modules and tokens <= self._budget_tokens(request):
             return Keep("small") if tokens < self._settings.min_tokens else self._tidy(request, prompt, read.outline)
-        task = self._task(request, prompt, read)
         try:
-            choice, additions = await self._fold(task, read_questions(turns, self._reach))
+            return await self._select(request, turns, self._task(request, prompt, read))
         except ModelUnavailable:
             return Keep("no_model")
+
+    def _budget_tokens(self, request: ChatRequest) -> int:
+        return request.controls.prompt.budget_tokens or self._settings.budget_tokens
+
+    async def _select(self, request: ChatRequest, turns: Sequence[Turn], task: _Task) -> Verdict:
+        """A prompt without what no question of the *turns* needs, where that saves enough."""
+        prompt, read = task.prompt, task.read
+        choice, additions = await self._fold(task, read_questions(turns, self._reach))
         detail = _detail(read.outline, choice, additions)
         if choice.saved_tokens < _least_saved(read):
             return Keep("kept", detail=detail)
@@ -239,9 +245,8 @@ class PromptStage:
         patterns = read.governed.tools
         coupled = frozenset().union(*coupling.tools.values())
         telling = frozenset(n for n in sent if n in coupled or any(fnmatchcase(n, pattern) for pattern in patterns))
-        asked = request.controls.prompt
-        budget = asked.budget_tokens or self._settings.budget_tokens
-        always = (*self._settings.always_include, *asked.always_include)
+        budget = self._budget_tokens(request)
+        always = (*self._settings.always_include, *request.controls.prompt.always_include)
         key = digest(prompt.key, *sorted(telling), str(budget), *always)
         return _Task(prompt, read, coupling, telling, budget, always, key)
 
