@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeGuard
 
+from . import items
 from .caller import HEADER_OPTIONS, headers_of, own_metadata, tenant_of
 from .own import is_own
 from .request import (
@@ -36,7 +37,6 @@ AT = "_tokenopt_at"
 """Key of an inner message's or tool's address: (index of the native item, index of its block or -1)."""
 
 SYSTEM_AT = -1
-_OUTPUTS = ("function_call_output", "custom_tool_call_output")
 _TRANSPORT = frozenset(
     "api_key background cache caching client fallbacks input instructions litellm_metadata max_retries messages "
     "metadata mock_delay mock_response mock_timeout mock_tool_calls model num_retries original_function "
@@ -195,14 +195,10 @@ def _split_blocks(native: Mapping[str, Any], content: Sequence[Mapping[str, Any]
         message: Native = {**native, "content": rest, AT: (index, -1)}
         if uses:
             message["tool_calls"] = [
-                _call(use.get("id"), use.get("name"), json.dumps(use.get("input"))) for use in uses
+                items.call_of(use.get("id"), use.get("name"), json.dumps(use.get("input"))) for use in uses
             ]
         inner.append(message)
     return inner
-
-
-def _call(call_id: Any, name: Any, arguments: str) -> Native:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 def _responses_in(kwargs: Kwargs) -> tuple[list[Message], dict[int, Any]]:
@@ -213,30 +209,15 @@ def _responses_in(kwargs: Kwargs) -> tuple[list[Message], dict[int, Any]]:
     given = kwargs.get("input")
     if isinstance(given, str):
         return [*inner, {"role": "user", "content": given, AT: (0, -1)}], natives
+    calls: dict[str, str] = {}
     for index, native in enumerate(given or ()):
         item = native if isinstance(native, Mapping) else _dumped(native)
         if item is None:
             return [], natives
-        message = _item_in(item, index)
+        message = {**items.read(item, calls), AT: (index, -1)}
         natives[id(message)] = native
         inner.append(message)
     return inner, natives
-
-
-def _item_in(item: Mapping[str, Any], index: int) -> Native:
-    kind = item.get("type", "message")
-    if kind == "message" and isinstance(item.get("role"), str):
-        return {**item, AT: (index, -1)}
-    if kind == "function_call":
-        call = _call(item.get("call_id"), item.get("name"), str(item.get("arguments") or ""))
-        return {"role": "assistant", "content": None, "tool_calls": [call], AT: (index, -1)}
-    if kind == "custom_tool_call":
-        made = {"name": item.get("name"), "input": item.get("input")}
-        call = {"id": item.get("call_id"), "type": "custom", "custom": made}
-        return {"role": "assistant", "content": None, "tool_calls": [call], AT: (index, -1)}
-    if kind in _OUTPUTS:
-        return {"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output"), AT: (index, -1)}
-    return {"role": "assistant", "content": [{**item}], AT: (index, -1)}
 
 
 def _tools_in(tools: Any, natives: MutableMapping[int, Any]) -> list[Tool] | None:
@@ -334,20 +315,20 @@ def _rebuilt(border: Border, native: Mapping[str, Any], group: Sequence[Message]
 
 def _responses_out(border: Border, messages: Sequence[Message]) -> dict[str, Any]:
     changed: dict[str, Any] = {}
-    items: list[Any] = []
+    sent: list[Any] = []
     given = border.native_kwargs.get("input")
     for message in messages:
         at = message[AT][0] if AT in message else None
         if at == SYSTEM_AT:
             changed["instructions"] = message["content"]
         elif at is None or isinstance(given, str):
-            items.append(_without_address(message))
+            sent.append(_without_address(message))
         else:
-            items.append(_item_out(border, given[at], message) if given is not None else _without_address(message))
+            sent.append(_item_out(border, given[at], message) if given is not None else _without_address(message))
     if "instructions" in border.native_kwargs and "instructions" not in changed:
         changed["instructions"] = None
-    alone = isinstance(given, str) and len(items) == 1
-    changed["input"] = items[0]["content"] if alone else items
+    alone = isinstance(given, str) and len(sent) == 1
+    changed["input"] = sent[0]["content"] if alone else sent
     return changed
 
 
@@ -355,9 +336,7 @@ def _item_out(border: Border, native: Any, message: Message) -> Any:
     if border.native(message) is not None:
         return native
     item = native if isinstance(native, Mapping) else _dumped(native) or {}
-    if item.get("type") in _OUTPUTS:
-        return {**item, "output": message["content"]}
-    return {**item, "content": message["content"]} if item.get("type", "message") == "message" else native
+    return items.written(item, message) or native
 
 
 def _tools_out(border: Border, tools: Iterable[Tool]) -> list[Any]:

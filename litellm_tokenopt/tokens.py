@@ -28,7 +28,7 @@ MESSAGE_OVERHEAD = 4
 PICTURE_TOKENS = 765
 """A picture counts as much, whatever its size: what one of a million pixels takes at OpenAI's."""
 
-_PICTURES = frozenset(("image", "image_url", "input_image"))
+_PICTURES = frozenset(("image", "image_url", "input_image", "computer_screenshot", "image_generation_call"))
 
 OFF_LOOP_CHARS = 20_000
 """Text beyond this size is encoded in a thread: about 5 ms of work."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from litellm_tokenopt.convert import border_of
 from litellm_tokenopt.request import text_of, tool_calls, tool_name, user_turns
+from litellm_tokenopt.tokens import PICTURE_TOKENS, count_message
 
 TEXT = st.text(max_size=12)
 CALL_ID = st.integers(0, 99).map("call_{}".format)
@@ -48,6 +50,9 @@ ANTHROPIC = st.lists(
     max_size=6,
 )
 OUTPUT = st.sampled_from(["function_call_output", "custom_tool_call_output"])
+SHELL_CALL = st.sampled_from(["local_shell_call", "shell_call", "apply_patch_call", "computer_call"])
+SHELL_OUTPUT = SHELL_CALL.map("{}_output".format)
+CHUNK = st.fixed_dictionaries({"stdout": TEXT, "outcome": st.just({"type": "timeout"})}, optional={"stderr": TEXT})
 ITEMS = st.lists(
     st.one_of(
         st.fixed_dictionaries({"role": st.just("user"), "content": TEXT}),
@@ -55,6 +60,8 @@ ITEMS = st.lists(
         st.fixed_dictionaries({"type": st.just("custom_tool_call"), "call_id": CALL_ID, "name": TEXT, "input": TEXT}),
         st.fixed_dictionaries({"type": OUTPUT, "call_id": CALL_ID, "output": TEXT}),
         st.fixed_dictionaries({"type": st.just("reasoning"), "summary": st.just([])}),
+        st.fixed_dictionaries({"type": SHELL_CALL, "id": CALL_ID, "call_id": CALL_ID, "action": st.just({"n": 1})}),
+        st.fixed_dictionaries({"type": SHELL_OUTPUT, "id": CALL_ID, "output": TEXT | st.lists(CHUNK, max_size=2)}),
     ),
     min_size=1,
     max_size=6,
@@ -98,6 +105,62 @@ def test_calls_and_results_of_the_responses_api_are_read_alike(kind: str, said: 
     assert (result["role"], result["tool_call_id"], result["content"]) == ("tool", "c1", "Done.")
     changed = border.outgoing(border.request.with_(messages=(question, made, {**result, "content": "Ok."})))
     assert changed["input"] == [given_kwargs["input"][0], call, {**output, "output": "Ok."}]
+
+
+EXITS = [{"type": "exit", "exit_code": 0}, {"type": "timeout"}]
+TWO = [
+    {"stdout": "much " * 9, "stderr": "", "outcome": EXITS[0]},
+    {"stdout": "b.py", "stderr": "slow", "outcome": EXITS[1]},
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "output", "name", "said", "shorter"),
+    [
+        (
+            {"type": "local_shell_call", "id": "l1", "action": {"type": "exec", "command": ["ls"]}},
+            {"type": "local_shell_call_output", "id": "l1", "output": "much " * 9},
+            "local_shell", {"type": "exec", "command": ["ls"]}, "much […]",
+        ),
+        (
+            {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a.py"}},
+            {"type": "apply_patch_call_output", "call_id": "c1", "status": "failed", "output": "much " * 9},
+            "apply_patch", {"type": "delete_file", "path": "a.py"}, "much […]",
+        ),
+        (
+            {"type": "shell_call", "action": {"commands": ["cat a.log", "ls"]}},
+            {"type": "shell_call_output", "call_id": "c1", "max_output_length": 900, "output": TWO},
+            "shell", {"commands": ["cat a.log", "ls"]},
+            [{"stdout": "much […]", "stderr": "", "outcome": EXITS[0]}, {**TWO[1], "stdout": "", "stderr": ""}],
+        ),
+    ],
+)  # fmt: skip
+def test_shells_and_patches_are_calls_like_others(call: Any, output: Any, name: str, said: Any, shorter: Any) -> None:
+    """Their results are found by their calls, and stay valid when they say less: each command keeps its outcome."""
+    call = {"call_id": "c1", "status": "completed", **call}
+    given_kwargs = {"model": "m", "input": [{"role": "user", "content": "Mend it."}, call, output]}
+    border = border_of(given_kwargs, "responses")
+    assert border is not None
+    question, made, result = border.request.messages
+    assert list(tool_calls(made)) == [("c1", name, json.dumps(said))]
+    assert (result["role"], result["tool_call_id"]) == ("tool", "c1")
+    assert "much much" in text_of(result["content"])
+    text = "much […]" if isinstance(result["content"], str) else [{**result["content"][0], "text": "much […]"}]
+    changed = border.outgoing(border.request.with_(messages=(question, made, {**result, "content": text})))
+    assert changed["input"] == [given_kwargs["input"][0], call, {**output, "output": shorter}]
+
+
+def test_a_screenshot_is_a_picture() -> None:
+    """What a computer shows counts as one, however large its data, and is the result of the call before it."""
+    shown = {"type": "computer_screenshot", "image_url": "data:image/png;base64," + "A" * 100_000}
+    call = {"type": "computer_call", "id": "i1", "call_id": "c1", "action": {"type": "screenshot"}}
+    output = {"type": "computer_call_output", "call_id": "c1", "output": shown}
+    border = border_of({"model": "m", "input": [call, output]}, "responses")
+    assert border is not None
+    made, result = border.request.messages
+    assert list(tool_calls(made)) == [("c1", "computer", '{"type": "screenshot"}')]
+    assert (result["role"], result["tool_call_id"]) == ("tool", "c1")
+    assert PICTURE_TOKENS < count_message(result) < PICTURE_TOKENS + 60
 
 
 @pytest.mark.parametrize(

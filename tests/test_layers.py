@@ -16,7 +16,7 @@ LAYERS = [
     {"addresses", "asking", "background", "errors", "memo", "saying"},
     {"modules", "taxonomy"},
     {"settings", "request"},
-    {"additions", "caller", "own"},
+    {"additions", "caller", "items", "own"},
     {"stage", "tokens", "lexical", "convert", "placeholder", "recall", "replies", "rounds"},
     {"models", "redis", "savings"},
     {"cache", "tools", "prompt", "context"},
