@@ -161,7 +161,9 @@ class CacheSettings(_Section):
     """Answers to repeated questions."""
 
     enabled: bool = True
-    threshold: Fraction = Field(0.85, description="Least cosine similarity of two questions that may share an answer.")
+    threshold: Fraction = Field(
+        0.85, description="Least cosine similarity of two questions that share an answer; less where all words agree."
+    )
     ttl_seconds: Annotated[int, Field(ge=1)] = Field(86_400, description="How long an answer is kept.")
     ttl_by_class: ClassTtls = ClassTtls()
     max_temperature: Annotated[float, Field(ge=0)] | None = Field(

@@ -379,6 +379,7 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"due to|owing to|on account of|as a result of", "because of"),
         (r"prior to|ahead of", "before"),
         (r"in order to", "to"),
+        (r"in (\w+(?:ing|al)|reverse) order", r"\1"),
         (r"in case(?! of)|provided that|in the event that|as long as", "if"),
         (r"with no(?! one)", "without"),
         (r"in addition to", "and"),

@@ -24,7 +24,7 @@ from .reading import read
 from .scope import entry_key
 from .stores import AnswerStore, Entry, Hit, Removals, Selection, Since
 from .verifier import Judgement, RuleVerifier, Verifier
-from .veto import veto
+from .veto import said_alike, veto
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 CANDIDATES = 5
 SITUATED_CANDIDATES = 20
 """Short questions that lean on their situation ("how much?") are alike in many."""
+FARTHER = 2.0
+"""So many times as far as the setting allows may questions be apart that have a word for each of the other's words."""
+
 SIMILAR_MAX_CHARS = 1_000
 """Longer questions are answered by their exact repeats alone: an embedder reads no more than about this much."""
 
@@ -213,9 +216,15 @@ class SemanticCacheManager:
         meanwhile(read, question)
         vector = (await self.embedder.embed([normalise(question)]))[0]
         candidates = CANDIDATES if accepts is None else SITUATED_CANDIDATES
-        hits = await answers.search(scope, vector, candidates, self.settings.threshold - slack)
-        young = [hit for hit in hits if self._young(hit.entry, max_age_seconds)]
-        found = await self._chosen(question, young, vector, accepts)
+        near = self.settings.threshold - slack
+        farthest = 1.0 - FARTHER * (1.0 - self.settings.threshold)
+        hits = [
+            hit
+            for hit in await answers.search(scope, vector, candidates, min(near, farthest))
+            if self._young(hit.entry, max_age_seconds)
+            and (hit.similarity >= near or said_alike(question, hit.entry.question))
+        ]
+        found = await self._chosen(question, hits, vector, accepts)
         if found.reworded is not None and accepts is None:
             self._reworded.put(self.key(question, scope), found.reworded)
         return found

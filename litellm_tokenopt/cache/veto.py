@@ -6,6 +6,7 @@ genitives, passives or relations that hold both ways. What is left over is a rea
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations, pairwise
@@ -33,8 +34,18 @@ def _objections(asked: str, stored: str) -> Iterator[str]:
         return
     if _lines_moved(asked, stored):
         yield "lines"
-    first, second = read(asked), read(stored)
+    first, second = read(_unquoted(asked, stored)), read(_unquoted(stored, asked))
     yield from (reason for check in _CHECKS if (reason := check(first, second)))
+
+
+def _unquoted(one: str, other: str) -> str:
+    """*one* without the marks of what it quotes in words that *other* has without marks: "late fee", late fee."""
+    said = other.lower()
+
+    def bare(found: re.Match[str]) -> str:
+        return found[1] if re.search(rf'(?<![\w"\u201c]){found[1].lower()}(?![\w"\u201d])', said) else found[0]
+
+    return _QUOTED.sub(bare, one)
 
 
 def _lines_moved(asked: str, stored: str) -> bool:
@@ -42,6 +53,9 @@ def _lines_moved(asked: str, stored: str) -> bool:
     ours, theirs = asked.split("\n"), stored.split("\n")
     return ours != theirs and sorted(ours) == sorted(theirs)
 
+
+_QUOTED = re.compile(r"[\"\u201c]([A-Za-z][a-z' ]*[a-z])[\"\u201d]")
+"""Plain words between double marks."""
 
 SAME_WORDS = 0.8
 """The share of their words that two texts have in common which are no more than rearranged."""
@@ -61,6 +75,11 @@ def worded_anew(asked: str, stored: str, found: Sequence[str]) -> bool:
         return False
     ours, theirs = len(_unmatched(a, b) - _asking(a, b)), len(_unmatched(b, a) - _asking(b, a))
     return "words" not in found or (min(ours, theirs) > 0 and max(ours, theirs) > 1)
+
+
+def said_alike(one: str, other: str) -> bool:
+    """Whether nothing speaks against it, and no word of either is left over, however empty."""
+    return veto(one, other) is None and not any(_left_over(read(one), read(other)))
 
 
 def unmatched_words(one: str, other: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -187,14 +206,15 @@ def _negation(a: Reading, b: Reading) -> str | None:
     return "negation"
 
 
-def _flipped(a: Reading, b: Reading) -> bool:
-    """Whether one denies just what the other says by a word: "not possible", "impossible"."""
+def _flipped(a: Reading, b: Reading) -> frozenset[str]:
+    """The two words of which one says just what the other says with a denial, if any: "not possible", "impossible"."""
     flips = [(x, y) for x in _unmatched(a, b) for y in _unmatched(b, a) if _opposite(a, x, b, y)]
     if len(flips) != 1 or abs(len(a.negated) - len(b.negated)) != 1:
-        return False
+        return frozenset()
     x, y = flips[0]
     more, word = (a, x) if len(a.negated) > len(b.negated) else (b, y)
-    return word in more.negated and _contradictory(a.texts[x], b.texts[y])
+    undone = word in more.negated and _contradictory(a.texts[x], b.texts[y])
+    return frozenset(flips[0]) if undone else frozenset()
 
 
 def _contradictory(x: str, y: str) -> bool:
@@ -217,9 +237,7 @@ def _named_instead(a: Reading, b: Reading) -> bool:
 
 
 def _words(a: Reading, b: Reading) -> str | None:
-    left, right = _unmatched(a, b) - _asking(a, b), _unmatched(b, a) - _asking(b, a)
-    if _flipped(a, b):
-        left = right = frozenset()
+    left, right = _left_over(a, b)
     if not left and not right:
         return None
     if any(word[0].isdigit() for word in left | right) or (left & lex.UNIT_STEMS and right & lex.UNIT_STEMS):
@@ -231,6 +249,12 @@ def _words(a: Reading, b: Reading) -> str | None:
     if (left and right) or not (left | right) <= lex.EMPTY_WORDS:
         return "name" if (left & a.names) | (right & b.names) else "words"
     return None
+
+
+def _left_over(a: Reading, b: Reading) -> tuple[frozenset[str], frozenset[str]]:
+    """The words of each that nothing in the other explains."""
+    flipped = _flipped(a, b)
+    return _unmatched(a, b) - _asking(a, b) - flipped, _unmatched(b, a) - _asking(b, a) - flipped
 
 
 def _asking(a: Reading, b: Reading) -> frozenset[str]:

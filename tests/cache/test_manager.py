@@ -15,6 +15,7 @@ from litellm_tokenopt.cache.redisvl_store import RedisAnswerStore
 from litellm_tokenopt.cache.stage import CacheStage
 from litellm_tokenopt.cache.stores import AnswerStore, Removals, Selection
 from litellm_tokenopt.cache.tiered import TieredAnswerStore
+from litellm_tokenopt.cache.veto import veto
 from litellm_tokenopt.errors import UnavailableError
 from litellm_tokenopt.request import Controls, Tenant
 from litellm_tokenopt.settings import CacheSettings
@@ -188,6 +189,18 @@ async def test_what_differs_stays_apart(cache: SemanticCacheManager) -> None:
     await cache.store(LONG, "c")
     await cache.store(LONG * 9 + "for 2 people", "d", scope="other")
     assert {entry.text for entry in await cache.entries()} == set("abcd")
+
+
+async def test_what_says_it_all_may_be_farther(cache: SemanticCacheManager, embedder: Any) -> None:
+    """A text with a word for each of another's is found below the threshold, but not one with a word more."""
+    stored, asked = "Is it impossible to park here?", "Is it not possible to park here?"
+    more = "Is it impossible to come and park in here?"
+    near = {text: float(embedder.vector(text) @ embedder.vector(stored)) for text in (asked, more)}
+    assert all(cache.settings.threshold > cosine > 0.7 for cosine in near.values()), near
+    assert veto(more, stored) is None
+    await cache.store(stored, "Yes, but at night.")
+    assert (await cache.check(asked)).reason == "semantic"
+    assert (await cache.check(more)).reason == "miss"
 
 
 def test_jitter_is_small_and_the_same_each_time() -> None:

@@ -13,6 +13,10 @@ from litellm_tokenopt.cache.reading import read
 from litellm_tokenopt.cache.veto import objections, veto
 
 DIFFERENT = """
+Why is my account not active?|Why is my card inactive?
+Is the bridge not open in winter?|Is the tunnel closed in winter?
+Sort the list in ascending order|Sort the list in descending order
+Translate "late fee"|Translate "late train"
 What is Python 3.10?|What is Python 3.1?
 How do I upgrade from Java 8 to Java 17?|How do I upgrade from Java 17 to Java 8?
 Does a cat weigh more than a dog?|Does a dog weigh more than a cat?
@@ -268,6 +272,10 @@ How long is a session?|How long is a session ??
 Do I need a permit for the customers' car park?|Is a permit necessary for the customers car park?
 Is a break of 30 mins enough?|Is a break of 30 minutes sufficient?
 Please describe the calculation of interest|Describe how to calculate interest
+Sort the list in ascending order|Sort the list ascending
+List the rivers in alphabetical order|List the rivers alphabetically
+What does "late fee" mean on my bill?|What does late fee mean on my bill?
+Why is the shop not open?|Why is the shop closed?
 """
 
 
