@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..lexical import bm25
-from .duties import ADVISORY, BINDING, COMMANDED
 from .governing import Blocks, Standing
 from .outline import Outline
 from .profiles import Block
 from .ranking import Relevance
+from .wordings import ADVISORY, BINDING, COMMANDED
 from .words import is_rule
 
 Picked: TypeAlias = Blocks

@@ -11,12 +11,13 @@ from ..memo import Memo
 from ..settings import PromptLevel
 from ..tokens import count_text
 from .decoration import clean, is_kept, signs_of
-from .duties import BINDING, makes_duties, strength
+from .duties import makes_duties, strength
 from .examples import surplus
 from .pieces import Piece, announces, is_item, pieces
 from .references import Pointers, pointers
 from .repeats import Saying, saying
 from .sections import Section
+from .wordings import BINDING
 from .words import RULE_CHARS
 
 REPEATED_CHARS = 80

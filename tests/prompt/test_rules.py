@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from litellm_tokenopt.prompt import PromptStage
 from litellm_tokenopt.prompt.choice import beyond_budget, choose, core_of
 from litellm_tokenopt.prompt.coupling import couple
-from litellm_tokenopt.prompt.duties import NONE, binds, strength
+from litellm_tokenopt.prompt.duties import binds, strength
 from litellm_tokenopt.prompt.governing import Standing
 from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.ranking import Relevance
 from litellm_tokenopt.prompt.rendering import render
+from litellm_tokenopt.prompt.wordings import NONE
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.stage import Change
 from litellm_tokenopt.tokens import count_text
