@@ -80,7 +80,10 @@ _READERS = {"chat": _chat, "messages": _messages, "responses": _responses}
 
 
 def message_from_events(events: Iterable[str | bytes]) -> dict[str, Any] | None:
-    """Anthropic's message object from the server-sent events of its stream; None when it never ended."""
+    """Anthropic's message object from the server-sent events of its stream.
+
+    None when it never ended, or was cut amid the arguments of a call.
+    """
     message: dict[str, Any] = {}
     ended = False
     for event in _parsed(events):
@@ -92,7 +95,8 @@ def message_from_events(events: Iterable[str | bytes]) -> dict[str, Any] | None:
         elif kind == "content_block_delta":
             _add_delta(message["content"][event["index"]], event["delta"])
         elif kind == "content_block_stop":
-            _close_block(message["content"][event["index"]])
+            if not _closed(message["content"][event["index"]]):
+                return None
         elif kind == "message_delta":
             message.update(event["delta"])
             message["usage"] = {**(message.get("usage") or {}), **(event.get("usage") or {})}
@@ -118,10 +122,15 @@ def _add_delta(block: dict[str, Any], delta: Mapping[str, Any]) -> None:
         block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
 
 
-def _close_block(block: dict[str, Any]) -> None:
+def _closed(block: dict[str, Any]) -> bool:
+    """Whether *block*, which ends here, is whole: its arguments, which came in pieces, can be read."""
     text = block.pop("_json", None)
     if text:
-        block["input"] = json.loads(text)
+        try:
+            block["input"] = json.loads(text)
+        except ValueError:
+            return False
+    return True
 
 
 def events_from_message(message: Mapping[str, Any]) -> list[str]:

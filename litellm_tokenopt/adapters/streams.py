@@ -19,7 +19,8 @@ from litellm.responses.streaming_iterator import ResponsesAPIStreamingIterator, 
 
 from ..request import Surface
 from ..rounds import without_echo
-from .folds import ChatFold, Fold, MessagesFold, ResponsesFold
+from .event_folds import MessagesFold, ResponsesFold
+from .folds import ChatFold, Fold
 
 Below: TypeAlias = Callable[[Any], Any]
 """The provider's events below a stream of LiteLLM's, or an awaitable of them."""
