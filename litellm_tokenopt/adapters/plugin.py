@@ -21,7 +21,7 @@ from typing import Any
 import litellm
 from litellm.types.utils import is_litellm_owned_kwarg
 
-from ..convert import border_of, metadata_key, metadata_of
+from ..convert import Border, border_of, metadata_key, metadata_of
 from ..errors import UnavailableError
 from ..optimizer import TokenOptimizer
 from ..own import is_own
@@ -189,16 +189,9 @@ class Plugin:
         await self.optimizer.warm_verifier()
 
     async def _decide(self, kwargs: MutableMapping[str, Any], surface: Surface) -> Call | None:
-        read = {k: v for k, v in kwargs.items() if k in _READ or not is_litellm_owned_kwarg(k)}
-        border = border_of(read, surface)
+        border = self._border(kwargs, surface)
         if border is None:
             return None
-        if self._asks_provider:
-            search = provider_search(kwargs, surface)
-            if search is None and border.request.tools:
-                said = "this LiteLLM reaches no tool search of %s (%s API); tokenopt_find_tools stands in for it"
-                self._say(f"search:{surface}", said, border.request.model, surface)
-            border = replace(border, request=border.request.with_(provider_search=search))
         known = self.calls.known(kwargs, border)
         last = self.calls.last(kwargs)
         if last is not None and last.undone:
@@ -215,6 +208,18 @@ class Plugin:
         if call.payload is not None and outcome.followups:
             self.optimizer.parts.beside.calls.submit(partial(self._check, call, dict(kwargs)))
         return call
+
+    def _border(self, kwargs: MutableMapping[str, Any], surface: Surface) -> Border | None:
+        """The request in *kwargs*, with the provider's own search of tools where it's asked for; None for others."""
+        read = {k: v for k, v in kwargs.items() if k in _READ or not is_litellm_owned_kwarg(k)}
+        border = border_of(read, surface)
+        if border is None or not self._asks_provider:
+            return border
+        search = provider_search(kwargs, surface)
+        if search is None and border.request.tools:
+            said = "this LiteLLM reaches no tool search of %s (%s API); tokenopt_find_tools stands in for it"
+            self._say(f"search:{surface}", said, border.request.model, surface)
+        return replace(border, request=border.request.with_(provider_search=search))
 
     async def _check(self, call: Call, kwargs: Mapping[str, Any]) -> None:
         """Ask the model what a hit has answered, and hand its reply to those who want to compare."""

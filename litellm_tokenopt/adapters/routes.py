@@ -81,6 +81,8 @@ class _NotKept(Exception):
     """There is no such answer."""
 
 
+_STATUS: Mapping[type[Exception], int] = {_NotKept: 404, ValueError: 400, UnavailableError: 503}
+
 Answering = Callable[["Plugin", Mapping[str, str]], Coroutine[Any, Any, Any]]
 
 
@@ -100,12 +102,9 @@ def _admin_route(plugin: Plugin, path: str, method: str, answer: Answering) -> A
         try:
             given = {**_once(request.query_params), **(await _body(request) if request.method == "POST" else {})}
             return JSONResponse(await plugin.portal.wait(answer(plugin, given)))
-        except _NotKept as error:
-            raise HTTPException(404, {"error": str(error)}) from None
-        except ValueError as error:
-            raise HTTPException(400, {"error": str(error)}) from None
-        except UnavailableError as error:
-            raise HTTPException(503, {"error": str(error)}) from None
+        except tuple(_STATUS) as error:
+            status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
+            raise HTTPException(status, {"error": str(error)}) from None
 
     # Names of this function's own imports: as texts they could not be looked up.
     serve.__annotations__ = {"request": Request, "user": UserAPIKeyAuth}

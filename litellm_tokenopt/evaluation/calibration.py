@@ -133,29 +133,29 @@ def limits(
     are shares of *every* pair that asks the same, wrong ones of the *near* look-alikes: those similar enough to be
     served at all, so that a set of nothing but near ones gets no more wrong answers.
     """
-    free = [pair for pair in near if pair.objection is None]
-    doubted = [pair for pair in near if pair.objection in DOUBTS]
     others = sum(not pair.same for pair in near)
-    allowed = wrong_rate * others
-    best = (-1.0, math.inf, math.inf, 0.0)
-    for a in (least, *_tried(free)):
-        if a < least:
-            continue
-        for b in _tried(doubted)[1:]:
-            passed = [pair.same for pair in free if pair.logit >= a] + [
-                pair.same for pair in doubted if pair.logit >= b
-            ]
-            served, wrong = sum(passed), len(passed) - sum(passed)
-            if wrong <= allowed and served > best[0]:
-                best = (served, a, b, wrong)
-    total = max(1, sum(pair.same for pair in every))
+    served, wrong, free, doubted = _best_limits(near, wrong_rate * others, least)
     return {
         "wrong_rate": wrong_rate,
-        "free": None if best[1] == -math.inf else round(best[1], 4),
-        "doubted": round(best[2], 4),
-        "served": round(best[0] / total, 4),
-        "wrong": round(best[3] / max(1, others), 4),
+        "free": None if free == -math.inf else round(free, 4),
+        "doubted": round(doubted, 4),
+        "served": round(served / max(1, sum(pair.same for pair in every)), 4),
+        "wrong": round(wrong / max(1, others), 4),
     }
+
+
+def _best_limits(near: Sequence[Judged], most_wrong: float, least: float) -> tuple[int, int, float, float]:
+    """(served, wrong, limit without an objection, limit of doubted ones) of those that serve the most."""
+    free = [pair for pair in near if pair.objection is None]
+    doubted = [pair for pair in near if pair.objection in DOUBTS]
+    best = (-1, 0, math.inf, math.inf)
+    tried = [limit for limit in (least, *_tried(free)) if limit >= least]
+    for a, b in itertools.product(tried, _tried(doubted)[1:]):
+        passed = [pair.same for pair in free if pair.logit >= a] + [pair.same for pair in doubted if pair.logit >= b]
+        served, wrong = sum(passed), len(passed) - sum(passed)
+        if wrong <= most_wrong and served > best[0]:
+            best = (served, wrong, a, b)
+    return best
 
 
 def _tried(pairs: Sequence[Judged]) -> list[float]:
@@ -175,27 +175,30 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--pairs", type=Path, nargs="+", default=[HELDOUT, EVERYDAY])
     parser.add_argument("--output", type=Path, default=CALIBRATION)
     options = parser.parse_args(arguments)
+    facts = calibrated(asyncio.run(judge([pair for path in options.pairs for pair in read_pairs(path)])))
+    for row in facts["limits"]:
+        print(json.dumps(row))
+    options.output.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    print(f"written: {options.output}")
+    return 0
+
+
+def calibrated(told: Sequence[Judged]) -> dict[str, Any]:
+    """What the file holds: the curve, the signs' weights, and the limits of each allowed share."""
     threshold = Settings().cache.threshold
-    told = asyncio.run(judge([pair for path in options.pairs for pair in read_pairs(path)]))
     weights = weigh([pair for pair in told if pair.similarity >= threshold])
     every = weighed(told, weights)
     near = [pair for pair in every if pair.similarity >= threshold]
     slope, offset = platt(near)
     least = (math.log(LEAST_BELIEVED / (1 - LEAST_BELIEVED)) - offset) / slope
-    rows = [limits(every, near, rate, least) for rate in WRONG_RATES]
-    facts = {
+    return {
         "slope": round(slope, 4),
         "offset": round(offset, 4),
         "pairs": {"same": sum(pair.same for pair in every), "different": sum(not pair.same for pair in every)},
         "similarity_from": threshold,
         "weights": weights,
-        "limits": rows,
+        "limits": [limits(every, near, rate, least) for rate in WRONG_RATES],
     }
-    for row in rows:
-        print(json.dumps(row))
-    options.output.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    print(f"written: {options.output}")
-    return 0
 
 
 if __name__ == "__main__":

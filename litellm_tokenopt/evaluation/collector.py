@@ -17,11 +17,10 @@ import time
 from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UnavailableError
-from .processes import comes_up, end, free_ports
+from .processes import Running, comes_up, end, free_ports
 
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -33,7 +32,7 @@ STATUS_CODES = ("unset", "ok", "error")
 SPAN_KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 
 
-class Collector:
+class Collector(Running):
     """Runs the collector while its context is open.
 
     ``endpoint`` is the base URL for OTLP over HTTP (``http://127.0.0.1:PORT``). Entering raises `UnavailableError`
@@ -48,21 +47,11 @@ class Collector:
         self._receiver: ThreadingHTTPServer | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         agent = _agent()
-        try:
-            self._folder = tempfile.TemporaryDirectory(prefix="tokenopt-collector-")
-            self._receiver = _start_receiver(self._received)
-            self._start_agent(agent, Path(self._folder.name), self._receiver.server_address[1])
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._folder = tempfile.TemporaryDirectory(prefix="tokenopt-collector-")
+        self._receiver = _start_receiver(self._received)
+        self._start_agent(agent, Path(self._folder.name), self._receiver.server_address[1])
 
     def close(self) -> None:
         """End the process and the receiver. What arrived can still be read."""

@@ -8,10 +8,35 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 LOOK_SECONDS = 0.05
 END_SECONDS = 15.0
+
+
+class Running(ABC):
+    """What runs while its context is open."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it; where that raises, it's closed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it, as far as it was started."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def free_ports(count: int) -> list[int]:

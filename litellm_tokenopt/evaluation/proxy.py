@@ -9,13 +9,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from ..errors import UnavailableError
-from .processes import comes_up, end, free_ports
+from .processes import Running, comes_up, end, free_ports
 
 START_SECONDS = 120.0
 LOG_TAIL_LINES = 40
@@ -30,7 +28,7 @@ _QUIET = {
 }
 
 
-class Proxy:
+class Proxy(Running):
     """Runs ``litellm --config CONFIG`` while its context is open.
 
     *environment* is added to this process's own; the master key is made afresh unless it holds
@@ -65,7 +63,7 @@ class Proxy:
         """The master key; clients send it as their API key."""
         return self._environment["LITELLM_MASTER_KEY"]
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         command = [_litellm(), "--config", str(self._config.resolve()), "--host", "127.0.0.1", "--port", str(self.port)]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
@@ -77,17 +75,7 @@ class Proxy:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        try:
-            self._await_start(self._process)
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._await_start(self._process)
 
     def close(self) -> None:
         """End the proxy and its workers; what it has to export is exported first."""

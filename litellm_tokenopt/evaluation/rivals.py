@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from ..errors import RedisUnavailable
 from ..redis.embedded import EmbeddedServer, find_parts
+from .providers import provided
 
 MEGABYTES = 512
 FARTHEST = 0.999
@@ -67,12 +68,10 @@ def _redisvl(url: str, pairs: Texts, vectors: Vectors) -> list[float]:
 def _litellm(url: str, pairs: Texts, vectors: Vectors) -> list[float]:
     """LiteLLM's ``redis-semantic`` cache, which asks `litellm.embedding`."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    import litellm
-    from litellm import utils
     from litellm.caching.redis_semantic_cache import RedisSemanticCache
     from litellm.llms.custom_llm import CustomLLM
 
-    embed, given, set_up = _embedding(vectors), litellm.custom_provider_map, cast(Any, utils.custom_llm_setup)
+    embed = _embedding(vectors)
 
     class Local(CustomLLM):
         def embedding(self, model: str, input: list[Any], model_response: Any, *_: Any, **__: Any) -> Any:
@@ -82,15 +81,11 @@ def _litellm(url: str, pairs: Texts, vectors: Vectors) -> list[float]:
             ]
             return model_response
 
-    litellm.custom_provider_map = [{"provider": "tokenopt-local", "custom_handler": Local()}]
-    set_up()
-    try:
+    with provided("tokenopt-local", Local()):
         cache = RedisSemanticCache(
             redis_url=url, similarity_threshold=1 - FARTHEST, embedding_model="tokenopt-local/minilm"
         )
         return [_asked(cache, f"pair-{n}", a, b) for n, (a, b) in enumerate(pairs)]
-    finally:
-        litellm.custom_provider_map = given
 
 
 def _asked(cache: Any, key: str, a: str, b: str) -> float:

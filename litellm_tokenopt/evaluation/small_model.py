@@ -9,9 +9,10 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ..errors import ModelUnavailable
+from .providers import provided
 
 PROVIDER = "tokenopt-packaged"
 MODEL = f"{PROVIDER}/smollm2-135m"
@@ -24,7 +25,6 @@ CONTEXT_TOKENS = 4096
 def packaged_model() -> Iterator[str]:
     """While this lasts, LiteLLM knows a model by the name that is given. Raises `ModelUnavailable`."""
     import litellm
-    from litellm import utils
     from litellm.llms.custom_llm import CustomLLM
 
     model = _loaded()
@@ -39,13 +39,10 @@ def packaged_model() -> Iterator[str]:
             given.usage = litellm.Usage(**said["usage"])
             return given
 
-    before, set_up = litellm.custom_provider_map, cast(Any, utils.custom_llm_setup)
-    litellm.custom_provider_map = [*before, {"provider": PROVIDER, "custom_handler": Packaged()}]
-    set_up()
     try:
-        yield MODEL
+        with provided(PROVIDER, Packaged()):
+            yield MODEL
     finally:
-        litellm.custom_provider_map = before
         model.close()
 
 

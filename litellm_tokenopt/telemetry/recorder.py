@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
@@ -26,6 +26,7 @@ from .spans import Replied, write_asked, write_reply, write_spans
 if TYPE_CHECKING:
     from ..cache.tally import Tally
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -80,56 +81,46 @@ class Recorder:
         The spans start at *started_ns* (nanoseconds since the epoch), below *parent* or else the current span, and go
         through *tracer* if given. *error* is the type of an error that kept the request from being optimised at all.
         """
-        if not self._enabled:
-            return None
-        try:
+
+        def write() -> Trace | None:
             sinks = self._sinks or self._open()
             sinks.meters.record(outcome, surface=surface, model=model, error=error)
             return write_spans(
                 tracer or sinks.tracer, outcome, started_ns=started_ns, surface=surface, model=model,
                 parent=parent, error=error,
             )  # fmt: skip
-        except Exception:
-            self._complain()
-            return None
+
+        return self._safely(write)
 
     def record_reply(self, outcome: Outcome, reply: Replied) -> None:
         """Write below *outcome*'s span what an attempt to have it answered came to."""
         if outcome.trace is not None:
-            try:
-                write_reply(outcome.trace, reply)
-            except Exception:
-                self._complain()
+            self._safely(write_reply, outcome.trace, reply)
 
     def record_stores(self, outcome: Outcome, results: Sequence[str]) -> None:
         """Count what became of a model's reply: *results* are those of the outcome's follow-ups."""
-        if not self._enabled:
-            return
-        try:
-            for result in results:
-                (self._sinks or self._open()).meters.record_store(outcome, result)
-        except Exception:
-            self._complain()
+        for result in results:
+            self._count(Meters.record_store, outcome, result)
 
     def record_failure(self, where: str, error: BaseException) -> None:
         """Count an error that happened outside the stages, at *where* (one of few words: ``convert``, ``hook``, …)."""
-        self._count(lambda meters: meters.record_error(where, type(error).__name__))
+        self._count(Meters.record_error, where, type(error).__name__)
 
     def record_check(self, kind: str, outcome: str) -> None:
         """Count what a second look at the cache came to; *kind* is shadow, judge or report."""
-        self._count(lambda meters: meters.record_check(kind, outcome))
+        self._count(Meters.record_check, kind, outcome)
 
     def record_check_tokens(self, kind: str, tokens: int) -> None:
         """Count what a second look of this *kind* cost."""
-        self._count(lambda meters: meters.record_check_tokens(kind, tokens))
+        self._count(Meters.record_check_tokens, kind, tokens)
 
     def record_summary(self, result: str) -> None:
         """Count a summary by what came of it: ``made``, ``refused:…`` with why, ``failed``."""
-        self._count(lambda meters: meters.record_summary(result))
+        self._count(Meters.record_summary, result)
 
     def record_summary_tokens(self, tokens: int) -> None:
         """Count what a summary cost."""
-        self._count(lambda meters: meters.record_summary_tokens(tokens))
+        self._count(Meters.record_summary_tokens, tokens)
 
     def watch_cache(self, checks: Callable[[], Tally]) -> None:
         """Have *checks* asked at each export of metrics, from any thread; it must not wait for anything."""
@@ -143,25 +134,15 @@ class Recorder:
         self, outcome: Outcome, tools: Iterable[str], became: Literal["answered", "dropped"] = "answered"
     ) -> None:
         """Count calls of our own *tools*, by which the model asked for what *outcome* had left out."""
-        if not self._enabled:
-            return
-        try:
-            for tool in tools:
-                (self._sinks or self._open()).meters.record_asked(outcome, tool, became)
-                if outcome.trace is not None:
-                    write_asked(outcome.trace, tool)
-        except Exception:
-            self._complain()
+        for tool in tools:
+            self._count(Meters.record_asked, outcome, tool, became)
+            if outcome.trace is not None:
+                self._safely(write_asked, outcome.trace, tool)
 
     def record_tools(self, events: Iterable[tuple[str, str]]) -> None:
         """Count what became of tools: (name, one of chosen, called, found, failed)."""
-        if not self._enabled:
-            return
-        try:
-            for tool, what in events:
-                (self._sinks or self._open()).meters.record_tool(tool, what)
-        except Exception:
-            self._complain()
+        for tool, what in events:
+            self._count(Meters.record_tool, tool, what)
 
     def watch_redis(self, up: Callable[[], bool]) -> None:
         """Have *up* asked at each export of metrics, from any thread; it must not wait for anything."""
@@ -210,13 +191,18 @@ class Recorder:
     def _ask_memory(self) -> int | None:
         return self._memory() if self._memory is not None else None
 
-    def _count(self, record: Callable[[Meters], None]) -> None:
+    def _count(self, record: Callable[Concatenate[Meters, P], None], *args: P.args, **kwargs: P.kwargs) -> None:
+        self._safely(lambda: record((self._sinks or self._open()).meters, *args, **kwargs))
+
+    def _safely(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """What *write* gives; None where telemetry is off, or fails: that touches no request, and is said once."""
         if not self._enabled:
-            return
+            return None
         try:
-            record((self._sinks or self._open()).meters)
+            return write(*args, **kwargs)
         except Exception:
             self._complain()
+            return None
 
     def _complain(self) -> None:
         if not self._complained:

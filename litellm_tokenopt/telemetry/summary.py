@@ -22,7 +22,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     "cache_hit": None | "exact" | "semantic",
     "stages": {"tools": {"reason": …, "tokens_before": …, "tokens_after": …, "ms": …}}, "ms": 4.2}``
     """
-    values: dict[str, Any] = {
+    return {
         "mode": outcome.mode,
         "tokens_before": outcome.tokens_before,
         "tokens_after": outcome.tokens_after,
@@ -30,15 +30,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "cache_hit": facts.cache_hit(outcome),
         "stages": {step.stage: _stage(step) for step in outcome.steps},
         "ms": _ms(outcome.seconds),
-    }
-    similarity = facts.similarity(outcome)
-    key = facts.cache_key(outcome)
-    arm = facts.arm(outcome)
-    return {
-        **values,
-        **({} if similarity is None else {"similarity": round(similarity, 4)}),
-        **({} if key is None else {"cache_key": key}),
-        **({} if arm is None else {"arm": arm}),
+        **_known(outcome),
         **_saved(outcome),
     }
 
@@ -58,21 +50,21 @@ def headers(outcome: Outcome) -> dict[str, str]:
         "stages": ",".join(s.stage for s in outcome.steps if facts.verdict_word(s) != "keep") or "none",
         "cache": _cache_word(outcome),
         "ms": str(_ms(outcome.seconds)),
+        **{name: f"{value:.4f}" if isinstance(value, float) else value for name, value in _known(outcome).items()},
+        **{name: f"{value:.8f}".rstrip("0").rstrip(".") for name, value in _saved(outcome).items()},
+        **({} if outcome.mode == "on" else {"mode": outcome.mode}),
     }
-    similarity = facts.similarity(outcome)
-    if similarity is not None:
-        values["similarity"] = f"{similarity:.4f}"
-    key = facts.cache_key(outcome)
-    if key is not None:
-        values["cache-key"] = key
-    arm = facts.arm(outcome)
-    if arm is not None:
-        values["arm"] = arm
-    for name, value in _saved(outcome).items():
-        values[name.replace("_", "-")] = f"{value:.8f}".rstrip("0").rstrip(".") if value else "0"
-    if outcome.mode != "on":
-        values["mode"] = outcome.mode
-    return {HEADER_PREFIX + name: value for name, value in values.items()}
+    return {HEADER_PREFIX + name.replace("_", "-"): value for name, value in values.items()}
+
+
+def _known(outcome: Outcome) -> dict[str, float | str]:
+    """What is told only of some requests."""
+    similarity, key, arm = facts.similarity(outcome), facts.cache_key(outcome), facts.arm(outcome)
+    return {
+        **({} if similarity is None else {"similarity": round(similarity, 4)}),
+        **({} if key is None else {"cache_key": key}),
+        **({} if arm is None else {"arm": arm}),
+    }
 
 
 def _saved(outcome: Outcome) -> dict[str, float | int]:
