@@ -61,7 +61,8 @@ _ASKS = re.compile(
 _DATED = re.compile(
     r"\b(?:january|february|march|april|june|july|august|september|october|november|december|"
     r"in (?:spring|summer|autumn|fall|winter|may)|1\d\d\d|20[01]\d|century|usually|typically|generally|on average|"
-    r"history|historical|ever|used to|function|formula|syntax)\b",
+    r"history|historical|(?:ice|middle|bronze|iron|stone) ages?|medieval|colonial|ancient|ever|used to|function|"
+    r"formula|syntax)\b",
     re.IGNORECASE,
 )
 _UNITS = (
@@ -81,13 +82,16 @@ _MONTHS = (
     "january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|autumn|fall|"
     "winter"
 )
+_PRACTICE = r"(?:\w+ )?(?:practices?|guidelines?|standards?)\b"
+"""Changes, but not from week to week."""
+
 _TIME = re.compile(
-    rf"\b(?:today|tonight|tomorrow|yesterday|nowadays|currently|presently|(?<!what )now(?! that\b)|"
-    rf"latest(?! (?:time|date|possible|i |you |that|a |an )\b)|newest|most recent|up[- ]to[- ]date|breaking news|"
-    rf"at the moment|at present|at this (?:moment|time|point)|so far|as of|just happened|these days|"
+    rf"\b(?:today(?!'s {_PRACTICE})|tonight|tomorrow|yesterday|nowadays|currently|presently|(?<!what )now(?! that\b)|"
+    rf"latest(?! (?:time|date|point|age|stage|possible|i |you |that|a |an )\b)|newest|most recent|up[- ]to[- ]date|"
+    rf"breaking news|at the moment|at present|at this (?:moment|time|point)|so far|as of|just happened|these days|"
     rf"(?:this|last|next|past|coming) (?:{_UNITS})|"
-    r"current(?= (?!accounts?|liabilit|assets?|ratio|transformer|density|flow|divider|loop|yield|in|of|through|"
-    r"is)\w)|"
+    rf"current(?= (?!{_PRACTICE}|accounts?|liabilit|assets?|ratio|transformer|density|flow|divider|loop|yield|in|of|"
+    r"through|is)\w)|"
     r"what(?: is|'s) the (?:time|date)(?= now| today| in\b|\W*$)|what (?:time|day|date|year|"
     r"month) (?:of the week )?is it(?! in [\w ]+ (?:when|if)\b)|"
     r"what(?: is|'s) new(?=\W*$| (?:in|with|at|on) (?![^?]*\d))|"

@@ -79,6 +79,8 @@ def test_time_bound(question: str) -> None:
         "How is the cost of living measured?",
         "Is tap water safe?", "Who is the owner's guide for?",
         "What is the latest time I can check in?", "I lost my card yesterday, what now?",
+        "What are today's best practices for logging?", "What is the latest age for a first visit to the dentist?",
+        "How was the weather in the last ice age?", "What are the current guidelines for naming tables?",
     ],
 )  # fmt: skip
 def test_timeless(question: str) -> None:
