@@ -83,9 +83,6 @@ NEED_BONUS = 2.0
 SURE, LEAST_SHARE = 6, 0.25
 """So many tools are sent whatever their scores; further ones if they come to so much of the best one's."""
 
-SENT_BONUS = 1.0
-"""What a tool that is sent already has ahead of the others when the block must change (standard deviations)."""
-
 
 def _form(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.DOTALL)
@@ -191,22 +188,21 @@ class Fit:
     def near(self, called: Iterable[int], sent: Iterable[int]) -> list[int]:
         """Indices of the tools: those that fit what was asked, and belong to the *called* ones, first.
 
-        What was *sent* stays unless it is far off.
+        What was *sent* counts for no more: the whole block is read afresh, whatever stays in it.
         """
         import numpy as np
 
-        here, weights = list(sent), np.zeros(len(self.score))
+        weights = np.zeros(len(self.score))
         weights[list(called)] = 1.0
         asked = list(self.order[:ASKED])
         weights[asked] += ASKED_WEIGHT
         wanted = OWN_WEIGHT * _standard(self.score.clip(min=0.0)) + _standard(weights @ self.kinship)
-        wanted[here] += SENT_BONUS
         if self.requisites:
             for index in {*asked, *called}:
                 wanted[list(self.requisites[index])] += NEED_BONUS
         rounded = wanted.round(6)
-        places = {index: place for place, index in enumerate(here)}
-        return sorted(range(len(rounded)), key=lambda index: (-rounded[index], places.get(index, len(here)), index))
+        places = {index: place for place, index in enumerate(sent)}
+        return sorted(range(len(rounded)), key=lambda index: (-rounded[index], places.get(index, len(places)), index))
 
 
 def joined(fits: Sequence[Fit]) -> Fit:

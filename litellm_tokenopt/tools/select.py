@@ -19,8 +19,11 @@ NEEDED_COSINE = 0.35
 NEEDED_COSINE_ALONE = 0.45
 """The same where it shares none."""
 
-AHEAD_SCORE = 2.5
-"""The best tool is needed, however similar it is, if it is so far (standard deviations) ahead of all that are there."""
+AHEAD_SCORE, AHEAD_LEAST = 2.5, 0.25
+"""The best tool is needed, though less similar, if it is so far (standard deviations) ahead of all that are there.
+
+Less similar than the second figure it isn't: "the number is S-2207" asks for nothing, but shares a word with some tool.
+"""
 
 AHEAD_COSINE, LIKE_COSINE, LIKE_SCORE = 0.1, 0.3, 3.0
 """So is one of the best that is so much more similar than all that are there, if it comes to so much by itself."""
@@ -139,7 +142,8 @@ def _lacks(kept: Selection, fit: Fit, order: Sequence[int]) -> bool:
     if not missing:
         return False
     there, best = list(kept.tools), order[0]
-    if best in missing and (_is_near(best, fit) or fit.score[best] - fit.score[there].max() >= AHEAD_SCORE):
+    ahead = fit.score[best] - fit.score[there].max() >= AHEAD_SCORE and fit.cosine[best] >= AHEAD_LEAST
+    if best in missing and (ahead or _is_near(best, fit)):
         return True
     like = [index for index in missing if fit.cosine[index] >= LIKE_COSINE and fit.score[index] >= LIKE_SCORE]
     return bool(like) and any(fit.cosine[index] >= float(fit.cosine[there].max()) + AHEAD_COSINE for index in like)

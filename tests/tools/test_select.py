@@ -73,9 +73,15 @@ def test_a_weak_wish_is_no_reason_to_change() -> None:
 
 
 def test_a_best_tool_far_ahead_of_all_that_are_there_comes_in() -> None:
-    """However little it resembles the question: "give it more replicas" of a tool that scales deployments."""
-    after = select([turn(20, 25), turn(9, cosine=0.1)], NONE, NONE, 4)
+    """Though it resembles the question little: "give it more replicas" of a tool that scales deployments."""
+    after = select([turn(20, 25), turn(9, cosine=0.28)], NONE, NONE, 4)
     assert 9 in after.tools
+
+
+def test_an_answer_that_shares_a_word_with_some_tool_asks_for_none() -> None:
+    """ "The number is S-2207" and a tool that sets the number of slides."""
+    first = select([turn(20, 25)], NONE, NONE, 4)
+    assert select([turn(20, 25), turn(9, cosine=0.24)], NONE, NONE, 4) == first
 
 
 def test_one_of_the_best_that_is_more_similar_than_all_that_are_there_comes_in() -> None:
