@@ -260,8 +260,8 @@ class ToolsSettings(_Section):
         description="How short schemas are said; they accept the same at every level. full: as they came | lossless: "
         "annotations that say nothing go | light: sentences that constrain nothing go too | strong: telegram style, "
         "and no description that names and types make needless | bare: a clause a tool, and only the shortest rules "
-        "and formats of arguments | auto: light for a block under min_tokens, strong where at most 10 tools are sent, "
-        "else bare.",
+        "and formats of arguments | auto: light for a block under min_tokens, strong where at most 10 tools may be "
+        "chosen, else bare.",
     )
     schema_levels: Mapping[str, SchemaLevel] = Field(
         {}, description="Levels for single tools, by name ({refund_payment: full})."

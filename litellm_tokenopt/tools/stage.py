@@ -51,7 +51,7 @@ FINDERS = 1_000
 """Lists of left-out tools kept in process."""
 
 MANY_TOOLS = 10
-"""Where more are sent, each is said as shortly as can be."""
+"""Where more may be chosen, each is said as shortly as can be."""
 
 CONVERSATION = "conversation"
 """The category of texts that need no tool."""
