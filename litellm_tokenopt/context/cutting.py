@@ -458,5 +458,4 @@ def _least_tokens(unit: Unit) -> int:
 def _least_of(part: Part) -> int:
     if part.fixed or not part.answers:
         return part.tokens
-    beside = part.tokens - part.text_tokens if part.media else 0
-    return beside + min(part.tokens - beside, STUB_TOKENS)
+    return part.fixed_tokens + min(part.tokens - part.fixed_tokens, STUB_TOKENS)

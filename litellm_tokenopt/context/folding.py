@@ -252,7 +252,7 @@ class Fold:
         self._left.append(place)
         self._messages.append(message)
         self._count(part.tokens)
-        self._fixed_tokens += part.tokens if part.fixed or unit.fixed else 0
+        self._fixed_tokens += part.tokens if unit.fixed else part.fixed_tokens
         self._new_results += part.tokens if message.get("role") == "tool" else 0
         if unit.role == "user":
             self._question_tokens = part.tokens

@@ -71,6 +71,13 @@ class Part:
         """Whether it's the result of a call."""
         return self.message.get("role") == "tool"
 
+    @property
+    def fixed_tokens(self) -> int:
+        """Tokens that stay whatever is left out of its text: of pictures, or all."""
+        if self.fixed:
+            return self.tokens
+        return self.tokens - self.text_tokens if self.media else 0
+
     def tokens_of(self, chars: int) -> int:
         """About how many tokens *chars* characters of this message's text are."""
         return round(chars * self.text_tokens / max(1, self.document.chars))
