@@ -181,7 +181,8 @@ class _Plan:
                     self._keep(number, cost)
 
     def meet(self, quotas: Quotas, scores: NDArray[np.float64]) -> None:
-        """Keep the best passages of each message up to its level's quota, the higher levels first."""
+        """Keep the best passages of each message up to its level's quota, the higher levels first: of each critical one
+        its best before a second of any."""
         import numpy as np
 
         for level in sorted(quotas.shares, reverse=True):
@@ -190,7 +191,11 @@ class _Plan:
             rooms = {part.place: quotas.shares[level] * cost for (_, part), cost in zip(parts, costs, strict=True)}
             owners = {number: (index, part.place) for index, part in parts for number in part.numbers}
             numbers = np.fromiter(owners, np.intp, len(owners))
-            for number in numbers[(-scores[numbers]).argsort(kind="stable")].tolist():
+            ordered = numbers[(-scores[numbers]).argsort(kind="stable")].tolist()
+            if level == Level.CRITICAL:
+                best = {owners[number][1]: number for number in reversed(ordered)}
+                ordered.sort(key=lambda number: best[owners[number][1]] != number)
+            for number in ordered:
                 if self.left < LEAST_TOKENS:
                     return
                 index, place = owners[number]

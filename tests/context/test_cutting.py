@@ -71,6 +71,14 @@ def test_where_there_is_little_the_critical_get_theirs_first() -> None:
     assert found.tokens <= 0.5 * total
 
 
+def test_something_of_each_critical_message_stays() -> None:
+    """Before more of any, though one fits much better: what is left of none can't remind of anything."""
+    units = rounds(12)
+    found, _ = left(units, 300, 400, kept_shares(3, True))
+    critical = [part for unit in units for part in unit.parts if part.answers][2::3]
+    assert all(any(number not in found.hidden for number in part.numbers) for part in critical)
+
+
 def test_without_quotas_the_scores_decide() -> None:
     """A question chooses for itself; room that is for quotas alone isn't used for more."""
     units = rounds(12)

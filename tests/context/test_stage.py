@@ -448,6 +448,20 @@ async def test_the_text_beside_a_picture_is_shortened(budget: int) -> None:
     assert after < 0.75 * before
 
 
+async def test_pictures_do_not_put_a_cut_off() -> None:
+    """They stay in any case: what was carried along is reckoned without them, as what a cut leaves is."""
+    messages = session(40)
+    for message in messages:
+        if message["role"] == "tool":
+            shot = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+            message["content"] = [{"type": "text", "text": message["content"]}, shot]
+    settings = ContextSettings(budget_tokens=1_500, condense_results=False)
+    stage = ContextStage(settings, NotAsked(), lambda _: CacheRates(read=0.25, write=1.0))
+    _, sent = await send(stage, messages)
+    pictures = 40 * PICTURE_TOKENS
+    assert count_messages(sent) - pictures < 0.6 * (count_messages(messages) - pictures)
+
+
 async def test_calls_that_are_messages_of_their_own_are_cut_like_others(stage: ContextStage) -> None:
     """So the Responses API has them, side by side before their results; one epoch more or less, and as few tokens."""
     together, apart = list[Body](), list[Body]()
