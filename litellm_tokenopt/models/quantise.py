@@ -3,11 +3,13 @@
 ONNX Runtime's dynamic quantisation takes one scale for a layer's whole input. BERT's inputs have a few channels and a
 few tokens that are far larger than the rest, so short texts lose up to 0.17 of cosine, and a text's vector would depend
 on the texts beside it. Exact rewritings of each linear layer come first: *smoothing* moves half of a channel's size (in
-logarithms) from the activations into the weights (SmoothQuant, https://arxiv.org/abs/2211.10438); *row scaling* moves
-each token's row into [-1, 1], and undoes that behind the product. So one fixed scale suits every row.
+logarithms) from the activations into the weights (SmoothQuant, https://arxiv.org/abs/2211.10438). Then one fixed range
+suits all rows where these are about as large: behind a LayerNorm, or attention. Elsewhere, behind a GELU, *row scaling*
+moves each token's row into [0, 1], and undoes that behind the product.
 
 A short text's time is that of the many small operations around the products: so a layer's queries, keys and values are
-one product, and what ONNX Runtime has one operation for (`MatMulIntegerToFloat`, `MultiHeadAttention`) is written so.
+one product, ranges are fixed where they may be, and what ONNX Runtime has one operation for (`MatMulIntegerToFloat`,
+`MultiHeadAttention`) is written so.
 
 Imports torch: for the exporting process alone.
 """
@@ -15,6 +17,7 @@ Imports torch: for the exporting process alone.
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -30,9 +33,13 @@ M = TypeVar("M", bound=nn.Module)
 TINY = 1e-5
 WEIGHT_LEVELS = 64
 """Signed weights of 7 bits: 8 overflow the 16-bit sums of CPUs without VNNI, and vectors would differ by machine."""
-ROW_LEVELS = 127
-UNEVEN = 1.5
-"""How much further an input goes to one side than to the other for its rows to be centred."""
+LEVELS = 255
+ALIKE = 6.0
+"""How much larger than the middle one the largest row of an input may be for all to have one range."""
+ONE_SIDED = 4.0
+"""How much further an input goes up than down behind a GELU, whose largest rows no sample has."""
+MARGIN = 1.1
+"""How much further than seen a fixed range goes."""
 EMBEDDING_LEVELS = 127
 MANY_ROWS = 10_000
 """Tables of so many embeddings are kept in 8 bits."""
@@ -40,6 +47,23 @@ STATE_LAYERS = 2
 """Of MiniLM's six: behind more of them, words are hardly better told apart."""
 CALIBRATION_TEXTS = 64
 CALIBRATION_TOKENS = 32
+SENTENCES = (
+    "Can I still change the address on an order that was shipped yesterday?",
+    "The committee met on 12 May 2021 and agreed to postpone the vote until every member had read the report.",
+    "for name, value in sorted(items.items()): print(f'{name}: {value:.2f}')",
+    "Thanks! That worked. What does the second option cost per month, and is there a discount for students?",
+    "ERROR 2024-03-05 09:14:22 payment-service: timeout after 30000 ms, retrying (2 of 3)",
+    "Photosynthesis turns light, water and carbon dioxide into sugar; plants release oxygen as they do so.",
+    '{"id": 4711, "status": "open", "tags": ["billing", "urgent"], "owner": null}',
+    "Never mix bleach with ammonia, not even in small amounts.",
+    "She left the keys with the neighbour, who isn't home before six, so I waited outside in the rain.",
+    "Quelle est la différence entre un contrat à durée déterminée et un contrat à durée indéterminée?",
+    "The quick start: install the package, set the key, run the server. Then open http://localhost:8080/docs.",
+    "Dose: 5 mg/kg every 8 hours, at most 40 mg/kg a day; stop at once if a rash appears.",
+    "Is the museum open on Mondays?",
+    "Compared with the year before, revenue rose by 14.2 % to 3.1 billion euros, while profit fell by a third.",
+)
+"""As little like another as can be: by them and by random tokens it's told how far numbers go within the model."""
 
 
 class SentenceVector(nn.Module):
@@ -129,53 +153,68 @@ class _Attention(torch.autograd.Function):
 class BalancedLinear(nn.Module):
     """A linear layer's equal, up to rounding, whose product is between matrices of 8 bits.
 
-    *lowest* and *highest* are the extremes of each channel of its input. Where those are uneven, as behind a GELU,
-    rows are centred too.
+    *seen* are rows of its input, shape (rows, channels), which tell its range.
     """
 
-    def __init__(self, linear: nn.Linear, lowest: Tensor, highest: Tensor) -> None:
+    def __init__(self, linear: nn.Linear, seen: Tensor) -> None:
         super().__init__()
-        balance = _balance(torch.maximum(-lowest, highest), linear.weight)
+        balance = _balance(seen.abs().amax(0), linear.weight)
         weight = (linear.weight.detach() * balance).T
         steps = (weight.abs().amax(0) / WEIGHT_LEVELS).clamp(min=torch.finfo().tiny)
-        self.shrink = nn.Parameter(1 / balance)
-        self.weight = nn.Parameter(torch.round(weight / steps).to(torch.int8).contiguous(), requires_grad=False)
-        self.steps = nn.Parameter(steps)
-        self.sums = nn.Parameter(self.weight.float().sum(0) * steps)
-        self.bias = linear.bias
-        low, high = sorted((-float((lowest / balance).amin()), float((highest / balance).amax())))
-        self.uneven = high > UNEVEN * low
+        levels = torch.round(weight / steps)
+        self.weight = nn.Parameter(levels.to(torch.int8).contiguous(), requires_grad=False)
+        bias = torch.zeros(linear.out_features) if linear.bias is None else linear.bias.detach()
+        self.fixed, low, step = _range_of(seen / balance)
+        # Behind a fixed range a number is its own level; else a row is moved into [0, 1] first.
+        self.zero = round(-low / step) if self.fixed else 0
+        self.shrink = nn.Parameter(1 / balance / (step if self.fixed else 1.0))
+        self.steps = nn.Parameter(steps * (step if self.fixed else 1.0))
+        self.sums = nn.Parameter(levels.sum(0) * steps)
+        self.bias = nn.Parameter(bias)
+        self.nothing = nn.Parameter(torch.zeros_like(bias))
 
     def forward(self, rows: Tensor) -> Tensor:
         balanced = rows * self.shrink
-        product = self._centred(balanced) if self.uneven else self._product(balanced, balanced.abs())
-        return product if self.bias is None else product + self.bias
+        if self.fixed:
+            return self._product(balanced, self.bias, 1.0, self.zero)
+        lowest = balanced.amin(-1, keepdim=True)
+        size = (balanced.amax(-1, keepdim=True) - lowest).clamp(min=TINY)
+        product = self._product((balanced - lowest) / size, self.nothing, 1 / LEVELS, 0)
+        return product * size + (lowest * self.sums + self.bias)
 
-    def _centred(self, rows: Tensor) -> Tensor:
-        middle = (rows.amax(-1, keepdim=True) + rows.amin(-1, keepdim=True)) / 2
-        centred = rows - middle
-        return self._product(centred, centred) + middle * self.sums
+    def _product(self, rows: Tensor, bias: Tensor, step: float, zero: int) -> Tensor:
+        product: Tensor = _Product.apply(rows, self.weight, self.steps, bias, step, zero)  # type: ignore[no-untyped-call]
+        return product
 
-    def _product(self, rows: Tensor, sizes: Tensor) -> Tensor:
-        size = sizes.amax(-1, keepdim=True).clamp(min=TINY)
-        product: Tensor = _Product.apply(rows / size, self.weight, self.steps, rows.dim())  # type: ignore[no-untyped-call]
-        return product * size
+
+def _range_of(rows: Tensor) -> tuple[bool, float, float]:
+    """(whether all *rows* may have one range, where that begins, and what one of its levels stands for)."""
+    low, high = float(rows.amin().clamp(max=-TINY)), float(rows.amax().clamp(min=TINY))
+    sizes = rows.abs().amax(1)
+    alike = bool(sizes.max() <= ALIKE * sizes.median()) and high < ONE_SIDED * -low
+    return alike, MARGIN * low, MARGIN * (high - low) / LEVELS
 
 
 class _Product(torch.autograd.Function):
-    """*rows* in [-1, 1] and whole numbers *weight*, multiplied in 8 bits; a column's numbers are in its *steps*."""
+    """*rows* and whole numbers *weight*, multiplied in 8 bits, and *bias*.
+
+    A row's numbers are in *step* and above -*zero* of them, a column's in its *steps*.
+    """
 
     @staticmethod
-    def forward(_ctx: Any, rows: Tensor, weight: Tensor, steps: Tensor, _dimensions: int) -> Tensor:
-        return torch.round(rows * ROW_LEVELS) @ weight.float() * (steps / ROW_LEVELS)
+    def forward(_ctx: Any, rows: Tensor, weight: Tensor, steps: Tensor, bias: Tensor, step: float, zero: int) -> Tensor:
+        rounded = torch.fake_quantize_per_tensor_affine(rows, step, zero, 0, LEVELS)
+        return rounded @ weight.float() * steps + bias
 
     @staticmethod
-    def symbolic(graph: Any, rows: Any, weight: Any, steps: Any, dimensions: int) -> Any:
-        step = graph.op("Constant", value_t=torch.tensor(1 / ROW_LEVELS))
-        zero = graph.op("Constant", value_t=torch.tensor(128, dtype=torch.uint8))
-        levels = graph.op("QuantizeLinear", rows, step, zero)
-        product = graph.op("com.microsoft::MatMulIntegerToFloat", levels, weight, step, steps, zero)
-        return product.setType(_sized(steps, dimensions))
+    def symbolic(graph: Any, rows: Any, weight: Any, steps: Any, bias: Any, step: float, zero: int) -> Any:
+        one = graph.op("Constant", value_t=torch.tensor(step))
+        middle = graph.op("Constant", value_t=torch.tensor(zero, dtype=torch.uint8))
+        none = graph.op("Constant", value_t=torch.tensor(0, dtype=torch.int8))
+        levels = graph.op("QuantizeLinear", rows, one, middle)
+        inputs = (levels, weight, one, steps, middle, none, bias)
+        product = graph.op("com.microsoft::MatMulIntegerToFloat", *inputs)
+        return product.setType(_sized(steps, rows.type().dim()))
 
 
 def _sized(like: Any, dimensions: int, parts: int = 1) -> Any:
@@ -286,38 +325,35 @@ def _replace(model: nn.Module, kind: type[M], other: Callable[[M], nn.Module]) -
 
 
 def calibration_ids(tokenizer: Any) -> list[Tensor]:
-    """Texts of random tokens, the same for each export: which channels are large hardly depends on the words."""
+    """Texts of random tokens, the same for each export, and sentences, whose words look at each other more."""
     chance = random.Random(0)
     words = sorted(set(range(len(tokenizer))) - set(tokenizer.all_special_ids))
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
     texts = [chance.choices(words, k=chance.randint(1, CALIBRATION_TOKENS)) for _ in range(CALIBRATION_TEXTS)]
+    texts += [tokenizer.encode(text, add_special_tokens=False) for text in SENTENCES]
     return [torch.tensor([[first, *text, last]]) for text in texts]
 
 
 def balance_layers(model: nn.Module, inputs: Sequence[tuple[Tensor, ...]]) -> None:
     """Put a `BalancedLinear` into the place of each linear layer that *inputs* of the model pass through."""
-    extremes = _extremes(model, inputs)
-    _replace(model, nn.Linear, lambda layer: BalancedLinear(layer, *extremes[layer]) if layer in extremes else layer)
+    seen = _rows_seen(model, inputs)
+    _replace(model, nn.Linear, lambda layer: BalancedLinear(layer, seen[layer]) if layer in seen else layer)
 
 
-def _extremes(model: nn.Module, examples: Sequence[tuple[Tensor, ...]]) -> dict[nn.Linear, tuple[Tensor, Tensor]]:
-    """Each input channel's lowest and highest value, by layer."""
-    found: dict[nn.Linear, tuple[Tensor, Tensor]] = {}
+def _rows_seen(model: nn.Module, examples: Sequence[tuple[Tensor, ...]]) -> dict[nn.Linear, Tensor]:
+    """The rows of each layer's input, shape (rows, channels)."""
+    found: dict[nn.Linear, list[Tensor]] = defaultdict(list)
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(layer, nn.Linear)
-        rows = inputs[0].flatten(0, -2)
-        lowest, highest = rows.amin(0), rows.amax(0)
-        if layer in found:
-            lowest, highest = torch.minimum(found[layer][0], lowest), torch.maximum(found[layer][1], highest)
-        found[layer] = lowest, highest
+        found[layer].append(inputs[0].flatten(0, -2))
 
     hooks = [m.register_forward_pre_hook(note) for m in model.modules() if isinstance(m, nn.Linear)]
     for example in examples:
         model(*example)
     for hook in hooks:
         hook.remove()
-    return found
+    return {layer: torch.cat(rows) for layer, rows in found.items()}
 
 
 def _balance(largest_input: Tensor, weight: Tensor) -> Tensor:
