@@ -1,16 +1,13 @@
-"""A long prompt to choose from, and an embedder that needs no model: words hashed into a vector."""
+"""A long prompt to choose from."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+from support.vectors import HashedWords
 
 from litellm_tokenopt.additions import ENDLESS, Reach
-from litellm_tokenopt.lexical import term_counts
 from litellm_tokenopt.prompt import PromptStage
 from litellm_tokenopt.settings import PromptSettings
 
@@ -26,23 +23,6 @@ TOPICS = {
     "Translation": "The glossary decides; product names are never translated into another language.",
     "Database": "Queries read the warehouse schema with a date filter and at most ten thousand rows.",
 }
-
-
-class HashedWords:
-    """Unit vectors of a text's terms: texts that share words are near each other."""
-
-    name = "hashed-words"
-    dimensions = 256
-
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.stack([self._vector(text) for text in texts])
-
-    def _vector(self, text: str) -> NDArray[np.float32]:
-        vector = np.zeros(self.dimensions, np.float32)
-        for term, count in term_counts(text).items():
-            vector[int.from_bytes(hashlib.sha256(term.encode()).digest()[:4], "big") % self.dimensions] += count
-        length = float(np.linalg.norm(vector))
-        return vector / length if length else vector
 
 
 def section(title: str, text: str, repeats: int = 6) -> str:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.counting import count_request
+from support.vectors import HashedWords
 
 from litellm_tokenopt.additions import HEAD
 from litellm_tokenopt.models.intents import Intent
@@ -18,7 +19,7 @@ from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.settings import PromptSettings
 from litellm_tokenopt.stage import Change
 
-from .conftest import TOPICS, HashedWords
+from .conftest import TOPICS
 
 Make = Callable[..., PromptStage]
 

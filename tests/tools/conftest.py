@@ -1,16 +1,13 @@
-"""Forty tools of a small company's assistant, and an embedder that needs no model: words hashed into a vector."""
+"""Forty tools of a small company's assistant."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+from support.vectors import HashedWords
 
-from litellm_tokenopt.lexical import term_counts
 from litellm_tokenopt.request import ChatRequest, Tool
 from litellm_tokenopt.settings import ToolsSettings
 from litellm_tokenopt.tools import ToolsStage
@@ -67,27 +64,6 @@ def tool(name: str, description: str = "", arguments: Sequence[str] = (), **more
         "type": "function",
         "function": {"name": name, "description": description, "parameters": parameters, **more},
     }
-
-
-class HashedWords:
-    """Unit vectors of a text's terms: texts that share words are near each other."""
-
-    name = "hashed-words"
-    dimensions = 256
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        self.calls += 1
-        return np.stack([self._vector(text) for text in texts])
-
-    def _vector(self, text: str) -> NDArray[np.float32]:
-        vector = np.zeros(self.dimensions, np.float32)
-        for term, count in term_counts(text).items():
-            vector[int.from_bytes(hashlib.sha256(term.encode()).digest()[:4], "big") % self.dimensions] += count
-        length = float(np.linalg.norm(vector))
-        return vector / length if length else vector
 
 
 @pytest.fixture(scope="session")

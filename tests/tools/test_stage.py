@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.vectors import HashedWords
 
 from litellm_tokenopt.errors import ModelLoading, ModelUnavailable
 from litellm_tokenopt.models.intents import Intent
@@ -25,8 +26,6 @@ from litellm_tokenopt.tokens import count_tools
 from litellm_tokenopt.tools import ToolsStage
 from litellm_tokenopt.tools.rank import HINT_TEXTS
 from litellm_tokenopt.tools.reading import name_of, summary
-
-from .conftest import HashedWords
 
 
 def user(text: Any) -> dict[str, Any]:
