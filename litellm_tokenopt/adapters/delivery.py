@@ -65,7 +65,7 @@ class DeliveryCache(Cache):
         call = self._plugin.calls.of(kwargs)
         if call is not None and call.payload is not None:
             return replay(call, kwargs)
-        if self._asks_operator(call, kwargs):
+        if self._asks_operator(call):
             return self.operator.get_cache(dynamic_cache_object, **_original(call, kwargs))  # type: ignore[union-attr]
         return None
 
@@ -73,20 +73,20 @@ class DeliveryCache(Cache):
         call = self._plugin.calls.of(kwargs)
         if call is not None and call.payload is not None:
             return replay(call, kwargs)
-        if self._asks_operator(call, kwargs):
+        if self._asks_operator(call):
             return await self.operator.async_get_cache(dynamic_cache_object, **_original(call, kwargs))  # type: ignore[union-attr]
         return None
 
     def add_cache(self, result: Any, **kwargs: Any) -> None:
         call = self._plugin.calls.of(kwargs)
         self._plugin.after(call, result)
-        if self._asks_operator(call, kwargs):
+        if self._asks_operator(call):
             self.operator.add_cache(result, **_original(call, kwargs))  # type: ignore[union-attr]
 
     async def async_add_cache(self, result: Any, dynamic_cache_object: Any = None, **kwargs: Any) -> None:
         call = self._plugin.calls.of(kwargs)
         stored = self._plugin.after(call, result)
-        if self._asks_operator(call, kwargs):
+        if self._asks_operator(call):
             await self.operator.async_add_cache(result, dynamic_cache_object, **_original(call, kwargs))  # type: ignore[union-attr]
         if stored is not None:
             with suppress(PortalClosed):
@@ -99,7 +99,7 @@ class DeliveryCache(Cache):
     def should_use_cache(self, **kwargs: Any) -> bool:
         return True
 
-    def _asks_operator(self, call: Call | None, kwargs: Mapping[str, Any]) -> bool:
+    def _asks_operator(self, call: Call | None) -> bool:
         return self.operator is not None and (call is None or call.operator_cache)
 
 

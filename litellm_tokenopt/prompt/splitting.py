@@ -114,15 +114,11 @@ def _ids(found: Outline) -> dict[int, str]:
     for i, section in enumerate(found.sections):
         if section.kind == "close" or not section.text.strip():
             continue
-        words = re.findall(r"[\w.]+", section.title.casefold())[:ID_WORDS] or [_unnamed(found, i)]
+        words = re.findall(r"[\w.]+", section.title.casefold())[:ID_WORDS] or ["opening" if i == 0 else ""]
         name = "-".join(word.strip(".") for word in words).strip("-") or f"part-{i + 1}"
         taken = sum(other == name or other.startswith(f"{name}~") for other in ids.values())
         ids[i] = f"{name}~{taken + 1}" if taken else name
     return ids
-
-
-def _unnamed(found: Outline, i: int) -> str:
-    return "opening" if i == 0 else f"part-{i + 1}"
 
 
 def _kind(found: Outline, i: int) -> ModuleKind | None:
