@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -78,12 +78,12 @@ def _strip_plural(word: str) -> str:
 
 def terms(text: str) -> list[str]:
     """The terms of *text*, in order, repeats included."""
-    return list(chain.from_iterable(map(_known.__getitem__, written(text, _WORD))))
+    return list(chain.from_iterable(map(_between_blanks.__getitem__, written(text, _WORD))))
 
 
 def distinct_terms(text: str) -> frozenset[str]:
     """The same without repeats."""
-    return frozenset(chain.from_iterable(map(_known.__getitem__, set(written(text, _WORD)))))
+    return frozenset(chain.from_iterable(map(_between_blanks.__getitem__, set(written(text, _WORD)))))
 
 
 def written(text: str, word: re.Pattern[str]) -> list[str]:
@@ -92,22 +92,31 @@ def written(text: str, word: re.Pattern[str]) -> list[str]:
     return found if len(text) <= DENSE_CHARS * len(found) else word.findall(text)
 
 
-class _Known(dict[str, tuple[str, ...]]):
-    """The terms of what stands between blanks, kept: a look-up takes half the time of one in an `lru_cache`."""
+class Known(dict[str, tuple[str, ...]]):
+    """What *read* finds in what stands between blanks, kept: a look-up takes half the time of one in an `lru_cache`."""
+
+    def __init__(self, read: Callable[[str], tuple[str, ...]]) -> None:
+        super().__init__()
+        self._read = read
 
     def __missing__(self, text: str) -> tuple[str, ...]:
         if len(self) >= MOST_KNOWN:
             self.clear()
-        words = _WORD.findall(text)
-        found = _terms_of(words[0]) if len(words) == 1 else tuple(chain.from_iterable(map(_terms_of, words)))
-        self[text] = found
+        found = self[text] = self._read(text)
         return found
 
 
-_known = _Known()
+def _read(text: str) -> tuple[str, ...]:
+    words = _WORD.findall(text)
+    return _terms_of(words[0]) if len(words) == 1 else tuple(chain.from_iterable(map(_terms_of, words)))
+
+
+_between_blanks = Known(_read)
 
 
 def _terms_of(word: str) -> tuple[str, ...]:
+    if word.islower() and word.isascii() and word.isalpha():  # most are, and have one part
+        return () if word in STOP_WORDS else (stem(word),)
     parts = _PARTS.findall(word)
     found = [stem(part) if part.isalpha() else part for part in map(str.lower, parts) if part not in STOP_WORDS]
     if len(parts) > 1:

@@ -19,7 +19,7 @@ from ..savings import USUAL_RATES, CacheRates
 from ..settings import ContextSettings
 from ..tokens import MESSAGE_OVERHEAD, count_message
 from .cutting import LINE_TOKENS, NO_QUOTAS, Cut, Item, Quotas, Quote, cut, quote
-from .importance import LAST_MESSAGES, Heard, Importance, Listener, importance, importance_of, words_of
+from .importance import LAST_MESSAGES, Heard, Importance, Listener, importance_of
 from .marks import RECALL_HEAD, Marks
 from .ranking import LIKE_BEST, Index, Query, best, read_terms, spread
 from .spans import Spans
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 RECALL_TOKENS = 800
 READ_AT_ONCE = 100
 """So many messages are read before the first of them is taken: one kind of work at a time is a tenth quicker."""
-
-RECALLED = 20
-"""About so many passages have room in that."""
 
 FAR = 1.3
 """A message goes back when what fits it best scores so much more than the latest stretch of the conversation."""
@@ -165,7 +162,7 @@ class Fold:
         self._messages: list[Message] = []
         self._weighed: list[Importance] = []
         self._listener = Listener()
-        self._heard: list[Heard] = []
+        self._heard: dict[int, Heard] = {}
         self._judged = 0
         self._fresh, self._asked = range(0), ""
         self._index = Index()
@@ -320,9 +317,7 @@ class Fold:
     def _need(self, query: Query) -> Need:
         rarity, clear = self._index.rarity(), self._is_clear(query)
         own = self._index.scores(query.weights)
-        fitting = [
-            (float(own[number]), self._index.texts[number]) for number in islice(best(own, LIKE_BEST), LIKE_BEST)
-        ]
+        fitting = [(float(own[number]), self._index.texts[number]) for number in islice(best(own), LIKE_BEST)]
         own += self._index.scores(self._index.alike(query, fitting))
         around = spread(own)
         most, most_around = _most(own) or 1.0, _most(around) or 1.0
@@ -453,21 +448,24 @@ class Fold:
 
     def levels(self) -> Mapping[Level, int]:
         """How many messages matter how much, of those that were new to the last epoch."""
-        start = max(0, self._fresh.start - LOOKED_BACK)
-        messages, pinned = self._messages[start : self._fresh.stop], [place - start for place in self._pinned]
-        return Counter(one.level for one in importance(messages, self._asked, pinned)[self._fresh.start - start :])
+        return Counter(one.level for one in self._importance(self._fresh, self._asked))
 
     def _weigh(self) -> list[Importance]:
         """How much each message matters, by place; older ones as they were found the last time that all were judged."""
         known = max(0, len(self._weighed) - LAST_MESSAGES)
         if len(self._messages) >= GROWN * self._judged:
             known, self._judged = 0, len(self._messages)
-        start = max(0, known - LOOKED_BACK)
-        self._heard += map(self._listener.heard, self._messages[len(self._heard) :])
-        pinned = [place - start for place in self._pinned]
-        question = self._listener.numbers(words_of(self._question))
-        self._weighed[known:] = importance_of(self._heard[start:], question, known - start, pinned)
+        self._weighed[known:] = self._importance(range(known, len(self._messages)), self._question)
         return self._weighed
+
+    def _importance(self, places: range, question: str) -> Sequence[Importance]:
+        """How much the messages at *places* matter, by what stands little before them."""
+        start = max(0, places.start - LOOKED_BACK)
+        for place in range(start, places.stop):
+            if place not in self._heard:
+                self._heard[place] = self._listener.heard(self._messages[place])
+        heard, pinned = [self._heard[place] for place in range(start, places.stop)], [n - start for n in self._pinned]
+        return importance_of(heard, self._listener.words(question), places.start - start, pinned)
 
     def _begin_anew(self, found: Cut) -> None:
         since = self._reach.since(self._turn_chars)
@@ -526,7 +524,7 @@ class Fold:
     def _bring_back(self, need: Need, room: int) -> None:
         """Of the passages that fit the question best, *room* tokens in all, say those again that are left out."""
         chosen: set[int] = set()
-        for number in best(need.related, RECALLED):
+        for number in best(need.related):
             room -= self._costs[number] + LINE_TOKENS
             if room < 0:
                 break

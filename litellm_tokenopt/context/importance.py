@@ -11,12 +11,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate, chain
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from functools import cache, lru_cache, partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from ..lexical import distinct_terms, written
-from ..memo import Memo
+from ..lexical import Known, distinct_terms, written
 from ..models.logistic import WEIGHTS_FOLDER, Logistic, load_logistic
 from ..request import Message, has_cache_control, is_system, last_question, text_of, tool_calls
 from .passages import PASSAGE_CHARS
@@ -71,9 +70,6 @@ _WRITES = re.compile(
 )
 Sort: TypeAlias = tuple[str, bool, str]
 
-_marks: Memo[str, frozenset[str]] = Memo(max_entries=20_000)
-_words: Memo[str, frozenset[str]] = Memo(max_entries=20_000)
-
 
 @dataclass(frozen=True, slots=True)
 class Importance:
@@ -92,8 +88,8 @@ def importance(
     Those at the places *pinned* are critical, as the caller says so.
     """
     listener = Listener()
-    words = words_of(last_question(messages) if question is None else question)
-    return importance_of([listener.heard(message) for message in messages], listener.numbers(words), pinned=pinned)
+    words = listener.words(last_question(messages) if question is None else question)
+    return importance_of([listener.heard(message) for message in messages], words, pinned=pinned)
 
 
 def importance_of(
@@ -215,6 +211,10 @@ class Listener:
 
         return np.fromiter(map(self._numbers.__getitem__, said), np.intp, len(said))
 
+    def words(self, text: str) -> NDArray[np.intp]:
+        """The numbers of the terms of *text* of four letters or more, as stems, each once."""
+        return self.numbers([term for term in distinct_terms(text) if len(term) >= 4])
+
     def heard(self, message: Message) -> Heard:
         role, calls, content = str(message.get("role")), tuple(tool_calls(message)), text_of(message.get("content"))
         text = "\n".join((content, *(f"{name} {arguments}" for _, name, arguments in calls))).strip()
@@ -222,7 +222,7 @@ class Listener:
         return Heard(
             role=role, calling=bool(message.get("tool_calls")), calls=calls,
             answers=str(message.get("tool_call_id") or ""), content=content, text=text,
-            marks=self.numbers(marks_of(text)), words=self.numbers(words_of(text)), rule=_rule(message),
+            marks=self.numbers(marks_of(text)), words=self.words(text), rule=_rule(message),
             fails=short and role == "tool" and says_error(text),
             of_oneself=short and role == "user" and _OF_ONESELF.search(text.lower()) is not None,
         )  # fmt: skip
@@ -230,17 +230,14 @@ class Listener:
 
 def marks_of(text: str) -> frozenset[str]:
     """Ids, numbers, paths and addresses in *text*: what can't be made up again."""
-    return _marks.get_or(
-        text, lambda: frozenset(chain.from_iterable(map(_marks_between_blanks, set(written(text, _WORD)))))
-    )
+    return frozenset(chain.from_iterable(map(_marks_between_blanks.__getitem__, set(written(text, _WORD)))))
 
 
-@lru_cache(maxsize=50_000)
-def _marks_between_blanks(text: str) -> tuple[str, ...]:
-    return tuple(chain.from_iterable(map(_marks_in, _WORD.findall(text))))
+def _read_marks(text: str) -> tuple[str, ...]:
+    return tuple(chain.from_iterable(map(_marks_of, _WORD.findall(text)))) if _IS_MARK.search(text) else ()
 
 
-def _marks_in(word: str) -> tuple[str, ...]:
+def _marks_of(word: str) -> tuple[str, ...]:
     mark = word.strip("._-/:+")
     if len(mark) < LEAST_CHARS or not _IS_MARK.search(mark):
         return ()
@@ -256,9 +253,7 @@ def _named(path: str) -> tuple[str, str]:
     return whole, whole.rpartition("/")[2]
 
 
-def words_of(text: str) -> frozenset[str]:
-    """The terms of *text* of four letters or more, as stems."""
-    return _words.get_or(text, lambda: frozenset(term for term in distinct_terms(text) if len(term) >= 4))
+_marks_between_blanks = Known(_read_marks)
 
 
 # --- features ---------------------------------------------------------------------------------------------------
@@ -395,8 +390,7 @@ def features(
     import numpy as np
 
     told, some = _Features(messages, rules, places, question), list(places)
-    rows = np.array([told.row(place) for place in some], np.float64)
-    return Weighable(rows, np.array(told.least, np.int64)[some], told.reading.most()[some])
+    return Weighable(told.rows(some), np.array(told.least, np.int64)[some], told.reading.most()[some])
 
 
 class _Features:
@@ -408,42 +402,43 @@ class _Features:
         self._messages = messages
         self.reading = reading = Reading(messages, rules)
         marks, words, latest = reading.marks, reading.words, range(max(0, len(messages) - 3), len(messages))
-        self._turn = list(accumulate(message.role == "user" for message in messages))
-        self._answers = list(accumulate(float(message.role == "assistant") for message in messages))
+        self._turn = np.cumsum([message.role == "user" for message in messages])
+        self._answers = np.cumsum([message.role == "assistant" for message in messages])
         self._calls = {id_: name for message in messages for id_, name, _ in message.calls}
         self._results = {message.answers: message for message in messages if message.role == "tool"}
-        self._own = marks.count(reading.own).tolist()
-        self._rare_marks = marks.count(reading.rare_marks).tolist()
-        self._rare_words = words.count(reading.rare_words).tolist()
+        self._own = marks.count(reading.own)
+        self._rare_marks = marks.count(reading.rare_marks)
+        self._rare_words = words.count(reading.rare_words)
         asked_for, count = words.at(places), len(messages)
         self._peculiar = np.array([math.log(1 + count / held) for held in range(1, count + 1)])
         self._asked = self._shares(asked_for & words.among(question))
         self._latest_words = self._shares(asked_for & words.said_at(latest)[words.terms])
-        self._latest_marks = marks.count(reading.rare_marks & marks.said_at(latest)[marks.terms]).tolist()
-        worded = reading.words_used(words.last(words.at(reading.by_model)))
-        self._words_used = worded.tolist()
-        self.least = self._used(worded)
+        self._latest_marks = marks.count(reading.rare_marks & marks.said_at(latest)[marks.terms])
+        self._words_used = reading.words_used(words.last(words.at(reading.by_model)))
+        self.least = self._used()
         self._tools = list(map(self._tool, messages))
         self._sorts = list(map(self._sort, messages, self._tools))
         self._held = Counter(chain.from_iterable(self._sorts))
         self._used_of = [self._count(level) for level in (Level.IMPORTANT, Level.CRITICAL)]
 
-    def _used(self, worded: NDArray[np.int64]) -> list[int]:
+    def _used(self) -> list[int]:
         """Of each message the level that it has by what the model has used of it since, and by what users tell."""
-        reading = self.reading
-        used: list[int] = reading.used(reading.marks.last(reading.marks.at(reading.by_model)), worded).tolist()
-        told = (message.of_oneself and own > 0 for message, own in zip(self._messages, self._own, strict=True))
-        return [max(level, Level.IMPORTANT) if tells else level for level, tells in zip(used, told, strict=True)]
+        import numpy as np
 
-    def _shares(self, entries: NDArray[np.bool_]) -> list[float]:
+        marks = self.reading.marks
+        used = self.reading.used(marks.last(marks.at(self.reading.by_model)), self._words_used)
+        told = np.array([message.of_oneself for message in self._messages], bool) & (self._own > 0)
+        levels: list[int] = np.where(told, np.maximum(used, int(Level.IMPORTANT)), used).tolist()
+        return levels
+
+    def _shares(self, entries: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Of each message how much its *entries* have of what makes a question peculiar, 0 to about 2."""
         import numpy as np
 
         words, count = self.reading.words, len(self._messages)
         worth, places = self._peculiar[words.held[words.terms[entries]] - 1], words.places[entries]
         order = np.argsort(worth, kind="stable")
-        shares: list[float] = np.minimum(2.0, np.bincount(places[order], worth[order], count) / 6).tolist()
-        return shares
+        return np.minimum(2.0, np.bincount(places[order], worth[order], count) / 6)
 
     def _sort(self, message: Heard, tool: str) -> tuple[Sort, Sort]:
         """What messages are like this one: those with its role, and of these those of its tool."""
@@ -456,33 +451,55 @@ class _Features:
             key for sort, least in zip(self._sorts, self.least, strict=True) if least >= level for key in sort
         )
 
-    def _usually(self, index: int, head: int) -> float:
-        """The share of messages like the one at *index* that have been used, drawn to the usual where they are few."""
+    def _usually(self, head: int, places: Sequence[int]) -> list[float]:
+        """Of the messages at *places* the share of those like them that have been used."""
+        share = cache(partial(self._share, head))
+        return [share(self._sorts[place], self.least[place] > head) for place in places]
+
+    def _share(self, head: int, sorts: tuple[Sort, Sort], itself: bool) -> float:
+        """The share of messages of these *sorts* that have been used, but one; drawn to the usual where they are
+        few."""
         share = USUALLY[head]
-        used, itself = self._used_of[head], self.least[index] > head
-        for sort in self._sorts[index]:
-            share = (used[sort] - itself + DRAWN * share) / (self._held[sort] - 1 + DRAWN)
+        for sort in sorts:
+            share = (self._used_of[head][sort] - itself + DRAWN * share) / (self._held[sort] - 1 + DRAWN)
         return share
 
-    def row(self, index: int) -> list[float]:
-        message, count = self._messages[index], len(self._messages)
-        role, calls, age = message.role, message.calling, (count - index) / 10
-        failed = any(self._results[id_].fails for id_, _, _ in message.calls if id_ in self._results)
-        turns = self._turn[-1] - self._turn[index]
-        return [
-            role == "user", calls, role == "tool", role == "assistant" and not calls,
-            min(age, 6) / 3, math.log1p(age), math.log1p(self._answers[-1] - self._answers[index]),
-            min(turns, 8) / 4, not turns, math.log1p(count) / 5,
-            message.fails, failed, index in self.reading.again, _writes(self._tools[index]),
-            math.log1p(len(message.text)) / 5, math.log1p(self._own[index]), math.log1p(self._rare_marks[index]),
-            math.log1p(self._rare_words[index]), min(self._words_used[index] / LEAST_WORDS, 1),
-            self._asked[index], self._latest_words[index],
-            math.log1p(self._latest_marks[index]), self._usually(index, 0), self._usually(index, 1),
+    def rows(self, places: Sequence[int]) -> NDArray[np.float64]:
+        """The features of the messages at *places*, shape (places, features)."""
+        import numpy as np
+
+        some, count = np.array(places, np.intp), len(self._messages)
+        messages = [self._messages[place] for place in places]
+        roles, calls = [message.role for message in messages], np.array([message.calling for message in messages], bool)
+        age, turns = (count - some) / 10, self._turn[-1] - self._turn[some]
+        columns = [
+            [role == "user" for role in roles], calls, [role == "tool" for role in roles],
+            np.array([role == "assistant" for role in roles], bool) & ~calls,
+            np.minimum(age, 6) / 3, _log1p(age), _log1p(self._answers[-1] - self._answers[some]),
+            np.minimum(turns, 8) / 4, turns == 0, [math.log1p(count) / 5] * len(places),
+            [message.fails for message in messages], list(map(self._has_failed, messages)),
+            [place in self.reading.again for place in places], [_writes(self._tools[place]) for place in places],
+            _log1p(np.array([len(message.text) for message in messages])) / 5, _log1p(self._own[some]),
+            _log1p(self._rare_marks[some]), _log1p(self._rare_words[some]),
+            np.minimum(self._words_used[some] / LEAST_WORDS, 1), self._asked[some], self._latest_words[some],
+            _log1p(self._latest_marks[some]), self._usually(0, places), self._usually(1, places),
         ]  # fmt: skip
+        return np.array(columns, np.float64).T.copy()
+
+    def _has_failed(self, message: Heard) -> bool:
+        """Whether one of its calls has a result that tells of an error."""
+        return any(self._results[id_].fails for id_, _, _ in message.calls if id_ in self._results)
 
     def _tool(self, message: Heard) -> str:
         """The tool that a message calls, or whose result it is."""
         return self._calls.get(message.answers) or next((name for _, name, _ in message.calls), "")
+
+
+def _log1p(values: NDArray[Any]) -> NDArray[np.float64]:
+    """To the last digit the same on any machine, as numpy's isn't."""
+    import numpy as np
+
+    return np.array(list(map(math.log1p, values.tolist())))
 
 
 @lru_cache(maxsize=1_000)

@@ -37,7 +37,6 @@ from .importance import (
     Weighable,
     certain,
     features,
-    words_of,
 )  # fmt: skip
 from .units import Level
 
@@ -78,7 +77,7 @@ def _cuts(messages: Sequence[Message]) -> Iterator[tuple[Weighable, NDArray[np.i
         judged = [n for n, rule in enumerate(rules) if not rule]
         if judged:
             levels = used(before, rules, every[cut:])
-            asked = listener.numbers(words_of(last_question(messages[:cut])))
+            asked = listener.words(last_question(messages[:cut]))
             yield features(before, rules, judged, asked), levels[judged]
 
 

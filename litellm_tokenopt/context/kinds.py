@@ -36,7 +36,7 @@ def kind_of(text: str) -> Kind:
     beginning = text[:LOOKED_AT_CHARS]
     if is_page(beginning):
         return "markup"
-    if _FENCE.search(beginning):
+    if _has_fences(beginning) and _FENCE.search(beginning):
         return "prose"
     return plain_kind(text)
 
@@ -101,11 +101,16 @@ def _plain(text: str, kind: Kind, shelf: Shelf) -> Branch:
 def _fenced(text: str, shelf: Shelf) -> Iterator[Passage | Branch]:
     """Prose, and code fences in it."""
     end = 0
-    for match in _FENCE.finditer(text) if "```" in text or "~~~" in text else ():
+    for match in _FENCE.finditer(text) if _has_fences(text) else ():
         yield from shelf.lines(weighed(text[end : match.start()], "prose"))
         yield _fence(match.group(), shelf)
         end = match.end()
     yield from shelf.lines(weighed(text[end:], "prose"))
+
+
+def _has_fences(text: str) -> bool:
+    """Whether it may have some, which is seen sooner without the pattern."""
+    return "```" in text or "~~~" in text
 
 
 def _fence(block: str, shelf: Shelf) -> Passage | Branch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, takewhile, zip_longest
@@ -103,27 +104,24 @@ def _templates(lines: Sequence[str]) -> list[_Template]:
 
 def _merged(found: Mapping[str, _Template]) -> list[_Template]:
     words = {template: _WORDS.findall(template) for template in found}
-    but_one: dict[_ButOne, list[str]] = {}
     keys = {template: _but_one(own, found[template].tone) for template, own in words.items()}
-    for template, of in keys.items():
-        for key in of:
-            but_one.setdefault(key, []).append(template)
+    alike = Counter(chain.from_iterable(keys.values()))
     merged: dict[_ButOne | str, _Template] = {}
     for template, one in found.items():
-        best = max(keys[template], key=lambda key: len(but_one[key]), default=None)
-        if best is None or len(but_one[best]) < LEAST_WORDS:
+        best = max(keys[template], key=alike.__getitem__, default=None)
+        if best is None or alike[best] < LEAST_WORDS:
             merged[template] = one
             continue
         wide = _widened(one, words[template], best[0])
         into = merged.setdefault(best, _Template(wide.pieces, wide.tone))
         into.lines.extend(wide.lines)
         into.values.extend(wide.values)
-    return [_in_order(template) for template in merged.values()]
+    return [template if key in found else _in_order(template) for key, template in merged.items()]
 
 
 def _but_one(words: Sequence[str], tone: _Tone) -> list[_ButOne]:
     """For each of *words* (blanks are some, too) a key that templates share which differ in it alone."""
-    hashes = [hash((at, word)) for at, word in enumerate(words)] if len(words) <= MOST_WORDS else []
+    hashes = list(map(hash, enumerate(words))) if len(words) <= MOST_WORDS else []
     whole = sum(hashes)
     return [(at, len(words), whole - one, tone) for at, one in enumerate(hashes) if words[at].strip()]
 

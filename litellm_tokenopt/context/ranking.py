@@ -115,21 +115,16 @@ class Index:
         2004, but a term of one passage alone counts only where no other fits half as well).
         """
         near = [(score / best[0][0], read_terms(text)[0]) for score, text in best if score >= LIKE_LEAST * best[0][0]]
-        seen: set[str] = set()
-        shared: set[str] = set()
-        for _, found in near:  # of several passages, what one alone says isn't common
-            shared |= found & seen if len(near) > 1 else found
-            seen |= found
-        shared.difference_update(query.weights)
-        said: dict[str, float] = {}
+        said: defaultdict[str, float] = defaultdict(float)
         for share, found in near:
-            for term in found & shared:
-                said[term] = said.get(term, 0.0) + share
+            for term in found:
+                said[term] += share
+        # Of several passages, what one alone says isn't common: the best one's share is 1, and so the most of any.
         least, count = 1.0 if len(near) > 1 else 0.0, len(self)
         common = {
             term: LIKE_SHARE * _idf(hits, count) * share / len(near)
             for term, share in said.items()
-            if share > least and (hits := len(self._postings[term]) // _BYTES) > 1
+            if share > least and term not in query.weights and (hits := len(self._postings[term]) // _BYTES) > 1
         }
         return dict(sorted(common.items(), key=lambda one: (-one[1], one[0]))[:LIKE_TERMS])
 
@@ -149,20 +144,12 @@ def _idf(hits: int, count: int) -> float:
     return math.log(1 + (count - hits + 0.5) / (hits + 0.5))
 
 
-def best(related: NDArray[np.float64], likely: int) -> Iterator[int]:
-    """The numbers of passages that are related at all, best first; it's *likely* that no more are asked for."""
-    import numpy as np
-
-    least = float(np.partition(related, -likely)[-likely]) if len(related) > likely else 0.0
-    yield from _ordered(related, related >= least if least > 0 else related > 0)
-    if least > 0:
-        yield from _ordered(related, (related < least) & (related > 0))
-
-
-def _ordered(related: NDArray[np.float64], some: NDArray[np.bool_]) -> list[int]:
-    numbers = some.nonzero()[0]
-    ordered: list[int] = numbers[(-related[numbers]).argsort(kind="stable")].tolist()
-    return ordered
+def best(related: NDArray[np.float64]) -> Iterator[int]:
+    """The numbers of passages that are related at all, best first."""
+    left = related.copy()
+    while len(left) and left[number := int(left.argmax())] > 0:
+        yield number
+        left[number] = 0
 
 
 def spread(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -33,6 +33,9 @@ LOOKED_AT_CHARS = 400
 """Of a longer line its two ends tell what it is: some of the patterns below take time with a line's square."""
 
 _WARNING = re.compile(r"\bWARN(?:ING)?\b|\b[Ww]arning:|\b(?:level|severity)=warn|\[warn(?:ing)?\]|\bdeprecated\b")
+_OF_WARNINGS = ("WARN", "arning:", "=warn", "[warn", "deprecated")
+"""Without one of these, which is seen sooner, there is none."""
+
 # These are searched for in lower case: to pass over cases takes a pattern several times as long.
 _ERROR = re.compile(
     r"\b(?:err(?:ors?|no)?|fail(?:ed|ure|ures|ing)?|exceptions?|fatal|panic(?:ked)?|critical|traceback|denied|refused|"
@@ -93,7 +96,7 @@ def says_error(text: str) -> bool:
 
 def warns(text: str) -> bool:
     """Whether *text* is a warning in a log."""
-    return _WARNING.search(text) is not None
+    return any(map(text.__contains__, _OF_WARNINGS)) and _WARNING.search(text) is not None
 
 
 def is_command(line: str) -> bool:
@@ -103,9 +106,19 @@ def is_command(line: str) -> bool:
 
 def is_blob(text: str) -> bool:
     """Whether most of *text* is one string that nobody reads: base64, a key, a hash."""
-    long = len(text) >= BLOB_CHARS and max(map(len, text.split()), default=0) >= BLOB_CHARS
-    found = _BLOB.findall(text) if long else ()
+    found = _BLOB.findall(text) if _runs_on(text) else ()
     return sum(map(len, found)) > len(text) / 2
+
+
+def _runs_on(text: str) -> bool:
+    """Whether so much as a blob stands in *text* without a blank, which is seen sooner than what it's made of."""
+    end = 0
+    while len(text) - end >= BLOB_CHARS:
+        blank = text.rfind(" ", end, end + BLOB_CHARS)
+        if blank < 0:
+            return True
+        end = blank + 1
+    return False
 
 
 def weigh_prose(lines: Sequence[str]) -> Iterator[Line]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from support.conversations import build, pieces
 
-from litellm_tokenopt.context.importance import Listener, certain, features, importance, words_of
+from litellm_tokenopt.context.importance import Listener, certain, features, importance
 from litellm_tokenopt.context.importance_training import UNSEEN_SEEDS, examples, unseen
 from litellm_tokenopt.context.units import Level
 from litellm_tokenopt.evaluation.importance import scores
@@ -134,7 +134,7 @@ def test_what_has_been_used_is_never_background() -> None:
         listener = Listener()
         read = [listener.heard(message) for message in session]
         rules = certain(read)
-        found = features(read, rules, range(len(read)), listener.numbers(words_of(last_question(session))))
+        found = features(read, rules, range(len(read)), listener.words(last_question(session)))
         levels = [one.level for one in importance(session)]
         unruled = [place for place, rule in enumerate(rules) if not rule]
         assert all(found.least[place] <= levels[place] <= found.most[place] for place in unruled)
