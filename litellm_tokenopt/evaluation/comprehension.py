@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import math
 import os
@@ -73,15 +74,7 @@ async def understand(
     *progress* is told (done, total), in questions. Raises `ModelUnavailable`, and what *ask* raises.
     """
     runs = [(name, ratio) for name in found for ratio in ratios]
-    done, total = 0, (1 + len(runs)) * len(asked)
-
-    def right(one: Asked, context: str) -> bool:
-        nonlocal done
-        answer = ask(context, one.question)
-        done += 1
-        progress(done, total)
-        return survives(one.answer, answer)
-
+    right = _marked(ask, progress, (1 + len(runs)) * len(asked))
     whole = [right(one, one.context) for one in asked]
     rows = [_compared("whole context", 1.0, whole, whole, 1.0)]
     for name, ratio in runs:
@@ -91,6 +84,18 @@ async def understand(
         answers = [right(one, text) for one, text in zip(asked, texts, strict=True)]
         rows.append(_compared(name, ratio, whole, answers, left))
     return rows
+
+
+def _marked(ask: Ask, progress: Progress, total: int) -> Callable[[Asked, str], bool]:
+    """What asks a question and says whether the answer is right, and of each of the *total* that it's done."""
+    counted = itertools.count(1)
+
+    def right(one: Asked, context: str) -> bool:
+        answer = ask(context, one.question)
+        progress(next(counted), total)
+        return survives(one.answer, answer)
+
+    return right
 
 
 def _compared(method: str, ratio: float, whole: Sequence[bool], some: Sequence[bool], left: float) -> Understood:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from litellm_tokenopt.models.training.commands import HELD_OUT
 from litellm_tokenopt.prompt import PromptStage
 from litellm_tokenopt.prompt.choice import beyond_budget, choose, core_of
 from litellm_tokenopt.prompt.coupling import couple
@@ -16,7 +18,7 @@ from litellm_tokenopt.prompt.governing import Standing
 from litellm_tokenopt.prompt.outline import outline
 from litellm_tokenopt.prompt.ranking import Relevance
 from litellm_tokenopt.prompt.rendering import render
-from litellm_tokenopt.prompt.wordings import NONE
+from litellm_tokenopt.prompt.wordings import COMMANDED, NONE
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.stage import Change
 from litellm_tokenopt.tokens import count_text
@@ -270,3 +272,14 @@ async def test_a_rule_comes_with_what_it_refers_to(
     out = await sent(make_stage(budget_tokens=900), OPENING + desks, "How are skis waxed?")
     assert out.count(needed) == 9
     assert sum(f"{name.lower()} desk" in out for name in GOODS[:9]) == 9
+
+
+def test_unusual_words_are_told_by_the_classifier() -> None:
+    """Of rules that were written to be missed, words find three in ten, with the classifier eight, mostly rightly."""
+    rows = [json.loads(line) for line in HELD_OUT.read_text(encoding="utf-8").splitlines()]
+    told = [(strength(row["text"]), row["rule"]) for row in rows]
+    rules = sum(is_rule for _, is_rule in told)
+    found = [is_rule for duty, is_rule in told if duty != NONE]
+    assert sum(is_rule for duty, is_rule in told if duty > COMMANDED) >= 0.29 * rules
+    assert sum(found) >= 0.8 * rules
+    assert sum(found) >= 0.87 * len(found)

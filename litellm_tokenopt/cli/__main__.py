@@ -1,0 +1,7 @@
+"""``python -m litellm_tokenopt.cli``."""
+
+import sys
+
+from . import main
+
+sys.exit(main())
