@@ -66,7 +66,7 @@ def savings_of(answer: Answer, model: str, *, tokens: int, seconds: float, price
 
 
 def _output_tokens(payload: Mapping[str, Any]) -> int:
-    """What the API counted; 0 where it counted nothing, as in a stream that wasn't asked to."""
+    """What the API counted, or the cache in its place; 0 where nobody did."""
     usage = payload.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
     counted = usage.get("completion_tokens", usage.get("output_tokens"))

@@ -12,6 +12,7 @@ from ..errors import UnavailableError
 from ..request import ChatRequest, Reply
 from .cacheable import reply_refusal, seconds_kept
 from .conversations import Conversation, Conversations
+from .counting import with_usage
 from .flights import Ending, Flight
 from .kinds import Kind
 from .manager import SemanticCacheManager
@@ -87,6 +88,7 @@ class StoreReply:
             "tags": self.request.controls.tags, "vector": self.vector,
             "seconds": perf_counter() - self.begun, "since": self.since,
         }  # fmt: skip
+        reply = await with_usage(self.request, reply)
         if self.conversation is not None and kind != "personal":
             await self.conversations.store(self.conversation, reply, options)
             return

@@ -159,7 +159,11 @@ def make_request(question: Any = "What is a llama?", *before: tuple[str, str], *
 
 
 def make_reply(text: str = "An animal.", **more: Any) -> Reply:
-    values: dict[str, Any] = {"finish": "stop", "has_tool_calls": False, "payload": {"text": text, "id": "r1"}}
+    values: dict[str, Any] = {
+        "finish": "stop",
+        "has_tool_calls": False,
+        "payload": {"text": text, "id": "r1", "usage": {"total_tokens": 9, "completion_tokens": 7}},
+    }
     return Reply(text=text, **{**values, **more})
 
 
