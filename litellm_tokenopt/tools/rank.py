@@ -56,6 +56,9 @@ TELLING_COSINE = 0.30
 SEEDS = 6
 """So many best tools are taken for themselves; the others also for belonging to them."""
 
+SURE_SEEDS, SEED_SHARE = 4, 0.4
+"""The first so many of them all the same; the others if they come to so much of the similarity of the most similar."""
+
 SEEDS_COMPLETED = 4
 """So many of them bring in the tools that look up what they work on."""
 
@@ -160,16 +163,23 @@ class Fit:
         """
         import numpy as np
 
-        seeds = list(self.order[:SEEDS])
+        seeds = self._seeds
         weights = np.maximum(self.score[seeds], 0.0)
         kin = weights @ self.kinship[seeds] / max(float(weights.sum()), 1e-9)
         blended = (self.score + KIN_WEIGHT * kin).round(6)
         blended[list(self.general)] += GENERAL_BONUS
         first = self._completed(seeds)
-        rest = [index for index in self.order[SEEDS:] if index not in first]
+        rest = [index for index in self.order if index not in first]
         order = [*first, *sorted(rest, key=lambda index: (-blended[index], index))]
         least = LEAST_SHARE * float(self.score.max())
         return tuple(index for place, index in enumerate(order) if place < SURE or blended[index] >= least)
+
+    @property
+    def _seeds(self) -> list[int]:
+        """The best tools, without the last ones where they only share a word with the question."""
+        best = list(self.order[:SEEDS])
+        least = SEED_SHARE * float(self.cosine[best].max())
+        return [index for place, index in enumerate(best) if place < SURE_SEEDS or self.cosine[index] >= least]
 
     def _completed(self, seeds: Sequence[int]) -> list[int]:
         """*seeds*, behind each of the first of them what it needs."""

@@ -78,6 +78,16 @@ def test_general_tools_come_right_behind_the_best() -> None:
     assert sorted(found) == list(range(12))
 
 
+def test_what_only_shares_a_word_takes_no_seat_of_the_best_ones_family() -> None:
+    """ "I need to change my flight": tools that change files and settings come behind the other tools for flights."""
+    score = 5 - np.arange(12.0) / 10
+    cosine, kinship = np.full(12, 0.4), np.zeros((12, 12))
+    cosine[[4, 5]] = 0.1
+    kinship[:4, 8:] = 1.0
+    assert Fit(score, cosine, score, kinship).broad_order == (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7)
+    assert Fit(score, np.full(12, 0.4), score, kinship).broad_order[:6] == (0, 1, 2, 3, 4, 5)
+
+
 def test_what_is_far_behind_is_left_out() -> None:
     """Beyond the few that always come, a tool needs its share of the best one's score."""
     best = 8.0
