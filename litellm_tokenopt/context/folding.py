@@ -10,7 +10,7 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, filterfalse, islice
 from typing import TYPE_CHECKING
 
 from ..additions import reach_in
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 RECALL_TOKENS = 800
 READ_AT_ONCE = 100
 """So many messages are read before the first of them is taken: one kind of work at a time is a tenth quicker."""
+
+FEW_MESSAGES, HEARD_AHEAD_CHARS = 20, 8_000
+"""A turn with so few new messages has time to hear so much of those before it: 1 to 2 ms of work."""
 
 FAR = 1.3
 """A message goes back when what fits it best scores so much more than the latest stretch of the conversation."""
@@ -170,7 +173,7 @@ class Fold:
         self._owners: list[int] = []
         self._places = array("L")
         self._weights = array("d")
-        self._hidden: frozenset[int] = frozenset()
+        self._hidden: set[int] = set()
         self._tokens = self._tokens_in = self._grown = self._fixed_tokens = 0
         self._most = settings.budget_tokens * settings.high_water
         self._least_left: dict[int, int] = {}
@@ -214,6 +217,8 @@ class Fold:
             for part in some:
                 self._place, self._told = part.place, summaries.get(part.place, {})
                 self._take(part, additions.get(part.place))
+        if len(body) - self.taken <= FEW_MESSAGES:
+            self._hear_ahead()
         self.taken = max(self.taken, len(body))
 
     def _parts(self, body: Sequence[Message]) -> Iterator[Part]:
@@ -461,18 +466,28 @@ class Fold:
     def _importance(self, places: range, question: str) -> Sequence[Importance]:
         """How much the messages at *places* matter, by what stands little before them."""
         start = max(0, places.start - LOOKED_BACK)
-        for place in range(start, places.stop):
-            if place not in self._heard:
-                self._heard[place] = self._listener.heard(self._messages[place])
-        heard, pinned = [self._heard[place] for place in range(start, places.stop)], [n - start for n in self._pinned]
+        heard, pinned = list(map(self._hear, range(start, places.stop))), [place - start for place in self._pinned]
         return importance_of(heard, self._listener.words(question), places.start - start, pinned)
+
+    def _hear(self, place: int) -> Heard:
+        if place not in self._heard:
+            self._heard[place] = self._listener.heard(self._messages[place])
+        return self._heard[place]
+
+    def _hear_ahead(self) -> None:
+        """Hear some of what nobody has weighed yet, so that no later turn has to hear all."""
+        chars = HEARD_AHEAD_CHARS
+        for place in filterfalse(self._heard.__contains__, range(len(self._messages))):
+            chars -= len(self._hear(place).text)
+            if chars < 0:
+                return
 
     def _begin_anew(self, found: Cut) -> None:
         since = self._reach.since(self._turn_chars)
         self._additions = [addition for addition in self._additions if addition.chars >= since]
         self._left = list(_with(found.items, self._additions))
         self._tokens = found.tokens
-        self._hidden = found.hidden
+        self._hidden = set(found.hidden)
         self.tally.messages_cut = found.messages_cut
         self.tally.summaries = found.summaries
         self.digested_at = self._place
@@ -538,13 +553,14 @@ class Fold:
             return
         self._left.append(said)
         self._tokens += said.tokens
-        self._hidden -= chosen
+        self._hidden.difference_update(chosen)
         self.tally.recalled += len(chosen)
 
     def _may_add(self, said: Quote) -> bool:
         """Whether with it no more is sent than came in: what was reckoned is counted where that's near."""
         tokens = self._tokens + said.tokens
-        if SURELY * tokens > self._tokens_in:
+        reckoned = said.tokens + sum([one.tokens for one in self._left if isinstance(one, Quote)])
+        if tokens + (SURELY - 1) * reckoned + MESSAGE_OVERHEAD > self._tokens_in:
             added = sum(count_message(addition.message) for addition in self._additions)
             tokens = sum(map(self._item_tokens, (*self.items, *said.items()))) - added
         return tokens + MESSAGE_OVERHEAD <= self._tokens_in

@@ -35,11 +35,13 @@ MOST_TEMPLATES, MOST_WORDS = 1_000, 60
 SLOT = "\0"
 _WORDS = re.compile(r"\s+|\S+")
 
+# A set of characters at a pattern's begin is what it's quickly searched for by.
 _VARYING = re.compile(
-    r"(\d\d?/[a-z]{3}/\d{4}:\d\d:\d\d:\d\d"
-    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d\b)?|0x[0-9a-f]+"
-    r"|[0-9a-f]{8}-[0-9a-f-]{27,}|\b(?=[a-f]*\d)[0-9a-f]{6,}+\b|\d+(?:[.:,/-]\d+)*"
-    r"|[=#>.\u2500-\u259f\xb7-][=#>.\u2500-\u259f\xb7 -]{2,})",
+    r"([\da-f=#>.\u2500-\u259f\xb7-](?:"
+    r"(?<=\d)(?:\d?/[a-z]{3}/\d{4}:\d\d:\d\d:\d\d"
+    r"|\d{3}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d\b)?|(?<=0)x[0-9a-f]+)"
+    r"|(?<=[0-9a-f])[0-9a-f]{7}-[0-9a-f-]{27,}|(?<=\b[0-9a-f])(?:(?<=\d)|(?=[a-f]*\d))[0-9a-f]{5,}+\b"
+    r"|(?<=\d)\d*(?:[.:,/-]\d+)*|(?<=[=#>.\u2500-\u259f\xb7-])[=#>.\u2500-\u259f\xb7 -]{2,}))",
     re.IGNORECASE,
 )
 """Numbers, times, ids in hexadecimal, and the bars of progress."""

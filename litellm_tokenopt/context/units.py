@@ -94,13 +94,14 @@ class Unit:
 
     `fixed` units are never changed: plain messages that are fixed, the caller's pins, forms that we don't know. Of a
     call's results some may be shortened though others, or what the model thought before it, are fixed, or no text:
-    then it `stays` in its place. `base` is the number of its first passage; `constraints` are the passages, by number,
-    in which a user lays something down.
+    then it `stays` in its place. `results` are their places, and what of each may come again. `base` is the number of
+    its first passage; `constraints` are the passages, by number, in which a user lays something down.
     """
 
     parts: list[Part]
     fixed: bool
     pending: Counter[str] = field(default_factory=Counter)
+    results: list[tuple[int, set[object]]] = field(default_factory=list)
     role: str = field(init=False)
     calls: bool = field(init=False)
     stays: bool = field(init=False)
@@ -157,7 +158,7 @@ def open_unit(part: Part) -> Unit:
 
 
 def _waiting(message: Message) -> Counter[str]:
-    return Counter([call_id for call_id, _, _ in tool_calls(message)] if message.get("tool_calls") else ())
+    return Counter([call_id for call_id, _, _ in tool_calls(message)]) if message.get("tool_calls") else Counter()
 
 
 def _is_odd(message: Message) -> bool:
@@ -184,6 +185,7 @@ def takes(unit: Unit, message: Message) -> bool:
 def add(unit: Unit, part: Part) -> None:
     """Add what the unit takes."""
     if part.answers:
+        unit.results.append((part.place, _what_comes_again(unit, part)))
         unit.pending[str(part.message.get("tool_call_id") or "")] -= 1
     else:
         calls = bool(part.message.get("tool_calls"))
@@ -216,18 +218,19 @@ def superseded(units: Sequence[Unit]) -> frozenset[int]:
     seen: set[object] = set()
     older: set[int] = set()
     for unit in reversed(units):
-        if len(unit.parts) == 1:
-            continue
-        made = (call for part in unit.parts for call in tool_calls(part.message))
-        calls = {call_id: (name, arguments) for call_id, name, arguments in made}
-        for part in reversed([part for part in unit.parts if part.answers]):
-            text = text_of(part.message.get("content"))
-            keys = {calls.get(str(part.message.get("tool_call_id") or "")), text if len(text) > PASSAGE_CHARS else None}
-            keys.discard(None)
+        for place, keys in reversed(unit.results):
             if not seen.isdisjoint(keys):
-                older.add(part.place)
+                older.add(place)
             seen |= keys
     return frozenset(older)
+
+
+def _what_comes_again(unit: Unit, part: Part) -> set[object]:
+    """What a later result has in common with this one of *unit* that takes its place: the call, a long text."""
+    call_id, text = str(part.message.get("tool_call_id") or ""), text_of(part.message.get("content"))
+    made = (call for one in unit.parts for call in tool_calls(one.message))
+    calls = [(name, arguments) for made_id, name, arguments in made if made_id == call_id]
+    return {*calls[-1:], *([text] if len(text) > PASSAGE_CHARS else [])}
 
 
 def tail_start(units: Sequence[Unit], keep_turns: int, room_tokens: int) -> int:

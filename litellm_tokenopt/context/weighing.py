@@ -52,8 +52,11 @@ _NO_ERROR = re.compile(
     r"\b(?:no|0|zero|without) (?:errors?|failures?|exceptions?)\b|\berrors?\W{0,3}(?:0|null|none|false)\b"
 )
 _BLOB = re.compile(rf"[A-Za-z0-9+/=_-]{{{BLOB_CHARS},}}")
+# A set of characters at a pattern's begin is what it's quickly searched for by.
 _VARYING = re.compile(
-    r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27,}|\b(?=[a-f]*\d)[0-9a-f]{8,}+\b|\d+(?:[.:,/-]\d+)*|\"[^\"]*\"|'[^']*'",
+    r"[\da-f\"'](?:(?<=0)x[0-9a-f]+|(?<=[0-9a-f])[0-9a-f]{7}-[0-9a-f-]{27,}"
+    r"|(?<=\b[0-9a-f])(?:(?<=\d)|(?=[a-f]*\d))[0-9a-f]{7,}+\b|(?<=\d)\d*(?:[.:,/-]\d+)*"
+    r"|(?<=\")[^\"]*\"|(?<=')[^']*')",
     re.IGNORECASE,
 )
 _DEFINITION = re.compile(

@@ -15,6 +15,7 @@ from litellm_tokenopt.context import records
 from litellm_tokenopt.context.kinds import condense, kind_of, read
 from litellm_tokenopt.context.marks import MarksWithIds, PlainMarks, left_out
 from litellm_tokenopt.context.passages import Document, Gap, Kind
+from litellm_tokenopt.context.weighing import BLOB_CHARS, is_blob
 
 LOG = "".join(
     f"2026-03-12T09:{n // 60:02d}:{n % 60:02d}Z INFO worker-{n % 3} parcel {10_000 + n} scanned in {n % 7} ms\n"
@@ -166,6 +167,13 @@ def test_blobs_go_first() -> None:
     document = read(text)
     kept = [n for n, weight in enumerate(document.weights) if weight >= 0]
     assert document.render(kept, lambda gap: f"[{gap.chars}]\n").startswith("Here is the scan:\n[1441]")
+
+
+@given(st.lists(st.text("ab+ \n\t", max_size=200), max_size=4).map(lambda runs: "x".join(runs) + "k" * 150))
+def test_a_blob_is_a_long_string_that_is_most_of_a_text(text: str) -> None:
+    """Whatever divides the others: blanks, tabs or line breaks."""
+    long = [word for word in text.split() if len(word) >= BLOB_CHARS]
+    assert is_blob(text) == (sum(map(len, long)) > len(text) / 2)
 
 
 json_values = st.recursive(

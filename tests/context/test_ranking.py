@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from litellm_tokenopt.context.ranking import Index
+import numpy as np
+
+from litellm_tokenopt.context.ranking import Index, best
 
 
 def index_of(*passages: str) -> Index:
@@ -40,3 +42,11 @@ def test_without_a_fit_nothing_is_added() -> None:
     """A question of unknown words stays as it is."""
     index = index_of(*OTHERS)
     assert not index.alike(index.query("Quo vadis?"), [])
+
+
+def test_the_best_come_first_and_the_earlier_of_equals() -> None:
+    """Those that have nothing to do with the question don't come, and the scores stay as they are."""
+    scores = np.array([0.0, 2.0, 5.0, 2.0, 0.0, 7.0])
+    assert list(best(scores)) == [5, 2, 1, 3]
+    assert scores.tolist() == [0.0, 2.0, 5.0, 2.0, 0.0, 7.0]
+    assert list(best(np.zeros(3))) == list(best(np.zeros(0))) == []
