@@ -192,17 +192,18 @@ class Parts:
         return lambda: IntentModel(self.embedder, read_taxonomy(settings.tools.intents))
 
     def _summaries(self, settings: Settings) -> Summaries | None:
-        """A model's summaries; None where none is named, and where what is decided isn't sent."""
+        """A model's summaries, or, where none can be asked, those that others have made; None where none is named, and
+        where what is decided isn't sent."""
         from .context.summaries import Summaries
         from .redis.texts import RedisTexts
 
         model, asking, recorder = settings.context.summary_model, self._outside.summaries, self._outside.recorder
-        if model is None or asking is None or settings.mode != "on":
+        if model is None or settings.mode != "on":
             return None
         begin = f"{settings.redis.prefix}:summary:"
         return Summaries(
             model,
-            asking(model),
+            asking(model) if asking is not None else None,
             self.summarising,
             budget_tokens=settings.context.budget_tokens,
             shared=RedisTexts(self.pool, begin, SUMMARY_SECONDS) if self.pool.enabled else None,

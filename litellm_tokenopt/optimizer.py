@@ -47,7 +47,7 @@ class TokenOptimizer:
     Use it as an async context manager, or call `aclose` at the end; it belongs to the event loop that uses it
     first. *embed* is asked for vectors where ``embedder.backend`` is ``litellm``; *ask* sends messages to the model
     that ``cache.judge_model`` names, which judges nothing without it; *summaries* gives what sends messages to a model
-    by its name, that of ``context.summary_model`` (without it nothing is summarised); *price* tells what a model's
+    by its name, that of ``context.summary_model`` (without it nothing more is); *price* tells what a model's
     tokens cost, *rates* what its provider takes for the use of a prompt cache.
     """
 

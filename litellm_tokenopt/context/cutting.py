@@ -40,7 +40,8 @@ ROUNDS_SHARE = 0.4
 SUMMARIES_SHARE = 0.5
 AT_ONCE = 128
 LEAST_SHARE = 0.1
-"""So much of the budget is for what fits best even where what stands fills it, as thoughts and pins may."""
+"""So much of the budget is for what fits best, and for summaries, even where what stands fills it, as thoughts and pins
+may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def cut(
 
     worth = np.asarray(scores, np.float64)
     plan = _Plan(units, whole, costs, budget_tokens + quotas.room)
-    summaries = summarise(plan.digested, SUMMARIES_SHARE * (plan.left - quotas.room))
+    summaries = summarise(plan.digested, max(SUMMARIES_SHARE * plan.left, LEAST_SHARE * budget_tokens))
     plan.left -= sum(summary.tokens for summary in summaries)
     plan.meet(quotas, worth)
     plan.left = max(plan.left - quotas.room, int(LEAST_SHARE * budget_tokens))

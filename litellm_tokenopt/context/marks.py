@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,7 @@ SAME, SAME_RECORD = "[Same as the last full result of ", '{"same_as":"last full 
 _FIRST_LINE = re.compile(r"\n(?:\[…(?: m(\d+))?|(?:user|assistant|tool)(?::| \(| called ))")
 """How what is said again begins, under its head: with a mark, or with who said it."""
 
+_IN_SHORT = re.compile(r"^\[… m(\d+)(?:-m(\d+))? in short: (.*)\]$", re.MULTILINE)
 _LEFT_OUT = re.compile(r"\[… (?:m(\d+): )?[\d,]+ tokens left out(?:: [\d,]+ \w+)?\]")
 
 
@@ -56,6 +58,12 @@ class MarksWithIds:
 
 def _ids(first: int, last: int) -> str:
     return f"m{first + 1}" if first == last else f"m{first + 1}-m{last + 1}"
+
+
+def summaries_in(text: str) -> Iterator[tuple[range, str]]:
+    """The summaries in a digest that has ids: the places of the messages that each stands for, and what it says."""
+    for match in _IN_SHORT.finditer(text):
+        yield range(int(match[1]) - 1, int(match[2] or match[1])), match[3]
 
 
 def left_out(place: int, tokens: int, count: int, what: str) -> str:

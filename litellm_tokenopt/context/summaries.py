@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -34,13 +34,25 @@ BUDGET_SHARE = 0.4
 """What all summaries of a conversation may take of the budget; the newest come first."""
 
 FACTS_SHARE = 0.3
-"""A summary must keep this part of the numbers and ids that the longest extract allowed, of what was said, would."""
+"""A summary must keep this part of the numbers and ids that an extract of what was said would in its room."""
+
+TRUE_SHARE = 0.5
+"""So much of a summary, at least, must be in sentences of which every number and id was said, and within its length."""
 
 MOST_TRIES = 2
 REFUSED = ""
 """Stands for a span whose summary wasn't good enough: it isn't asked for again."""
 
-_VERSION = "1"
+FAULTS = {
+    "empty": "it says nothing",
+    "long": "it's longer than twice what was asked for",
+    "invented": "most of it tells of numbers or ids that nobody has named",
+    "facts": "it keeps too few of the numbers and ids that were said",
+}
+"""Why a summary is no good."""
+
+_VERSION = "2"
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\s*\n\s*")
 _NUMBER = re.compile(r"\d[\d.,:/-]*\d|\d\d")
 """Numbers of two digits or more: a smaller one may count what nobody has counted before."""
 
@@ -70,13 +82,14 @@ class Summaries:
     """The summaries that the model behind *ask* makes, for conversations with *budget_tokens*.
 
     *name* is the model's: summaries of different models don't mix. *calls* runs what asks it; *told* hears of each
-    what came of it (``made``, ``refused:…``), *spent* the tokens that it took.
+    what came of it (``made``, ``refused:…``), *spent* the tokens that it took. Without *ask* none are made: those are
+    used that other processes have made, and nothing is written down.
     """
 
     def __init__(
         self,
         name: str,
-        ask: AskModel,
+        ask: AskModel | None,
         calls: Background,
         *,
         budget_tokens: int,
@@ -84,6 +97,7 @@ class Summaries:
         told: Callable[[str], None] = lambda _: None,
         spent: Callable[[int], None] = lambda _: None,
     ) -> None:
+        self._name = name
         self._begin = digest(_VERSION, name)
         self._ask = ask
         self._calls = calls
@@ -125,13 +139,13 @@ class Summaries:
         """What the epoch at *key* uses: *chosen*, unless somebody has decided before."""
         known = self._records.get(key)
         if known is None:
-            known = await self._first(key, chosen)
+            known = chosen if self._ask is None else await self._first(key, chosen)
             self._records.put(key, known)
         return known
 
     def want(self, spans: Iterable[Span]) -> None:
         """Have those of *spans* summarised that aren't yet, beside the requests. On the event loop."""
-        for span in spans:
+        for span in spans if self._ask is not None else ():
             if span.key in self._asked or span.key in self._texts or (self._tries.get(span.key) or 0) >= MOST_TRIES:
                 continue
             if self._calls.submit(partial(self._summarise, span)):
@@ -154,18 +168,24 @@ class Summaries:
             self._asked.discard(span.key)
 
     async def _made(self, span: Span) -> str:
-        most = most_tokens(span)
+        assert self._ask is not None
         said = await self._ask(
             [
-                {"role": "system", "content": _TASK.format(words=most // 2)},
+                {"role": "system", "content": _TASK.format(words=most_tokens(span) // 2)},
                 {"role": "user", "content": json.dumps(span.text, ensure_ascii=False)},
             ]
         )
         self._spent(said.tokens)
-        text = " ".join(said.text.split())
-        fault = refusal(span, text)
+        text, fault = checked(span, said.text)
         self._told(f"refused:{fault}" if fault else "made")
-        return await self._shared_first("text", span.key, REFUSED if fault else text)
+        if fault:
+            self._say(
+                f"refused:{fault}",
+                "a summary by %s is not used: %s; what is left out is quoted in part, as without",
+                self._name,
+                FAULTS[fault],
+            )
+        return await self._shared_first("text", span.key, text)
 
     async def _first(self, key: str, chosen: Mapping[str, str]) -> Mapping[str, str]:
         written = json.dumps(dict(chosen), ensure_ascii=False)
@@ -196,20 +216,39 @@ def most_tokens(span: Span) -> int:
     return min(SUMMARY_TOKENS, int(SUMMARY_SHARE * span.tokens))
 
 
-def refusal(span: Span, text: str) -> str:
-    """Why *text* is no good summary of *span*, in a word; empty where it is one.
+def checked(span: Span, text: str) -> tuple[str, str]:
+    """What of *text* is used as a summary of *span*, and why nothing is (one of `FAULTS`): one of the two is empty.
 
-    It may be ``empty`` or ``long``, hold numbers or ids that stand nowhere (``invented``), or too few of those that an
-    extract of what user and assistant said would keep (``facts``).
+    Sentences with numbers or ids that stand nowhere go, and those at the end that are too much. What is left must be
+    most of it, and keep enough of the facts that an extract of what user and assistant said would.
     """
+    sentences = [sentence for one in _SENTENCE_END.split(text) if (sentence := " ".join(one.split()))]
+    there = _facts(span.text)
+    true = [sentence for sentence in sentences if _facts(sentence) <= there]
     most = most_tokens(span)
-    if not text or count_text(text) > most:
-        return "long" if text else "empty"
-    told, there = _facts(text), _facts(span.text)
-    if not told <= there:
-        return "invented"
-    least = FACTS_SHARE * len(_facts(extract(span.said, most)))
-    return "facts" if len(told) < least else ""
+    used = " ".join(_first(true, most))
+    wanted = FACTS_SHARE * len(_facts(extract(span.said, most))) * count_text(used) / most
+    fault = (
+        "empty" if not sentences
+        else "invented" if _chars(true) < TRUE_SHARE * _chars(sentences)
+        else "long" if len(used) < TRUE_SHARE * _chars(true)
+        else "facts" if len(_facts(used)) < int(wanted)
+        else ""
+    )  # fmt: skip
+    return (REFUSED, fault) if fault else (used, "")
+
+
+def _first(sentences: Iterable[str], tokens: int) -> Iterator[str]:
+    """The first of *sentences*, in so many tokens."""
+    for sentence in sentences:
+        tokens -= count_text(sentence) + 1
+        if tokens < 0:
+            return
+        yield sentence
+
+
+def _chars(sentences: Iterable[str]) -> int:
+    return sum(map(len, sentences))
 
 
 def extract(text: str, tokens: int) -> str:

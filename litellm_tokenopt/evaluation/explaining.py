@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..context.importance import Importance, importance
 from ..context.kinds import read
-from ..context.marks import is_own
+from ..context.marks import is_own, summaries_in
 from ..context.stage import places_of
 from ..context.units import ARGUMENTS_CHARS, Level
 from ..convert import AT, SYSTEM_AT
@@ -21,13 +22,16 @@ from .rendering import STYLE
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Action: TypeAlias = Literal["kept", "prompt_cut", "condensed", "shortened", "digested", "left_out", "answered"]
+Action: TypeAlias = Literal[
+    "kept", "prompt_cut", "condensed", "shortened", "digested", "summarised", "left_out", "answered"
+]
 """kept: as it came. prompt_cut: a system prompt without some sections. condensed: the same in fewer tokens. shortened:
-in its place, with marks for what is left out. digested: parts of it are quoted elsewhere. left_out: nothing of it is
-sent. answered: nothing is sent at all, the cache has the answer."""
+in its place, with marks for what is left out. digested: parts of it are quoted elsewhere. summarised: what a model says
+of it and those beside it is sent, which counts for the first of them. left_out: nothing of it is sent. answered:
+nothing is sent at all, the cache has the answer."""
 
-ACTIONS: tuple[Action, ...] = ("kept", "prompt_cut", "condensed", "shortened", "digested", "left_out", "answered")
-CUT = frozenset({"shortened", "digested", "left_out"})
+ACTIONS: tuple[Action, ...] = get_args(Action)
+CUT = frozenset({"shortened", "digested", "summarised", "left_out"})
 SYSTEM_INDEX = -1
 SHOWN_CHARS = 160
 
@@ -108,6 +112,12 @@ class _Sent:
         self._system = [m for m in sent if is_system(m)]
         self._by_address = {m[AT]: m for m in sent if AT in m}
         self._quoted = "\n".join(text_of(m.get("content")) for m in sent if is_own(m) and m.get("role") == "user")
+        front = len(tuple(takewhile(is_system, outcome.original.messages)))
+        self._summaries = {
+            front + place: count_text(text) * (place == places.start)
+            for places, text in summaries_in(self._quoted)
+            for place in places
+        }
 
     def of(self, message: Message, place: int) -> tuple[Action, int]:
         """What became of *message*, and the tokens that it still takes."""
@@ -119,6 +129,8 @@ class _Sent:
         if other is not None:
             return self._rewritten(message, other), count_message(other)
         tokens = self._tokens_quoted(message)
+        if place in self._summaries:
+            return "digested" if tokens else "summarised", tokens + self._summaries[place]
         return ("digested", tokens) if tokens else ("left_out", 0)
 
     def _other(self, message: Message, place: int) -> Message | None:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from litellm_tokenopt.evaluation.model_server import ModelServer
 from litellm_tokenopt.evaluation.script import ScriptedCall, ScriptedReply
+from litellm_tokenopt.telemetry import Recorder
 
 TOOL = {"type": "function", "function": {"name": "get_stock", "parameters": {"type": "object"}}}
 TOPICS = ("tents", "bags", "stoves", "jackets", "ropes", "shoes", "torches", "filters", "maps", "axes", "chairs")
@@ -117,9 +118,9 @@ def test_a_model_that_fails_changes_nothing(summarising, model, monkeypatch):
     """What was quoted without it is quoted still; the error is counted, and nobody waits."""
     expected = walk(summarising(summary_model=None), model)
     failures: list[str] = []
+    monkeypatch.setattr(Recorder, "record_failure", lambda _, where, error: failures.append(where))
+    monkeypatch.setattr(Recorder, "record_summary", lambda _, result: failures.append(result))
     plugin = summarising()
-    plugin.optimizer.recorder.record_failure = lambda where, error: failures.append(where)
-    plugin.optimizer.recorder.record_summary = failures.append
     monkeypatch.setattr(model.model, "answer", failing(model.model.answer))
     before = len(expected)
     assert walk(plugin, model)[before:] == expected

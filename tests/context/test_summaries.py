@@ -15,7 +15,7 @@ from litellm_tokenopt.background import Background
 from litellm_tokenopt.context.marks import is_own
 from litellm_tokenopt.context.spans import Span
 from litellm_tokenopt.context.stage import ContextStage
-from litellm_tokenopt.context.summaries import Summaries, extract, most_tokens, refusal
+from litellm_tokenopt.context.summaries import Summaries, checked, extract, most_tokens
 from litellm_tokenopt.errors import RedisUnavailable
 from litellm_tokenopt.request import ChatRequest, text_of
 from litellm_tokenopt.savings import CacheRates
@@ -210,9 +210,8 @@ async def test_a_lost_record_costs_one_rewrite() -> None:
         (ConnectionError("away"), "failed"),
         (TimeoutError(), "failed"),
         ("", "refused:empty"),
-        ("Stock so far. " + "We looked at this and at that. " * 80, "refused:long"),
+        ("Stock so far. " + "We looked at this and at that. " * 120, "refused:long"),
         ("Stock so far. There are 987654 tents.", "refused:invented"),
-        ("Stock so far. There is a lot of everything.", "refused:facts"),
     ],
 )
 async def test_where_there_is_no_good_summary_it_is_as_without(says: str | Exception, outcome: str) -> None:
@@ -264,20 +263,65 @@ def span(text: str, said: str = "") -> Span:
 STORY = " ".join(f"Order FH-{n:04d} of {n * 13}.50 GBP was sent to Leeds on day {n}." for n in range(60))
 
 
+FH3 = "Orders FH-0003 (39.50 GBP), FH-0004 (52.50 GBP) and FH-0005 (65.50 GBP) went to Leeds."
+
+
+@pytest.mark.parametrize(
+    ("text", "used"),
+    [
+        (FH3, FH3),
+        (f"- {FH3}\n- All were sent.\n", f"- {FH3} - All were sent."),
+        (f"{FH3} So did FH-0061. All is well.", f"{FH3} All is well."),
+        ("Orders were sent to Leeds.", "Orders were sent to Leeds."),
+    ],
+)
+def test_what_is_used_of_a_summary(text: str, used: str) -> None:
+    """All that was said; a sentence with what nobody has named goes. A short one takes no room from facts."""
+    assert checked(span(STORY), text) == (used, "")
+
+
+def test_of_a_summary_that_is_too_long_the_first_sentences_are_used() -> None:
+    """If they are most of it."""
+    text = " ".join(f"Order FH-{n:04d} of {n * 13}.50 GBP was sent to Leeds." for n in range(18))
+    used, fault = checked(span(STORY), text)
+    assert not fault
+    assert text.startswith(used)
+    assert used.endswith("Leeds.")
+    assert 0.8 * most_tokens(span(STORY)) < count_text(used) <= most_tokens(span(STORY))
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("Orders FH-0003 (39.50 GBP), FH-0004 (52.50 GBP) and FH-0005 (65.50 GBP) went to Leeds.", ""),
         ("Orders FH-0003, FH-0004 and FH-0061 went to Leeds.", "invented"),
         ("Three orders, 39.51 GBP.", "invented"),
-        ("Many orders were sent, each of them by courier, and they have all arrived at their place by now.", "facts"),
-        ("", "empty"),
+        ("Many orders were sent, each of them by courier, and they have all arrived at their place. " * 9, "facts"),
+        ("\n ", "empty"),
         (STORY, "long"),
     ],
 )
 def test_what_makes_a_summary_no_good(text: str, fault: str) -> None:
     """It must be short, hold what was said, and nothing that wasn't."""
-    assert refusal(span(STORY), text) == fault
+    assert checked(span(STORY), text) == ("", fault)
+
+
+async def test_a_summary_that_is_not_used_is_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Once for each reason, so that nobody looks for it in vain."""
+    await walk(Worker(Model("There are 987654 tents.")), 24)
+    (said,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "told is not used: most of it tells of numbers or ids that nobody has named" in said.getMessage()
+
+
+async def test_who_cannot_ask_uses_what_others_have_made() -> None:
+    """As `tokenopt explain` does: the same bytes, and nothing is asked or written."""
+    shared = Shared()
+    sent = await walk(Worker(shared=shared), 24)
+    written = dict(shared.texts)
+    late = Worker(shared=shared)
+    late.stage._summaries._ask = None  # type: ignore[union-attr]
+    assert await late.send(requests(24)[-1]) == sent[-1]
+    await late.send([*requests(24)[-1], *requests(40)[-1][len(requests(24)[-1]) :]])
+    assert shared.texts == written
 
 
 def test_an_extract_is_part_of_the_text_and_short() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
+from litellm_tokenopt.asking import Said
 from litellm_tokenopt.evaluation.context_bench import conversation
 from litellm_tokenopt.evaluation.explaining import Line, explain, said, shares
 from litellm_tokenopt.optimizer import TokenOptimizer
-from litellm_tokenopt.settings import Settings
+from litellm_tokenopt.settings import ContextSettings, Settings
 
 CONTEXT_ALONE = Settings.model_validate(
     {"redis": {"url": "memory"}} | {stage: {"enabled": False} for stage in ("cache", "tools", "prompt")}
@@ -48,3 +51,24 @@ async def test_what_is_kept_of_each_level_is_said() -> None:
     assert 0 < newest < 10_000
     assert "critical" in said(lines)
     assert said([]) == ""
+
+
+async def told(_: Sequence[Mapping[str, str]]) -> Said:
+    return Said("Deploys were looked at.", 100)
+
+
+async def test_what_is_summarised_is_said() -> None:
+    """The summary's tokens count for the first of the messages that it stands for."""
+    settings = CONTEXT_ALONE.model_copy(
+        update={"context": ContextSettings(budget_tokens=2_000, summary_model="told", condense_results=False)}
+    )
+    messages = conversation("agent's tools", 20_000, 0)
+    async with TokenOptimizer(settings, summaries=lambda _: told) as optimizer:
+        for end in range(9, len(messages) + 1, 2):
+            outcome = await optimizer.before({"model": "gpt-4o", "messages": messages[:end], "tools": [LOOK]})
+            await optimizer.parts.summarising.idle()
+    assert outcome is not None
+    lines = [line for line in explain(outcome) if line.action == "summarised"]
+    assert len(lines) > 2
+    first = [line.index for line in lines if line.tokens_after]
+    assert len(first) == outcome.steps[-1].verdict.detail["summaries"]
