@@ -14,7 +14,7 @@ from . import minilm
 
 WEIGHTS = "model.safetensors"
 PAIR_WEIGHTS = Path(__file__).parent / "weights" / "pairs.npz"
-EXPORT_FORMAT = 7
+EXPORT_FORMAT = 9
 EXPORT_FILE = "export.json"
 EXPORTABLE_MODULES = ("Transformer", "Pooling", "Normalize")
 EXPORTABLE_TYPES = frozenset({"bert", "camembert", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta"})

@@ -5,6 +5,7 @@ A category that the network doesn't know is told by how close the text comes to 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,6 +78,8 @@ class IntentModel:
         """The same as numbers, shape (texts, categories). Raises `ModelUnavailable`."""
         import numpy as np
 
+        if "_own_examples" not in vars(self):
+            await asyncio.to_thread(lambda: (self._network, self._own_examples))  # tens of milliseconds, once
         network = self._network
         shown = [shortened(text) for text in texts]
         steps = [steps_of(text) for text in shown]

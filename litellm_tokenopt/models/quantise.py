@@ -38,8 +38,6 @@ ALIKE = 6.0
 """How much larger than the middle one the largest row of an input may be for all to have one range."""
 ONE_SIDED = 4.0
 """How much further an input goes up than down behind a GELU, whose largest rows no sample has."""
-MARGIN = 1.1
-"""How much further than seen a fixed range goes."""
 EMBEDDING_LEVELS = 127
 MANY_ROWS = 10_000
 """Tables of so many embeddings are kept in 8 bits."""
@@ -122,14 +120,14 @@ class FusedAttention(nn.Module):
         parts = (attention.query, attention.key, attention.value)
         self.heads = attention.num_attention_heads
         self.sizes = [part.out_features for part in parts]
-        self.product = nn.Linear(parts[0].in_features, sum(self.sizes), bias=False)
+        self.product = nn.Linear(parts[0].in_features, sum(self.sizes))
         self.product.weight = nn.Parameter(torch.cat([part.weight for part in parts]))
-        self.bias = nn.Parameter(torch.cat([part.bias for part in parts]))
+        self.product.bias = nn.Parameter(torch.cat([part.bias for part in parts]))
 
     def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, None]:
         """Shape (texts, tokens, dimensions), and no weights."""
         queries, keys, values = self.product(hidden_states).split(self.sizes, -1)
-        found: Tensor = _Attention.apply(queries, keys, values, self.bias, self.heads)  # type: ignore[no-untyped-call]
+        found: Tensor = _Attention.apply(queries, keys, values, self.heads)  # type: ignore[no-untyped-call]
         return found, None
 
 
@@ -137,17 +135,17 @@ class _Attention(torch.autograd.Function):
     """Multi-head attention; ONNX Runtime's own in the graph."""
 
     @staticmethod
-    def forward(_ctx: Any, queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor, heads: int) -> Tensor:
-        parts = (part + b for part, b in zip((queries, keys, values), bias.chunk(3), strict=True))
+    def forward(_ctx: Any, queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
+        parts = (queries, keys, values)
         q, k, v = (part.reshape(*part.shape[:2], heads, -1).transpose(1, 2) for part in parts)
         scores = q @ k.transpose(2, 3) * q.shape[-1] ** -0.5
         found: Tensor = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
         return found
 
     @staticmethod
-    def symbolic(graph: Any, queries: Any, keys: Any, values: Any, bias: Any, heads: int) -> Any:
-        inputs = (queries, keys, values, bias)
-        return graph.op("com.microsoft::MultiHeadAttention", *inputs, num_heads_i=heads).setType(_sized(bias, 3, 3))
+    def symbolic(graph: Any, queries: Any, keys: Any, values: Any, heads: int) -> Any:
+        found = graph.op("com.microsoft::MultiHeadAttention", queries, keys, values, num_heads_i=heads)
+        return found.setType(values.type())
 
 
 class BalancedLinear(nn.Module):
@@ -192,7 +190,7 @@ def _range_of(rows: Tensor) -> tuple[bool, float, float]:
     low, high = float(rows.amin().clamp(max=-TINY)), float(rows.amax().clamp(min=TINY))
     sizes = rows.abs().amax(1)
     alike = bool(sizes.max() <= ALIKE * sizes.median()) and high < ONE_SIDED * -low
-    return alike, MARGIN * low, MARGIN * (high - low) / LEVELS
+    return alike, low, (high - low) / LEVELS
 
 
 class _Product(torch.autograd.Function):
@@ -335,18 +333,22 @@ def calibration_ids(tokenizer: Any) -> list[Tensor]:
 
 
 def balance_layers(model: nn.Module, inputs: Sequence[tuple[Tensor, ...]]) -> None:
-    """Put a `BalancedLinear` into the place of each linear layer that *inputs* of the model pass through."""
+    """Put a `BalancedLinear` into the place of each linear layer that tokens of the *inputs* pass through.
+
+    Layers behind, which read one row of a whole input, take no time, and their rows differ by far: they stay exact.
+    """
     seen = _rows_seen(model, inputs)
     _replace(model, nn.Linear, lambda layer: BalancedLinear(layer, seen[layer]) if layer in seen else layer)
 
 
 def _rows_seen(model: nn.Module, examples: Sequence[tuple[Tensor, ...]]) -> dict[nn.Linear, Tensor]:
-    """The rows of each layer's input, shape (rows, channels)."""
+    """The tokens' rows of each layer's input, shape (rows, channels)."""
     found: dict[nn.Linear, list[Tensor]] = defaultdict(list)
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(layer, nn.Linear)
-        found[layer].append(inputs[0].flatten(0, -2))
+        if inputs[0].dim() == 3:
+            found[layer].append(inputs[0].flatten(0, -2))
 
     hooks = [m.register_forward_pre_hook(note) for m in model.modules() if isinstance(m, nn.Linear)]
     for example in examples:

@@ -199,7 +199,7 @@ class PromptStage:
         if not read.governed.modules and tokens <= self._budget_tokens(request):
             return Keep("small") if tokens < self._settings.min_tokens else self._tidy(request, prompt, read.outline)
         try:
-            return await self._select(request, turns, self._task(request, prompt, read))
+            return await self._select(request, turns, await self._task(request, prompt, read))
         except ModelUnavailable:
             return Keep("no_model")
 
@@ -238,10 +238,9 @@ class PromptStage:
             return Keep("kept")
         return Change(request.with_(messages=rewrite(request.messages, prompt, tidied.texts, {})), "tidied")
 
-    def _task(self, request: ChatRequest, prompt: Prompt, read: _Read) -> _Task:
+    async def _task(self, request: ChatRequest, prompt: Prompt, read: _Read) -> _Task:
         sent = frozenset(filter(None, map(tool_name, request.tools)))
-        names = sent | request.left_out_tools
-        coupling = self._couplings.get_or((prompt.key, names), lambda: couple(read.outline, names, read.core.duties))
+        coupling = await self._coupling(prompt, read, sent | request.left_out_tools)
         patterns = read.governed.tools
         coupled = frozenset().union(*coupling.tools.values())
         telling = frozenset(n for n in sent if n in coupled or any(fnmatchcase(n, pattern) for pattern in patterns))
@@ -249,6 +248,15 @@ class PromptStage:
         always = (*self._settings.always_include, *request.controls.prompt.always_include)
         key = digest(prompt.key, *sorted(telling), str(budget), *always)
         return _Task(prompt, read, coupling, telling, budget, always, key)
+
+    async def _coupling(self, prompt: Prompt, read: _Read, names: frozenset[str]) -> Coupling:
+        """What of *prompt* is about the tools of these *names*, remembered; of a new prompt 10 ms of work."""
+        key = (prompt.key, names)
+        found = self._couplings.get(key)
+        if found is None:
+            found = await asyncio.to_thread(couple, read.outline, names, read.core.duties)
+            self._couplings.put(key, found)
+        return found
 
     async def _recalled(self, read: _Read, there: Picked, query: str) -> str:
         """The sections that fit *query* best, as they came, without modules that conflict with what is *there*."""

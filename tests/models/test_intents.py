@@ -145,7 +145,7 @@ async def test_both_parts_of_a_request_are_told(embedder: Embedder) -> None:
 async def test_what_is_about_nothing_is_not_confident(embedder: Embedder) -> None:
     """Noise gets no sure category, unless it's taken for talk."""
     found = await IntentModel(embedder, read_taxonomy()).classify(["qwzx plorf", "", "0000"])
-    assert all(chance < 0.5 for intent in found for name, chance in intent.all.items() if name != "conversation")
+    assert all(chance < 0.6 for intent in found for name, chance in intent.all.items() if name != "conversation")
 
 
 async def test_a_category_of_ones_own_works_by_its_examples(embedder: Embedder, tmp_path: Path) -> None:
