@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -218,13 +218,15 @@ class SemanticCacheManager:
         candidates = CANDIDATES if accepts is None else SITUATED_CANDIDATES
         near = self.settings.threshold - slack
         farthest = 1.0 - FARTHER * (1.0 - self.settings.threshold)
-        hits = [
+        hits = await answers.search(scope, vector, candidates, min(near, farthest))
+        # Each is read when its turn comes: mostly the first one answers.
+        nearest = (
             hit
-            for hit in await answers.search(scope, vector, candidates, min(near, farthest))
+            for hit in hits
             if self._young(hit.entry, max_age_seconds)
             and (hit.similarity >= near or said_alike(question, hit.entry.question))
-        ]
-        found = await self._chosen(question, hits, vector, accepts)
+        )
+        found = await self._chosen(question, nearest, vector, accepts)
         if found.reworded is not None and accepts is None:
             self._reworded.put(self.key(question, scope), found.reworded)
         return found
@@ -386,7 +388,7 @@ class SemanticCacheManager:
     async def _chosen(
         self,
         question: str,
-        hits: Sequence[Hit],
+        hits: Iterable[Hit],
         vector: NDArray[np.float32],
         accepts: Callable[[Entry], Awaitable[bool]] | None,
     ) -> Lookup:
