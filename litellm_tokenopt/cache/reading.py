@@ -6,7 +6,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import pairwise
 from typing import TypeAlias
@@ -25,6 +25,8 @@ _LITERAL = re.compile(
     r"|\b\w+(?:_\w+)+\b|\b\w+(?:::\w+)+|\b\w+\(\)|\b[A-Za-z]{2,}\w*(?:\.[A-Za-z]\w*)+",
     re.S,
 )
+_BARE = re.compile(r"[A-Za-z0-9\s]*[?.!]?\Z")
+"""Nothing but words, with a mark at the end: neither a literal nor a sign is in it."""
 _TOKEN = re.compile(
     r"\d[\d,]*(?:\.\d+)*|\.net\b|[^\W\d_](?:[^\W\d_]|'(?!s\b)(?=\w))*(?:\+\+|#)?|'s\b|[£$€¥₹%°]|[,.;:!?\n]"
 )
@@ -102,20 +104,36 @@ NO_PHRASE: Phrase = ("", ())
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What one question says. Words are stems, in order, each once."""
+class Wording:
+    """The words of one question, its stems, in order, each once; enough to see that most others say something else.
 
-    tokens: tuple[str, ...]
+    `marked` is all tokens, marks among them, of the question in `lowered` letters.
+    """
+
+    plain: str
+    literals: tuple[str, ...]
+    lowered: str
+    marked: tuple[str, ...]
+    kind: str
     words: tuple[str, ...]
     texts: Mapping[str, str]
     names: frozenset[str]
-    literals: tuple[str, ...]
+    negated: tuple[str, ...]
+
+
+_wording_fields = [field.name for field in fields(Wording)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Wording):
+    """What one question says."""
+
+    tokens: tuple[str, ...]
     symbols: tuple[str, ...]
     numbers: tuple[str, ...]
     ranks: frozenset[int]
     counts: frozenset[int]
     units: tuple[str, ...]
-    plain: str
     english: bool
     lower: bool
     cased: Mapping[str, frozenset[str]]
@@ -127,8 +145,6 @@ class Reading:
     extraposed: frozenset[str]
     adverbs: frozenset[str]
     mutual: frozenset[str]
-    kind: str
-    negated: tuple[str, ...]
     roles: Mapping[str, frozenset[str]]
     loose: frozenset[frozenset[str]]
     listed: frozenset[frozenset[str]]
@@ -145,43 +161,56 @@ class Reading:
     duty: str
 
 
+_wordings: Memo[str, Wording] = Memo(max_entries=5_000)
 _readings: Memo[str, Reading] = Memo(max_entries=5_000)
+
+
+def wording(text: str) -> Wording:
+    """The words of *text*; memoised."""
+    return _wordings.get_or(text, lambda: _wording(text))
 
 
 def read(text: str) -> Reading:
     """The reading of *text*; memoised."""
-    return _readings.get_or(text, lambda: _read(text))
+    return _readings.get_or(text, lambda: _read(text, wording(text)))
 
 
-def _read(text: str) -> Reading:
+def _wording(text: str) -> Wording:
     plain = unicodedata.normalize("NFKC", text).translate(_QUOTES).strip()
-    literals = tuple(_literal(match.group()) for match in _LITERAL.finditer(plain))
+    literals = () if _BARE.match(plain) else tuple(_literal(match.group()) for match in _LITERAL.finditer(plain))
     marked = _LITERAL.sub(" \ue000 ", plain) if literals else plain
     lowered = _without_politeness(_expanded(_acronyms(marked).lower()))
     tokens = _unfronted(_numbered(_TOKEN.findall(lowered)))
-    kind = _kind(tokens)
     words: dict[str, str] = {}
     for token in _without_measure(tokens):
         if content := content_stem(token):
             words.setdefault(content, token)
+    return Wording(
+        plain=plain, literals=literals, lowered=lowered, marked=tuple(tokens), kind=_kind(tokens), words=tuple(words),
+        texts=words, names=_names(plain), negated=tuple(sorted(_negated(tokens))),
+    )  # fmt: skip
+
+
+def _read(text: str, said: Wording) -> Reading:
+    plain, lowered, tokens = said.plain, said.lowered, [*said.marked]
     return Reading(
-        tokens=tuple(token for token in tokens if token not in _BREAKS), words=tuple(words), texts=words,
-        names=_names(plain), literals=literals, symbols=_symbols(plain, literals) + foreign_signs(text),
+        **{name: getattr(said, name) for name in _wording_fields},
+        tokens=tuple(token for token in tokens if token not in _BREAKS),
+        symbols=_symbols(plain, said.literals) + foreign_signs(text),
         numbers=tuple(sorted(token for token in tokens if token[0].isdigit())), ranks=_said(lowered, lex.ORDINALS),
         counts=_said(lowered, lex.NUMBER_WORDS), units=tuple(_UNIT.findall(plain)),
-        plain=plain, english=is_english(plain), lower=_is_lower(plain), cased=_cased(plain), before=_before(tokens),
+        english=is_english(plain), lower=_is_lower(plain), cased=_cased(plain), before=_before(tokens),
         beside=_beside(tokens),
         stranded=_is_stranded(tokens), phrases=tuple(_phrases(tokens)), passive=frozenset(_passive(tokens)),
         extraposed=frozenset(_extraposed(tokens)),
-        adverbs=frozenset(word for word, token in words.items() if _ADVERB.match(token)),
+        adverbs=frozenset(word for word, token in said.texts.items() if _ADVERB.match(token)),
         mutual=frozenset(content_stem(one) for one, other in pairwise(tokens) if other == "of") & lex.MUTUAL,
-        kind=kind,
-        negated=tuple(sorted(_negated(tokens))), roles=_roles(tokens), loose=_loose_pairs(tokens),
+        roles=_roles(tokens), loose=_loose_pairs(tokens),
         listed=_listed_pairs(tokens),
         adjacent=frozenset(_adjacent_pairs(tokens)),
         agents=_agents(tokens), asked=_asked(tokens), focus=frozenset(_focus(tokens)), persons=_persons(tokens),
         parts=_gathered(_parts(tokens)), owned=_gathered(_owned(tokens)), owners=_owners(tokens), tense=_tense(tokens),
-        conjunctions=frozenset({"and", "or"} & set(tokens)), duty=_duty(lowered, kind),
+        conjunctions=frozenset({"and", "or"} & set(tokens)), duty=_duty(lowered, said.kind),
     )  # fmt: skip
 
 
@@ -199,6 +228,8 @@ def _said(text: str, numbers: Mapping[str, int]) -> frozenset[int]:
 
 def _symbols(text: str, literals: Sequence[str]) -> tuple[str, ...]:
     """Signs of arithmetic, comparison and code, in order; what signs stand at words or alone, *literals* aside."""
+    if _BARE.match(text):
+        return ()
     bare = _LITERAL.sub(" ", text) if literals else text
     pieces = [sign for piece in _pieces(bare) if (sign := _signed(piece))]
     return (*(match.group().strip() for match in _SYMBOL.finditer(text)), *pieces)

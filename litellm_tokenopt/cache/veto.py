@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations, pairwise
 
 from . import lexicon as lex
-from .reading import CLAUSE_OPENERS, NO_PHRASE, Phrase, Reading, content_stem, read
+from .reading import CLAUSE_OPENERS, NO_PHRASE, Phrase, Reading, Wording, content_stem, read, wording
 from .standing import oneself_apart
 
 
@@ -79,7 +79,7 @@ def worded_anew(asked: str, stored: str, found: Sequence[str]) -> bool:
 
 def said_alike(one: str, other: str) -> bool:
     """Whether nothing speaks against it, and no word of either is left over, however empty."""
-    return veto(one, other) is None and not any(_left_over(read(one), read(other)))
+    return not any(_left_over(wording(one), wording(other))) and veto(one, other) is None
 
 
 def unmatched_words(one: str, other: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -206,7 +206,7 @@ def _negation(a: Reading, b: Reading) -> str | None:
     return "negation"
 
 
-def _flipped(a: Reading, b: Reading) -> frozenset[str]:
+def _flipped(a: Wording, b: Wording) -> frozenset[str]:
     """The two words of which one says just what the other says with a denial, if any: "not possible", "impossible"."""
     flips = [(x, y) for x in _unmatched(a, b) for y in _unmatched(b, a) if _opposite(a, x, b, y)]
     if len(flips) != 1 or abs(len(a.negated) - len(b.negated)) != 1:
@@ -251,18 +251,18 @@ def _words(a: Reading, b: Reading) -> str | None:
     return None
 
 
-def _left_over(a: Reading, b: Reading) -> tuple[frozenset[str], frozenset[str]]:
+def _left_over(a: Wording, b: Wording) -> tuple[frozenset[str], frozenset[str]]:
     """The words of each that nothing in the other explains."""
     flipped = _flipped(a, b)
     return _unmatched(a, b) - _asking(a, b) - flipped, _unmatched(b, a) - _asking(b, a) - flipped
 
 
-def _asking(a: Reading, b: Reading) -> frozenset[str]:
+def _asking(a: Wording, b: Wording) -> frozenset[str]:
     """Nouns by which *a* asks for what *b*'s question word asks for: the *number* of days, *how many* days."""
     return _NOUNS.get(b.kind, frozenset()) if a.kind == "what" else frozenset()
 
 
-def _unmatched(a: Reading, b: Reading) -> frozenset[str]:
+def _unmatched(a: Wording, b: Wording) -> frozenset[str]:
     """Words of *a* without a counterpart in *b*."""
     others = frozenset(b.words)
     free = others.difference(a.words)
@@ -271,7 +271,7 @@ def _unmatched(a: Reading, b: Reading) -> frozenset[str]:
     )
 
 
-def _alike(a: Reading, x: str, b: Reading, y: str) -> bool:
+def _alike(a: Wording, x: str, b: Wording, y: str) -> bool:
     if y in lex.SYNONYMS.get(x, ()):
         return True
     return not (x in a.names and y in b.names) and (_misspelt(x, y) or _derived(x, y) or _derived(y, x))
@@ -303,7 +303,7 @@ def _one_vowel_apart(x: str, y: str) -> bool:
     return x[-1] == y[-1] and len(apart) == 1 and set(apart[0]) <= set("aeiou")
 
 
-def _opposite(a: Reading, x: str, b: Reading, y: str) -> bool:
+def _opposite(a: Wording, x: str, b: Wording, y: str) -> bool:
     return frozenset((x, y)) in lex.ANTONYMS or _prefixed(a.texts[x], b.texts[y]) or _turned_over(x, y)
 
 
