@@ -16,6 +16,8 @@ from .request import Surface, canonical, field_of, text_of
 
 Json = Mapping[str, Any]
 
+THOUGHTS = ("reasoning", "thinking", "redacted_thinking")
+
 _CHAT_KEYS = ("role", "content", "tool_calls", "thinking_blocks", "reasoning_content")
 OTHER_CALLS = ("custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call")
 """Calls of the responses API that a function's output doesn't answer."""
@@ -79,13 +81,30 @@ _CALLS: Mapping[Surface, Callable[[Json], Iterable[ToolCall]]] = {
 
 
 def said_in(surface: Surface, payload: Json) -> list[Any]:
-    """What a reply says to the caller, beside its calls and its thoughts: texts, blocks or items."""
+    """What a reply says to the caller, beside its calls: texts, or blocks or items with the thoughts before them."""
     if surface == "chat":
         text = text_of(payload["choices"][0]["message"].get("content"))
         return [text] if text else []
     if surface == "messages":
-        return [block for block in payload["content"] if block.get("type") == "text"]
-    return [item for item in payload["output"] if item.get("type") == "message"]
+        return _with_thoughts(payload["content"], lambda block: block.get("type") == "text")
+    return _with_thoughts(payload["output"], lambda item: item.get("type") == "message")
+
+
+def _with_thoughts(parts: Sequence[Json], stays: Callable[[Json], bool]) -> list[Json]:
+    """Those of a reply's *parts* that stay, each with the thoughts that led to it.
+
+    Providers refuse a thought that has lost what it led to, and what has lost its thought.
+    """
+    kept: list[Json] = []
+    thoughts: list[Json] = []
+    before: Json = {}
+    for part in parts:
+        if part.get("type") in THOUGHTS:
+            thoughts = [*(thoughts if before.get("type") in THOUGHTS else ()), part]
+        elif stays(part):
+            kept, thoughts = [*kept, *thoughts, part], []
+        before = part
+    return kept
 
 
 # --- the next request -----------------------------------------------------------------------------------------
@@ -163,19 +182,28 @@ def name_of(tool: Any) -> str | None:
 
 
 def without_own_calls(surface: Surface, payload: Json) -> dict[str, Any]:
-    """A reply as its caller may see it: calls of our tools taken out, and no claim that there are calls left.
+    """A reply as its caller may see it: calls of our tools taken out, with what led to them, and no claim that there
+    are calls left.
 
     The responses API says in a reply which tools were sent: ours are none of the caller's.
     """
     if surface == "chat":
         return {**payload, "choices": [_without_calls(choice) for choice in payload["choices"]]}
     if surface == "messages":
-        blocks = [b for b in payload["content"] if not (b.get("type") == "tool_use" and is_own(b.get("name")))]
+        blocks = _without_ours(payload["content"])
         called = any(block.get("type") == "tool_use" for block in blocks)
         ended = payload.get("stop_reason") == "tool_use" and not called
         return {**payload, "content": blocks, **({"stop_reason": "end_turn"} if ended else {})}
-    items = [i for i in payload["output"] if not (i.get("type") == "function_call" and is_own(i.get("name")))]
-    return without_echo({**payload, "output": items})
+    return without_echo({**payload, "output": _without_ours(payload["output"])})
+
+
+def _without_ours(parts: Sequence[Json]) -> list[Json]:
+    asks = any(map(_is_our_call, parts))
+    return _with_thoughts(parts, lambda part: not _is_our_call(part)) if asks else list(parts)
+
+
+def _is_our_call(part: Json) -> bool:
+    return part.get("type") in ("tool_use", "function_call") and is_own(part.get("name"))
 
 
 def without_echo(response: Json) -> dict[str, Any]:

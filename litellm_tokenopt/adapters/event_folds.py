@@ -22,8 +22,9 @@ class _PartsFold:
     """What the folds of events share: a reply comes in parts (blocks, items), and each event says the `INDEX` of its.
 
     `KINDS` are those of parts by their types, where they aren't just said; `first` is the place of the round's first
-    part for the caller, `places` those of the parts that passed on. `thinking` is held until it's seen whether it led
-    to a call of ours, `waiting` are the caller's calls behind one. `gone`: a call has gone to the caller.
+    part for the caller, `places` those of the parts that passed on. `thinking` is held until it's seen what it led to,
+    `asked`: as far as is known, to a call of ours alone. `waiting` are the caller's calls behind one. `gone`: a call
+    has gone to the caller.
     """
 
     INDEX: ClassVar[str]
@@ -34,6 +35,7 @@ class _PartsFold:
     ours: dict[int, str] = field(default_factory=dict)
     waiting: set[int] = field(default_factory=set)
     thinking: list[Json] = field(default_factory=list)
+    asked: bool = False
     held: list[Json] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     gone: bool = False
@@ -47,16 +49,18 @@ class _PartsFold:
     def _opened(self, event: Json, part: Json) -> Sequence[Json]:
         kind, index = self.KINDS.get(part.get("type")), event[self.INDEX]
         if kind == "thought":
+            if self.asked:
+                self._thoughts()
             self.thinking.append(event)
             return []
         if kind == "call" and is_own(part.get("name")):
             self.ours[index] = part["name"]
             self.dropped += [part["name"]] if self.gone else []
-            self.thinking = []  # what led to our call is no part of what the caller gets
+            self.asked = True
             return []
         if kind == "call" and self._asks:
             self.waiting.add(index)
-            self.held.append(event)
+            self.held += [*self._thoughts(), event]
             return []
         self.gone = self.gone or kind is not None
         return [*self._released(), self._placed(event)]
@@ -71,12 +75,20 @@ class _PartsFold:
             return []
         return [self._placed(event)] if index in self.places else []
 
+    def _thoughts(self) -> list[Json]:
+        """What the model thought before a part that the caller gets, or is to get."""
+        events, self.thinking, self.asked = self.thinking, [], False
+        return events
+
+    def _end(self) -> None:
+        """Nothing follows: what was thought last, in a reply that calls ours, is no part of what the caller gets."""
+        if self.ours:
+            self._thoughts()
+
     def _released(self) -> list[Json]:
         """The thoughts that were held back, and the calls where no more is asked for."""
-        events, self.thinking = self.thinking, []
-        if self.gone:
-            events, self.held = [*events, *self.held], []
-        return [self._placed(event) for event in events]
+        held, self.held = (self.held, []) if self.gone else ([], self.held)
+        return [self._placed(event) for event in (*held, *self._thoughts())]
 
     def _placed(self, event: Json) -> Json:
         """*event* under the index that its part has for the caller."""
@@ -108,6 +120,7 @@ class MessagesFold(_PartsFold):
         return type(self)(first=self.first + len(self.places), before=added(self.before, self.usage))
 
     def rest(self) -> Sequence[bytes]:
+        self._end()
         held, self.held = self.held, []
         self.dropped += [] if self.gone else self.ours.values()
         events = [*self._released(), *(map(self._as_it_was, held) if self.waiting else map(_ended_without_calls, held))]
@@ -137,6 +150,7 @@ class MessagesFold(_PartsFold):
         if self._asks:
             self.held.append(self._total(event))
             return []
+        self._end()
         return [*self._released(), self._total(event)]
 
     def _as_it_was(self, event: Json) -> Json:
@@ -207,6 +221,7 @@ class ResponsesFold(_PartsFold):
             return []
         self.gone = True
         self.dropped += self.ours.values()
+        self._end()
         completed = {"type": "response.completed", "response": self._whole(payload), "sequence_number": 0}
         return [SentEvent(json.dumps(self._numbered(event))) for event in (*self._released(), completed)]
 
@@ -227,6 +242,7 @@ class ResponsesFold(_PartsFold):
             self.payload = response
             return []
         self.gone = True
+        self._end()
         return [*self._released(), {**event, "response": self._whole(response)}]
 
     def _whole(self, response: Json) -> Json:

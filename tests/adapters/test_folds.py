@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from litellm_tokenopt.adapters.event_folds import MessagesFold, ResponsesFold
+from litellm_tokenopt.rounds import said_in, without_own_calls
 
 OWN = "tokenopt_find_tools"
 PARTS = st.lists(st.sampled_from(["text", "thought", "theirs", "ours"]), max_size=6)
@@ -43,10 +45,10 @@ def blocks(parts, stop="tool_use", arguments="{}"):
 
 
 def items(parts):
-    for index, part in enumerate(parts):
+    output = [{"id": f"{part}{index}", **ITEMS[part]} for index, part in enumerate(parts)]
+    for index, item in enumerate(output):
         for kind in ("added", "done"):
-            yield {"type": f"response.output_item.{kind}", "output_index": index, "item": ITEMS[part]}
-    output = [ITEMS[part] for part in parts]
+            yield {"type": f"response.output_item.{kind}", "output_index": index, "item": item}
     yield {"type": "response.completed", "response": {"output": output, "usage": {"input_tokens": 3}}}
 
 
@@ -83,6 +85,43 @@ def test_items_are_numbered_on_and_none_is_of_our_tools(rounds):
     assert OWN not in json.dumps(events)
     found = places(events, "output_index")
     assert found == list(range(len(found)))
+
+
+@given(PARTS)
+def test_the_end_of_a_stream_tells_what_has_passed(parts):
+    """Where the model isn't asked again, the events' items are those of the finished response, and of a plain reply."""
+    *_, end = items(parts)
+    shown = [item["id"] for item in without_own_calls("responses", end["response"])["output"]]
+    wrapped = passed(ResponsesFold(), [parts], items, lambda event: SimpleNamespace(data=json.dumps(event)))
+    *events, completed = [json.loads(event.data) for event in wrapped]
+    assert [item["id"] for item in completed["response"]["output"]] == shown
+    assert sorted(event["item"]["id"] for event in events if event["type"].endswith("done")) == sorted(shown)
+
+
+@given(PARTS)
+def test_a_thought_goes_with_what_it_led_to(parts):
+    """Providers refuse a thought by itself, and what has lost its thought: of ours both go, of others both stay."""
+    *_, end = items(parts)
+    stayed = {item["id"] for item in without_own_calls("responses", end["response"])["output"]}
+    said = {item["id"] for item in said_in("responses", end["response"])}
+    asks = "ours" in parts
+    for thoughts, led_to in thought(item["id"] for item in end["response"]["output"]):
+        assert stayed & led_to == {id for id in led_to if "ours" not in id}
+        assert said & led_to == {id for id in led_to if "text" in id}
+        assert stayed & thoughts == (thoughts if stayed & led_to or not asks else set())
+        assert said & thoughts == (thoughts if said & led_to else set())
+
+
+def thought(ids):
+    """Each run of thoughts, and what follows it up to the next."""
+    thoughts, led_to = set(), set()
+    for is_thought, run in groupby(ids, lambda id: "thought" in id):
+        if is_thought:
+            yield thoughts, led_to
+            thoughts, led_to = set(run), set()
+        else:
+            led_to = set(run)
+    yield thoughts, led_to
 
 
 def test_a_call_of_ours_that_was_cut_ends_the_stream_as_the_model_ended_it():
