@@ -26,9 +26,21 @@ MESSAGE_OVERHEAD = 4
 """Tokens that a chat format spends around each message."""
 
 PICTURE_TOKENS = 765
-"""A picture counts as much, whatever its size: what one of a million pixels takes at OpenAI's."""
+"""A picture counts as much, whatever its size: what one of a million pixels takes at OpenAI's. So do a file and a
+recording, as a page or a minute would."""
 
-_PICTURES = frozenset(("image", "image_url", "input_image", "computer_screenshot", "image_generation_call"))
+_PICTURES = frozenset(
+    (
+        "image",
+        "image_url",
+        "input_image",
+        "computer_screenshot",
+        "image_generation_call",
+        "file",
+        "input_file",
+        "input_audio",
+    )
+)
 
 OFF_LOOP_CHARS = 20_000
 """Text beyond this size is encoded in a thread: about 5 ms of work."""
@@ -104,13 +116,20 @@ def message_texts(message: Message) -> tuple[str, ...]:
 
 
 def pictures_in(message: Message) -> int:
-    """How many pictures a message holds."""
+    """How many pictures, files and recordings a message holds."""
     content = message.get("content")
     return sum(map(_is_picture, content)) if isinstance(content, (list, tuple)) else 0
 
 
 def _is_picture(block: Any) -> bool:
-    return isinstance(block, Mapping) and block.get("type") in _PICTURES
+    if not isinstance(block, Mapping):
+        return False
+    return block.get("type") in _PICTURES or (block.get("type") == "document" and not _is_written(block.get("source")))
+
+
+def _is_written(source: Any) -> bool:
+    """Whether a document of Anthropic's is given as text."""
+    return not isinstance(source, Mapping) or source.get("type") not in ("base64", "url", "file")
 
 
 def _without_pictures(message: Message) -> Message:

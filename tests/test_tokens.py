@@ -45,11 +45,18 @@ def test_the_counter_and_the_plain_count_agree():
 
 
 def test_a_picture_counts_by_itself_not_by_its_data():
-    """A screenshot's megabyte of base64 is no text; other pictures are other messages all the same."""
+    """A screenshot's, file's or recording's megabyte of base64 is no text; others are other messages all the same."""
     blocks = [
         {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "iVBORw0KGgo" * 9_000}},
         {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo" * 9_000}},
         {"type": "input_image", "image_url": "data:image/png;base64," + "iVBORw0KGgo" * 9_000},
+        {
+            "type": "file",
+            "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64," + "JVBERi0" * 9_000},
+        },
+        {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64," + "JVBERi0" * 9_000},
+        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0" * 9_000}},
+        {"type": "input_audio", "input_audio": {"format": "wav", "data": "UklGRg" * 9_000}},
     ]
     messages = [{"role": "user", "content": [{"type": "text", "text": "what is this?"}, block]} for block in blocks]
     for message in messages:
@@ -57,4 +64,6 @@ def test_a_picture_counts_by_itself_not_by_its_data():
     assert asyncio.run(RequestCounter()(ChatRequest(model="m", messages=tuple(messages)))) == sum(
         map(count_message, messages)
     )
-    assert len(set(map(message_text, messages))) == 3
+    assert len(set(map(message_text, messages))) == len(blocks)
+    written = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "one word " * 900}}
+    assert count_message({"role": "user", "content": [written]}) > 1_800
