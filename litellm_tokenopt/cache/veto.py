@@ -208,8 +208,10 @@ def _negation(a: Reading, b: Reading) -> str | None:
 
 def _flipped(a: Wording, b: Wording) -> frozenset[str]:
     """The two words of which one says just what the other says with a denial, if any: "not possible", "impossible"."""
+    if abs(len(a.negated) - len(b.negated)) != 1:
+        return frozenset()
     flips = [(x, y) for x in _unmatched(a, b) for y in _unmatched(b, a) if _opposite(a, x, b, y)]
-    if len(flips) != 1 or abs(len(a.negated) - len(b.negated)) != 1:
+    if len(flips) != 1:
         return frozenset()
     x, y = flips[0]
     more, word = (a, x) if len(a.negated) > len(b.negated) else (b, y)
