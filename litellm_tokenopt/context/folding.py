@@ -47,8 +47,9 @@ RECENT_SHARE = 0.25
 OWN_SHARE = 0.5
 """How much a passage's own words count, next to those around it."""
 
-QUESTION_RARITY, STATEMENT_RARITY = 1.0, 2.5
-"""How much a left-out passage must match, in terms that stand nowhere else: less for a question."""
+QUESTION_RARITY, STATEMENT_RARITY = 0.8, 2.5
+"""How much there must be to look for, in terms that stand nowhere else: less for a question. What one asks for may
+have been spoken of more than once, so two terms that each stand in one of ten to fifteen passages are enough."""
 
 ASKED_SHARE, REST_SHARE = 0.88, 0.4
 """Share of the budget that an epoch fills: for a question, and when nothing in particular is asked."""

@@ -218,6 +218,25 @@ async def test_each_later_question_gets_what_it_asks_for(words: int) -> None:
         messages.append({"role": "assistant", "content": f"It is {contract}. " + "It's on the list now. " * words})
 
 
+async def test_a_question_of_words_that_often_occur_gets_what_has_them_together() -> None:
+    """Each thing and each matter was spoken of again and again, the matter of the thing three times."""
+    things = [topic.split()[-1] for topic in TOPICS[:10]]
+    matters = ("price", "colour", "weight", "supplier", "label", "repair")
+    pairs = [(thing, matter) for matter in matters for thing in things]
+    notes = [
+        f"The {matter} of the {thing} is in note {7 * (60 * again + number)}, which Fergus signed."
+        for again in range(3)
+        for number, (thing, matter) in enumerate(pairs)
+    ]
+    messages = [{"role": ("user", "assistant")[number % 2], "content": note} for number, note in enumerate(notes)]
+    stage = ContextStage(ContextSettings(budget_tokens=1_500), NotAsked())
+    for number in range(0, 60, 7):
+        thing, matter = pairs[number]
+        asked = {"role": "user", "content": f"What about the {matter} of the {thing}?"}
+        _, sent = await send(stage, [*messages, asked])
+        assert all(note in written(sent) for note in notes[number::60])
+
+
 async def test_tool_results_are_shortened_in_place_as_json() -> None:
     """A result of many rows keeps its call, its id and its form."""
     rows = [{"sku": f"SKU-{n:04d}", "units": n, "aisle": f"A{n % 9}"} for n in range(400)]
