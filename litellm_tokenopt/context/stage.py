@@ -48,7 +48,11 @@ class _Taken:
     @property
     def last(self) -> int:
         """The place of the newest message that makes a request."""
-        return max((n for n, message in enumerate(self.body) if message.get("role") in ("user", "tool")), default=0)
+        return max(self.requests(0), default=0)
+
+    def requests(self, start: int) -> list[int]:
+        """The places, from *start* on, of messages that make a request."""
+        return [place for place, one in enumerate(self.body) if place >= start and one.get("role") in ("user", "tool")]
 
     def go_on(self, fold: Fold, told: Mapping[int, Mapping[str, str]] = NOTHING_TOLD, stop: int | None = None) -> None:
         """Let *fold* take what comes before *stop*, or all; of summaries it's *told*."""
@@ -174,18 +178,20 @@ class ContextStage:
 
     async def _summarised(self, fold: Fold, taken: _Taken, summaries: Summaries) -> Fold:
         """The same with summaries: those that were written down for the epochs before, for a new one what is there."""
-        begun, last = fold.taken, taken.last
+        begun = fold.taken
         told = {begun + n: texts for n, texts in (await summaries.recorded(taken.keys[begun:])).items()}
-        await asyncio.to_thread(taken.go_on, fold, told, last)
-        if last not in told:
-            told[last] = await summaries.ready(fold.spans.all)
-        await asyncio.to_thread(taken.go_on, fold, told)
-        if begun <= last == fold.digested_at:
-            agreed = await summaries.agree(taken.keys[last], told[last])
-            if agreed != told[last]:  # another worker was first
-                told = {**await summaries.recorded(taken.keys), last: agreed}
+        for place in taken.requests(begun) if begun else (taken.last,):
+            await asyncio.to_thread(taken.go_on, fold, told, place)
+            if place not in told:
+                told[place] = await summaries.ready(fold.spans.all)
+            await asyncio.to_thread(taken.go_on, fold, told, place + 1)
+            if place != fold.digested_at:
+                continue
+            agreed = await summaries.agree(taken.keys[place], told[place])
+            if agreed != told[place]:  # another worker was first
+                told = {**await summaries.recorded(taken.keys), place: agreed}
                 fold = Fold(self._settings, taken.terms)
-                await asyncio.to_thread(taken.go_on, fold, told)
+        await asyncio.to_thread(taken.go_on, fold, told)
         summaries.want(fold.spans.all)
         return fold
 

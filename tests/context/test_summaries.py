@@ -156,6 +156,17 @@ async def test_another_worker_sends_the_same_bytes() -> None:
         assert late.model.asked == []
 
 
+async def test_turns_that_come_at_once_use_them_too() -> None:
+    """As where the cache answered those between: a cut amid new messages takes what there is, for other workers too."""
+    shared = Shared()
+    worker = Worker(shared=shared)
+    some = requests(40)[::6]
+    sent = [await worker.send(messages) for messages in some]
+    assert sum(summarised(messages) for _, messages in sent) >= 0.6 * len(sent)
+    for messages, (_, before) in zip(some, sent, strict=True):
+        assert (await Worker(Model(ConnectionError("away")), shared).send(messages))[1] == before
+
+
 async def test_workers_in_turn_agree() -> None:
     """Requests of one session that go round between workers are as those of one."""
     shared = Shared()
