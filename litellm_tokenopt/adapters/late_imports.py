@@ -13,6 +13,9 @@ MODULES = (
     # Asked for at the first success wherever a callback is registered; brings most of the proxy with it.
     "litellm.litellm_core_utils.custom_logger_registry",
     "litellm.integrations.shadow_eval_logger",
+    # Asked for at the first answer that a cache gives.
+    "litellm.llms.anthropic.pass_through.messages.response_cache",
+    "litellm.responses.streaming_iterator",
 )
 """In LiteLLM 1.108, in the order in which a first call asks for them. A version without one of them does without it."""
 
