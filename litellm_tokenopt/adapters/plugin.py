@@ -122,8 +122,13 @@ class Plugin:
 
     def abandon(self, call: Call | None) -> None:
         """No reply to *call* is to be expected of this attempt: nobody need wait for it."""
-        if call is not None and call.awaits_reply:
-            self.portal.post(partial(self.optimizer.abandon, call.outcome))
+        if call is not None:
+            self.portal.post(partial(self._abandoned, call))
+
+    def _abandoned(self, call: Call) -> None:
+        # Asked here: a stream that was read to its end is dropped while its reply is on its way.
+        if call.awaits_reply:
+            self.optimizer.abandon(call.outcome)
 
     def replied(
         self, details: Mapping[str, Any], started: datetime, ended: datetime, error: BaseException | None = None
@@ -204,7 +209,7 @@ class Plugin:
         routed = "model_group" in metadata_of(kwargs)
         call = Call(border, outcome, operator_cache=kwargs.get("caching") is not False or not routed)
         self.calls.add(kwargs, call)
-        self._abandon_with(kwargs.get("litellm_logging_obj"), outcome)
+        self._abandon_with(kwargs.get("litellm_logging_obj"), call)
         if call.payload is not None and outcome.followups:
             self.optimizer.parts.beside.calls.submit(partial(self._check, call, dict(kwargs)))
         return call
@@ -227,10 +232,10 @@ class Plugin:
         self.optimizer.recorder.record_check_tokens("shadow", tokens_of(response))
         await self.optimizer.after(call.outcome, response)
 
-    def _abandon_with(self, owner: Any, outcome: Outcome) -> None:
+    def _abandon_with(self, owner: Any, call: Call) -> None:
         """A call that LiteLLM has forgotten, such as a stream that nobody read to its end, gets no reply any more."""
-        if owner is not None and outcome.followups:
-            forgotten = weakref.finalize(owner, self.portal.post, partial(self.optimizer.abandon, outcome))
+        if owner is not None and call.awaits_reply:
+            forgotten = weakref.finalize(owner, self.abandon, call)
             forgotten.atexit = False
 
 

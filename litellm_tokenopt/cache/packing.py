@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import zlib
 
 from .stores import Entry
@@ -39,7 +40,7 @@ class Packer:
             entry = Entry(**{**kept, "tags": tuple(kept["tags"])})
         except (zlib.error, ValueError, TypeError, KeyError):
             return None
-        return entry if entry.key == key and isinstance(entry.payload, dict) else None
+        return entry if entry.key == key and _is_whole(entry) else None
 
     def is_anothers(self, data: bytes) -> bool:
         """Whether *data*, which can't be read here, is sealed with another key, or not as ours is."""
@@ -54,3 +55,15 @@ class Packer:
             return self._fernet.decrypt(data)
         except InvalidToken:
             return None
+
+
+def _is_whole(entry: Entry) -> bool:
+    """Whether each field is of its kind: what isn't would fail wherever the entry is used."""
+    texts = (entry.scope, entry.question, entry.text, entry.model, entry.tenant, entry.situation, *entry.tags)
+    numbers = (entry.created, entry.seconds, entry.expires)
+    return (
+        isinstance(entry.payload, dict)
+        and isinstance(entry.finish, str | None)
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+    )

@@ -119,6 +119,27 @@ def test_a_stream_may_lead(slow: SlowServer, given: dict[str, Any], loop: Any, o
     assert len(slow.requests) == 1
 
 
+@pytest.mark.parametrize("answer", ["stored", "refused"])
+def test_a_stream_that_was_read_is_not_lost(
+    answer: str, slow: SlowServer, given: dict[str, Any], loop: Any, on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader drops it while its reply is on its way to the store: those who wait hear what came of the reply."""
+    landed: list[str] = []
+    land = Flights.land
+    monkeypatch.setattr(Flights, "land", lambda self, flight, end: (landed.append(end), land(self, flight, end)))
+    slow.seconds, slow.pause, slow.finish = 0.05, 0.0, "stop" if answer == "stored" else "length"
+    asked = [{"role": "user", "content": f"{given['messages'][0]['content']} ({answer})"}]
+    for n in range(5):
+        call = {**given, "messages": asked, "seed": n, "stream": True}
+        assert loop.run(text_of(litellm.acompletion(**call))) == "Grass and hay."
+        for _ in range(100):
+            if len(landed) > n:
+                break
+            time.sleep(0.02)
+        loop.run(asyncio.sleep(0.05))
+    assert landed == [answer] * 5
+
+
 def test_sync_calls_from_threads_share_one_request(slow: SlowServer, given: dict[str, Any], on: Any) -> None:
     """As the async ones do."""
     with ThreadPoolExecutor(8) as threads:

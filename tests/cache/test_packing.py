@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import os
 from types import SimpleNamespace
 
@@ -69,3 +70,13 @@ async def test_the_setting_seals(pool: RedisPool, make: SimpleNamespace, embedde
     assert b"Zorro" not in await everything(pool)
     assert len(await store.select(Selection(), 5)) == 1
     assert await RedisAnswerStore(pool, "test", embedder.name).select(Selection(), 5) == []
+
+
+@pytest.mark.parametrize(
+    "field", [{"question": 5}, {"text": None}, {"expires": "soon"}, {"created": float("nan")}, {"tags": [1]}]
+)
+def test_a_field_of_another_kind_is_no_entry(make: SimpleNamespace, field: dict[str, object]) -> None:
+    """What reads as JSON, but would fail where it's used, isn't taken for an entry."""
+    packer, entry = Packer(), make.entry()
+    assert packer.unpack(entry.key, packer.pack(entry)) == entry
+    assert packer.unpack(entry.key, packer.pack(dataclasses.replace(entry, **field))) is None
