@@ -31,6 +31,10 @@ LOOSEST = 1.0
 """Log-odds below the line to which good outcomes may take an entry, where no rule doubts the pair."""
 MOST_WRONG, MOST_RIGHT = 16, 48
 RETIRED_WRONG = 3
+ANY_SCALE = "any"
+"""Of an outcome on the line, wherever that is."""
+OLD_SCALE = "old"
+"""Of outcomes that were kept without their scale."""
 _LIMIT = 1e-6
 
 
@@ -39,13 +43,14 @@ class Pair:
     """A question asked and an entry whose answer may be given to it.
 
     `question` is a digest; `margin` the log-odds by which the verifier is surer than it must be; `doubted` where a
-    rule objects that may be wrong.
+    rule objects that may be wrong. Margins compare within one `scale` (`scale_of`).
     """
 
     entry_key: str
     question: str
     margin: float
     doubted: bool
+    scale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Observation:
     question: str
     margin: float
     same: bool
+    scale: str = ""
 
 
 Observations: TypeAlias = tuple[Observation, ...]
@@ -80,18 +86,24 @@ def margin_of(judged: Judgement, similarity: float, threshold: float) -> float |
     return log_odds(similarity) - log_odds(threshold) if judged.objection is None else None
 
 
+def scale_of(judged: Judgement, threshold: float) -> str:
+    """What the margin of a pair was measured with: margins on another scale say nothing of it."""
+    return f"similarity {threshold}" if judged.confidence is None else judged.scale
+
+
 def added(known: Observations, new: Observation) -> Observations:
     """*known* with *new*, the only one of its question; of many, the newest right and the surest wrong ones stay.
 
-    An answer that was wrong for a question before speaks as far as it did then.
+    An answer that was wrong for a question before speaks as far as it did then. Wrong ones of other scales go first.
     """
     if not new.same:
-        margins = [one.margin for one in known if one.question == new.question and not one.same]
-        new = replace(new, margin=max([new.margin, *margins]))
+        before = [one for one in known if one.question == new.question and not one.same]
+        new = replace(new, margin=max([new.margin, *(one.margin for one in before if one.scale == new.scale)]))
     others = [one for one in known if one.question != new.question]
     right = [one for one in (*others, new) if one.same][-MOST_RIGHT:]
-    wrong = sorted((one for one in (*others, new) if not one.same), key=lambda one: -one.margin)[:MOST_WRONG]
-    return (*wrong, *right)
+    wrong = [one for one in (*others, new) if not one.same]
+    wrong.sort(key=lambda one: (one.scale != new.scale, -one.margin))
+    return (*wrong[:MOST_WRONG], *right)
 
 
 def wrong_probability(known: Iterable[Observation], margin: float, max_wrong_rate: float, tightening: float) -> float:
@@ -112,15 +124,19 @@ def wrong_probability(known: Iterable[Observation], margin: float, max_wrong_rat
 
 
 def may_serve(pair: Pair, judged: Judgement, known: Observations, max_wrong_rate: float, tightening: float) -> bool:
-    """Whether what was observed lets the entry's answer be given; the verifier's word where nothing was."""
+    """Whether what was observed lets the entry's answer be given; the verifier's word where nothing was.
+
+    What came of this very pair holds whoever measures it; what came of others tells of it on its own scale only.
+    """
     tried = next((one.same for one in known if one.question == pair.question), None)
     if tried is not None:
         return tried
-    if not known and not tightening:
+    comparable = [one for one in known if one.scale in (pair.scale, ANY_SCALE)]
+    if not comparable and not tightening:
         return judged.objection is None
     if pair.margin < (0.0 if pair.doubted else -LOOSEST):
         return False
-    return wrong_probability(known, pair.margin, max_wrong_rate, tightening) <= max_wrong_rate
+    return wrong_probability(comparable, pair.margin, max_wrong_rate, tightening) <= max_wrong_rate
 
 
 def retired(known: Observations, max_wrong_rate: float) -> bool:
@@ -131,14 +147,16 @@ def retired(known: Observations, max_wrong_rate: float) -> bool:
 
 def written(known: Observations) -> str:
     """*known* as text, for a store."""
-    return json.dumps([[one.question, round(one.margin, 3), int(one.same)] for one in known], separators=(",", ":"))
+    kept = [[one.question, round(one.margin, 3), int(one.same), one.scale] for one in known]
+    return json.dumps(kept, separators=(",", ":"))
 
 
 def read_observations(text: str) -> Observations:
     """What `written` wrote; nothing for what it didn't."""
     try:
         return tuple(
-            Observation(str(question), float(margin), bool(same)) for question, margin, same in json.loads(text)
+            Observation(str(question), float(margin), bool(same), str(scale))
+            for question, margin, same, scale in ([*one, OLD_SCALE][:4] for one in json.loads(text))
         )
     except (ValueError, TypeError):
         return ()

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from ..errors import UnavailableError
 from ..settings import CacheSettings
 from . import evidence, tally
-from .evidence import Observation, Outcome, Pair, margin_of, may_serve, question_digest
+from .evidence import ANY_SCALE, Observation, Outcome, Pair, margin_of, may_serve, question_digest, scale_of
 from .shared_text import MemoryText, SharedText
 from .stores import AnswerStore, Hit, Selection
 from .tally import Tally
@@ -108,7 +108,8 @@ class Learner:
         if margin is None:
             return Decided(objection=judged.objection)
         asked = question_digest(hit.entry.scope, question)
-        pair = Pair(entry_key=hit.entry.key, question=asked, margin=margin, doubted=judged.doubted)
+        scale = scale_of(judged, self._settings.threshold)
+        pair = Pair(entry_key=hit.entry.key, question=asked, margin=margin, doubted=judged.doubted, scale=scale)
         tightening = (await self.tally()).tightening
         known = evidence.read_observations(hit.note) if hit.note else ()
         allowed = may_serve(pair, judged, known, self._settings.max_wrong_rate, tightening)
@@ -146,7 +147,7 @@ class Learner:
         A wrong answer goes; a right one stands a little surer.
         """
         if same:
-            found = await self._note(key, Observation("reported", 0.0, True)) is not None
+            found = await self._note(key, Observation("reported", 0.0, True, ANY_SCALE)) is not None
         else:
             found = await self._answers.remove(Selection(key=key)) > 0
         if found:
@@ -157,7 +158,8 @@ class Learner:
     async def _observe(self, pair: Pair, outcome: Outcome) -> None:
         if outcome == "unknown":
             return
-        noted = await self._note(pair.entry_key, Observation(pair.question, pair.margin, outcome == "same"))
+        seen = Observation(pair.question, pair.margin, outcome == "same", pair.scale)
+        noted = await self._note(pair.entry_key, seen)
         if noted is not None and evidence.retired(evidence.read_observations(noted), self._settings.max_wrong_rate):
             logger.info("an answer was wrong for several questions and is removed (key %s)", pair.entry_key)
             await self._answers.remove(Selection(key=pair.entry_key))

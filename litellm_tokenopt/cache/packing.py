@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import zlib
+from typing import Any
 
 from .stores import Entry
 
@@ -37,7 +38,7 @@ class Packer:
             return None
         try:
             kept = json.loads(zlib.decompress(opened))
-            entry = Entry(**{**kept, "tags": tuple(kept["tags"])})
+            entry = Entry(**{**kept, "tags": _listed(kept["tags"])})
         except (zlib.error, ValueError, TypeError, KeyError):
             return None
         return entry if entry.key == key and _is_whole(entry) else None
@@ -55,6 +56,13 @@ class Packer:
             return self._fernet.decrypt(data)
         except InvalidToken:
             return None
+
+
+def _listed(tags: object) -> tuple[Any, ...]:
+    """JSON's list of *tags*. Raises TypeError for one text, which would be read as its letters, and all else."""
+    if not isinstance(tags, list):
+        raise TypeError("tags is no list")
+    return tuple(tags)
 
 
 def _is_whole(entry: Entry) -> bool:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ..errors import UnavailableError
 from ..models.pairs import Calibration
+from ..request import digest
 from .normalise import normalise
 from .veto import objections, told_besides, veto, worded_anew
 
@@ -69,13 +70,14 @@ class Judgement:
     """Whether two questions share an answer. `objection` is None if so, else one of few words.
 
     `confidence` is the model's probability that both ask the same, `least` what it must come to; None where it wasn't
-    asked. `doubted` where a rule objects that may be wrong.
+    asked. `doubted` where a rule objects that may be wrong. `scale` says of which model, and which limits, these are.
     """
 
     objection: str | None
     confidence: float | None = None
     least: float | None = None
     doubted: bool = False
+    scale: str = ""
 
 
 class RuleVerifier:
@@ -106,6 +108,7 @@ class PairVerifier:
         self._model = model
         self._calibration = calibration
         self._limits = calibration.limits_for(max_wrong_rate)
+        self._scale = digest(repr(calibration), repr(self._limits))[:12]
         self._failing = False
 
     async def judge(self, asked: str, stored: str) -> Judgement:
@@ -122,7 +125,7 @@ class PairVerifier:
             return Judgement(refusal if objection else None)
         logit += self._calibration.weight(found.signs)
         sure, needed = self._calibration.probability(logit), self._calibration.probability(least)
-        return Judgement(None if logit >= least else refusal, sure, needed, doubted=objection is not None)
+        return Judgement(None if logit >= least else refusal, sure, needed, objection is not None, self._scale)
 
     async def likeness(self, one: str, other: str) -> float | None:
         """`Verifier.likeness`."""

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelUnavailable
+from ..request import digest
+from . import minilm
 from .export import PAIR_GRAPH
-from .files import PAIR_WEIGHTS
+from .files import PAIR_WEIGHTS, sha256_of
 from .once import Once
 from .onnx import OnnxEmbedder, load_session, load_tokenizer
 from .pair_input import pair_inputs
@@ -42,7 +44,8 @@ class Calibration:
     """What logits mean: `slope` and `offset` give a probability, `limits` belong to the `wrong_rates` (ascending).
 
     A wrong rate is the share of near look-alikes (another meaning) that would be served, measured on questions
-    that the model was not trained on. `weights` are what the rules' signs add to the logits of doubted pairs.
+    that the model was not trained on. `weights` are what the rules' signs add to the logits of doubted pairs, `model`
+    is a digest of the model that all this was measured with.
     """
 
     slope: float
@@ -50,6 +53,7 @@ class Calibration:
     wrong_rates: tuple[float, ...]
     limits: tuple[Limits, ...]
     weights: Mapping[str, float] = field(default_factory=dict)
+    model: str = ""
 
     def weight(self, signs: Iterable[str]) -> float:
         """What *signs* add to a logit."""
@@ -72,7 +76,8 @@ def calibration() -> Calibration:
     rows = sorted(facts["limits"], key=lambda row: row["wrong_rate"])
     limits = tuple(Limits(-math.inf if row["free"] is None else row["free"], row["doubted"]) for row in rows)
     rates = tuple(row["wrong_rate"] for row in rows)
-    return Calibration(facts["slope"], facts["offset"], rates, limits, facts["weights"])
+    model = digest(minilm.WEIGHTS_SHA256, sha256_of(PAIR_WEIGHTS))
+    return Calibration(facts["slope"], facts["offset"], rates, limits, facts["weights"], model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ async def test_the_setting_seals(pool: RedisPool, make: SimpleNamespace, embedde
 
 
 @pytest.mark.parametrize(
-    "field", [{"question": 5}, {"text": None}, {"expires": "soon"}, {"created": float("nan")}, {"tags": [1]}]
+    "field",
+    [{"question": 5}, {"text": None}, {"expires": "soon"}, {"created": float("nan")}, {"tags": [1]}, {"tags": "blue"}],
 )
 def test_a_field_of_another_kind_is_no_entry(make: SimpleNamespace, field: dict[str, object]) -> None:
     """What reads as JSON, but would fail where it's used, isn't taken for an entry."""

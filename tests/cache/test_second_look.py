@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -21,8 +22,9 @@ from litellm_tokenopt.cache.second_look import SecondLooks
 from litellm_tokenopt.cache.shared_text import MemoryText, RedisText, SharedText
 from litellm_tokenopt.cache.stage import CacheStage
 from litellm_tokenopt.cache.stores import AnswerStore
-from litellm_tokenopt.cache.verifier import Judgement
+from litellm_tokenopt.cache.verifier import Judgement, PairVerifier
 from litellm_tokenopt.models.build import build_embedder
+from litellm_tokenopt.models.pairs import Calibration, Limits
 from litellm_tokenopt.redis.pool import RedisPool
 from litellm_tokenopt.settings import CacheSettings, EmbedderSettings
 from litellm_tokenopt.stage import Answer, Keep
@@ -324,6 +326,75 @@ async def test_learning_fails_open(redis_store: Any, embedder: Any, clock: Any, 
     assert (await cache.check(LIKE)).reason == "semantic"
     seen = read_observations(written((Observation("q", 1.0, True),)))
     assert seen == (Observation("q", 1.0, True),)
+
+
+@dataclass
+class Says:
+    """A pair model that gives every pair one logit."""
+
+    logit: float
+
+    async def logits(self, asked: str, others: Sequence[str]) -> list[float]:
+        return [self.logit] * len(others)
+
+    async def ready(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+MEASURED = Calibration(1.0, 0.0, (0.01,), (Limits(-1.0, 2.0),), model="first weights")
+OTHERS = [
+    replace(MEASURED, model="other weights"),
+    replace(MEASURED, offset=0.5),
+    replace(MEASURED, limits=(Limits(-0.9, 2.0),)),
+]
+
+
+def measured_by(store: AnswerStore, embedder: Any, clock: Any, calibration: Calibration) -> SemanticCacheManager:
+    """A cache whose verifier is half a log-odds, or a little more, less sure of all than it must be."""
+    verifier = PairVerifier(Says(-1.5), calibration, 0.01)
+    return SemanticCacheManager(CacheSettings(), store, embedder, verifier, clock=clock)
+
+
+async def learn_of_others(cache: SemanticCacheManager) -> str:
+    """The answer to `ASKED` was right for thirty questions that the verifier was less sure of; its key."""
+    key = await cache.store(ASKED, "So.")
+    near = (await cache.check(LIKE)).near
+    assert near is not None
+    for n in range(30):
+        await cache.learner.judged(replace(near.pair, question=f"q{n}", margin=-1.0), "same")
+    return key
+
+
+@pytest.mark.parametrize("other", OTHERS)
+async def test_outcomes_loosen_no_other_verifier(
+    store: AnswerStore, embedder: Any, clock: Any, other: Calibration
+) -> None:
+    """Margins are read on the scale they were measured on: for new weights, or limits, an entry is as calibrated."""
+    first, second = (measured_by(store, embedder, clock, one) for one in (MEASURED, other))
+    await learn_of_others(first)
+    assert (await first.check(LIKE)).reason == "semantic"
+    assert (await second.check(LIKE)).reason == "unverified"
+    await learn_of_others(second)
+    assert (await second.check(LIKE)).reason == "semantic"
+
+
+async def test_outcomes_kept_without_a_scale_loosen_nothing(store: AnswerStore, embedder: Any, clock: Any) -> None:
+    """What earlier versions noted says nothing of other questions."""
+    cache = measured_by(store, embedder, clock, MEASURED)
+    key = await learn_of_others(cache)
+    await store.note(key, lambda note: json.dumps([one[:3] for one in json.loads(note)]))
+    assert (await cache.check(LIKE)).reason == "unverified"
+
+
+async def test_what_came_of_the_very_pair_holds_for_any_verifier(store: AnswerStore, embedder: Any, clock: Any) -> None:
+    """It hangs on no margin: who was answered wrongly isn't again because another model is surer."""
+    first = measured_by(store, embedder, clock, MEASURED)
+    await first.store(ASKED, "So.")
+    near = (await first.check(LIKE)).near
+    assert near is not None
+    await first.learner.judged(near.pair, "different")
+    assert (await manager(store, embedder, clock, 0.99).check(LIKE)).reason == "veto:outcomes"
 
 
 # --- choosing, and bounds -----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -146,6 +147,17 @@ async def test_without_the_model_the_rules_decide(caplog: pytest.LogCaptureFixtu
     for pair in (SAME, OTHER_WORDS, OTHER_NUMBER):
         assert await verifier.judge(*pair) == await RuleVerifier().judge(*pair)
     assert len(caplog.records) == 1
+
+
+async def test_each_model_and_each_limit_has_a_scale_of_its_own() -> None:
+    """Confidences of other weights, another calibration or another allowed share are told apart; the same aren't."""
+    others = [replace(CALIBRATION, model="w"), replace(CALIBRATION, weights={"words": 1.0}), calibration()]
+    verifiers = [PairVerifier(Says(9.0), one, 0.01) for one in (CALIBRATION, CALIBRATION, *others)]
+    verifiers.append(PairVerifier(Says(9.0), calibration(), 0.002))
+    first, same, *rest = [(await verifier.judge(*SAME)).scale for verifier in verifiers]
+    assert first == same
+    assert len({first, *rest}) == 5
+    assert calibration().model
 
 
 def test_more_wrong_answers_allowed_never_serve_less() -> None:
