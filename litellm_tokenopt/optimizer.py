@@ -242,7 +242,11 @@ class TokenOptimizer:
         if answer is None:
             return None
         return savings_of(
-            answer, outcome.original.model, tokens=outcome.tokens_before, seconds=outcome.seconds, price=self._price
+            answer,
+            outcome.original.priced_models,
+            tokens=outcome.tokens_before,
+            seconds=outcome.seconds,
+            price=self._price,
         )
 
 

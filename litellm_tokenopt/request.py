@@ -83,7 +83,8 @@ class ChatRequest:
     tools of this package, by which it can ask for what a stage leaves out; `keeps_own_tools`: they may stand there, so
     that the tool block is that of other turns, though in this one the model can't call them. `left_out_tools` are the
     names of tools that the request came with, and that a stage left out. `provider_search` is the provider's own tool
-    for finding deferred tools, where the model has one.
+    for finding deferred tools, where the model has one. `priced_as` names the models whose prices hold, where
+    `model` is a name for several.
     """
 
     model: str
@@ -99,6 +100,12 @@ class ChatRequest:
     keeps_own_tools: bool = False
     left_out_tools: frozenset[str] = frozenset()
     provider_search: Tool | None = None
+    priced_as: tuple[str, ...] = ()
+
+    @property
+    def priced_models(self) -> tuple[str, ...]:
+        """The models whose prices hold; at least one."""
+        return self.priced_as or (self.model,)
 
     @property
     def server_state(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -41,6 +42,14 @@ def usual_rates(_: str) -> CacheRates:
     return USUAL_RATES
 
 
+def most_careful(rates: Iterable[CacheRates]) -> CacheRates:
+    """Those of *rates* by which it pays last to send anew what was sent: then it pays by each of them.
+
+    That hangs on one figure, how often a token is read for the price of writing it once.
+    """
+    return max(rates, key=lambda one: (one.write / one.read if one.read else math.inf, one.write, one.read))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Savings:
     """What wasn't spent on one request. `usd` is at list prices, None for a model without; `seconds` are at least 0."""
@@ -51,11 +60,14 @@ class Savings:
     seconds: float
 
 
-def savings_of(answer: Answer, model: str, *, tokens: int, seconds: float, price: Price) -> Savings:
-    """What *answer* saved on a request to *model* of so many input *tokens*, having taken *seconds* itself."""
+def savings_of(answer: Answer, models: Sequence[str], *, tokens: int, seconds: float, price: Price) -> Savings:
+    """What *answer* saved on a request of so many input *tokens*, having taken *seconds* itself.
+
+    Where the answer names no model with a price, the cheapest of *models*, which may have been asked, holds.
+    """
     payload = answer.reply.payload
     output = _output_tokens(payload)
-    prices = price(str(payload.get("model") or "")) or price(model)
+    prices = price(str(payload.get("model") or "")) or min(filter(None, map(price, models)), default=None)
     took = answer.detail.get(MODEL_SECONDS, 0.0)
     return Savings(
         input_tokens=tokens,

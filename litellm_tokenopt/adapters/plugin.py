@@ -36,6 +36,7 @@ from ..telemetry.summary import summary
 from .asking import ask_again, litellm_judge, litellm_summaries, tokens_of
 from .callers_loop import CallersLoop
 from .calls import Call, Calls
+from .groups import priced_as
 from .late_imports import import_now
 from .portal import Portal, PortalClosed
 from .pricing import cache_rates, list_price
@@ -218,7 +219,10 @@ class Plugin:
         """The request in *kwargs*, with the provider's own search of tools where it's asked for; None for others."""
         read = {k: v for k, v in kwargs.items() if k in _READ or not is_litellm_owned_kwarg(k)}
         border = border_of(read, surface)
-        if border is None or not self._asks_provider:
+        if border is None:
+            return None
+        border = replace(border, request=border.request.with_(priced_as=priced_as(kwargs)))
+        if not self._asks_provider:
             return border
         search = provider_search(kwargs, surface)
         if search is None and border.request.tools:

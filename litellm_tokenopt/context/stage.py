@@ -13,7 +13,7 @@ from ..memo import Memo
 from ..models.base import Embedder
 from ..recall import may_recall
 from ..request import ChatRequest, Message, is_system, text_of
-from ..savings import Rates, usual_rates
+from ..savings import Rates, most_careful, usual_rates
 from ..settings import ContextSettings
 from ..stage import Change, Detail, Keep, Verdict
 from ..tokens import OFF_LOOP_CHARS, count_messages, message_text
@@ -130,7 +130,8 @@ class ContextStage:
     def _terms(self, request: ChatRequest, front: Sequence[Message]) -> Terms:
         marks = MarksWithIds() if request.tools else PlainMarks()
         recallable = may_recall(request)
-        return Terms(marks, self._rates(request.model), recallable, _about(front) if recallable else 0)
+        rates = most_careful(map(self._rates, request.priced_models))
+        return Terms(marks, rates, recallable, _about(front) if recallable else 0)
 
     async def _condensed(self, body: tuple[Message, ...], pinned: frozenset[int]) -> tuple[Message, ...]:
         if not self._settings.condense_results:

@@ -17,6 +17,7 @@ import openai
 import pytest
 import yaml
 from support.agent import ANTHROPIC_TOOLS, PROMPT, RESPONSES_TOOLS, TOOLS, callers_tools, question
+from support.loops import loop_of_calls
 
 from litellm_tokenopt.errors import UnavailableError
 from litellm_tokenopt.evaluation.collector import Collector
@@ -59,6 +60,7 @@ def misconfigured(server: ModelServer, folder: Path) -> Proxy:
 def without_redis(server: ModelServer, folder: Path) -> Proxy:
     config = yaml.safe_load(CONFIG.read_text())
     config["litellm_settings"]["callbacks"] = ["litellm_tokenopt.callback"]
+    config["model_list"].append({**config["model_list"][0], "model_name": "agent"})
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     environment = {
         "OPENAI_API_BASE": server.base_url, "OPENAI_API_KEY": "none", "OTEL_EXPORTER": "none",
@@ -306,6 +308,18 @@ def test_without_redis_the_proxy_serves_and_health_says_503(proxies):
     body = json.load(caught.value)
     assert (caught.value.code, body["status"], body["parts"]["redis"]["ok"]) == (503, "degraded", False)
     assert "127.0.0.1:1" in body["parts"]["redis"]["error"]
+
+
+def test_a_conversation_is_cut_by_the_prices_of_the_models_behind_a_name(proxies, server):
+    """By a name that LiteLLM doesn't know just as by the model's own, and sooner than by the usual prices."""
+    proxy = proxies["without redis"].result()
+    client = openai.OpenAI(base_url=proxy.base_url, api_key=proxy.key, max_retries=0)
+    given = loop_of_calls(question())
+    for name in ("gpt-4o", "agent"):
+        client.chat.completions.create(model=name, messages=given)
+    own, routed = (body["messages"] for body in server.bodies[-2:])
+    assert routed == own
+    assert len(str(own)) < 0.8 * len(str(given))
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
