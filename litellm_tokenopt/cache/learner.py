@@ -128,13 +128,13 @@ class Learner:
         self._tell("shadow", outcome)
         await self._observe(pair, outcome)
         day = int(self._clock() // SECONDS_A_DAY)
-        await self._count(lambda before: tally.checked(before, outcome, day, self._settings.max_wrong_rate))
+        await self._count(lambda before: tally.checked(before, outcome, day, self._settings.max_wrong_rate, pair.scale))
 
     async def explored(self, pair: Pair, outcome: Outcome, *, drawn: bool) -> None:
         """Learn from the model's answer to a question that was refused; *drawn* if as a hit it would be checked."""
         await self._observe(pair, outcome)
         if drawn and self.below(pair):
-            await self._count(lambda before: tally.explored(before, outcome, self._settings.max_wrong_rate))
+            await self._count(lambda before: tally.explored(before, outcome, self._settings.max_wrong_rate, pair.scale))
 
     async def judged(self, pair: Pair, outcome: Outcome) -> None:
         """Learn from a judge's verdict on a refused pair."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .evidence import Outcome
 from .intervals import Interval, exact_interval, surely_above, surely_within
@@ -17,6 +18,8 @@ STEP = 0.5
 """Log-odds of confidence that one level asks more than the one below."""
 MOST_LEVELS = 16
 WINDOW_DAYS = 30
+MOST_SCALES = 8
+"""Of so many verifiers, those heard of last, checks are counted."""
 _WORDS: tuple[Outcome, ...] = ("same", "different", "unknown")
 
 
@@ -52,7 +55,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Checks by Unix day; the level, and the checks since it was reached.
+    """Checks by Unix day; the level, and the checks since it was reached by `evidence.scale_of` their pairs.
 
     `served` are checks of hits; `lower` those and what would be hits one level lower. `right` and `wrong` count what
     people reported.
@@ -60,8 +63,8 @@ class Tally:
 
     days: Mapping[int, Counts] = field(default_factory=dict)
     level: int = 0
-    served: Counts = Counts()
-    lower: Counts = Counts()
+    served: Mapping[str, Counts] = field(default_factory=dict)
+    lower: Mapping[str, Counts] = field(default_factory=dict)
     right: int = 0
     wrong: int = 0
 
@@ -76,22 +79,25 @@ class Tally:
         return sum(self.days.values(), Counts())
 
 
-def checked(tally: Tally, outcome: Outcome, day: int, max_wrong_rate: float) -> Tally:
+def checked(tally: Tally, outcome: Outcome, day: int, max_wrong_rate: float, scale: str = "") -> Tally:
     """*tally* after the check of one hit on the Unix *day*."""
     days = {one: counts for one, counts in tally.days.items() if one > day - WINDOW_DAYS}
     days[day] = days.get(day, Counts()).plus(outcome)
-    counted = replace(tally, days=days, served=tally.served.plus(outcome), lower=tally.lower.plus(outcome))
-    return settled(counted, max_wrong_rate)
+    served, lower = (_counted(counts, scale, outcome) for counts in (tally.served, tally.lower))
+    return settled(replace(tally, days=days, served=served, lower=lower), max_wrong_rate, scale)
 
 
-def explored(tally: Tally, outcome: Outcome, max_wrong_rate: float) -> Tally:
+def explored(tally: Tally, outcome: Outcome, max_wrong_rate: float, scale: str = "") -> Tally:
     """*tally* after the check of what would have been a hit one level lower."""
-    return settled(replace(tally, lower=tally.lower.plus(outcome)), max_wrong_rate)
+    return settled(replace(tally, lower=_counted(tally.lower, scale, outcome)), max_wrong_rate, scale)
 
 
-def settled(tally: Tally, max_wrong_rate: float) -> Tally:
-    """One level up where hits are surely too often wrong; one down where even those below are surely not."""
-    served, lower = tally.served, tally.lower
+def settled(tally: Tally, max_wrong_rate: float, scale: str) -> Tally:
+    """One level up where hits are surely too often wrong; one down where even those below are surely not.
+
+    Only what was measured on one *scale* speaks: a verifier's good record neither loosens nor excuses the next one.
+    """
+    served, lower = (counts.get(scale, Counts()) for counts in (tally.served, tally.lower))
     if surely_above(max_wrong_rate, served.different, served.told):
         return _at(tally, min(MOST_LEVELS, tally.level + 1))
     if tally.level and surely_within(max_wrong_rate, lower.different, lower.told):
@@ -105,15 +111,21 @@ def reported(tally: Tally, same: bool) -> Tally:
 
 
 def _at(tally: Tally, level: int) -> Tally:
-    return replace(tally, level=level, served=Counts(), lower=Counts())
+    return replace(tally, level=level, served={}, lower={})
+
+
+def _counted(counts: Mapping[str, Counts], scale: str, outcome: Outcome) -> Mapping[str, Counts]:
+    """*counts* with one more on *scale*; those of the latest `MOST_SCALES` stay."""
+    others = [(one, known) for one, known in counts.items() if one != scale][1 - MOST_SCALES :]
+    return {**dict(others), scale: counts.get(scale, Counts()).plus(outcome)}
 
 
 def written(tally: Tally) -> str:
     """*tally* as text, for a store."""
-    days = {str(day): _listed(counts) for day, counts in tally.days.items()}
     return json.dumps(
         {
-            "days": days, "level": tally.level, "served": _listed(tally.served), "lower": _listed(tally.lower),
+            "days": _listed(tally.days), "level": tally.level,
+            "served": _listed(tally.served), "lower": _listed(tally.lower),
             "right": tally.right, "wrong": tally.wrong,
         }
     )  # fmt: skip
@@ -124,14 +136,19 @@ def read_tally(text: str) -> Tally:
     try:
         raw = json.loads(text)
         return Tally(
-            days={int(day): Counts(*map(int, counts)) for day, counts in raw["days"].items()},
+            days={int(day): counts for day, counts in _read(raw["days"]).items()},
             level=max(0, min(MOST_LEVELS, int(raw["level"]))),
-            served=Counts(*map(int, raw["served"])), lower=Counts(*map(int, raw["lower"])),
+            served=_read(raw["served"]), lower=_read(raw["lower"]),
             right=int(raw["right"]), wrong=int(raw["wrong"]),
         )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError):
         return Tally()
 
 
-def _listed(counts: Counts) -> list[int]:
-    return [getattr(counts, word) for word in _WORDS]
+def _listed(by_name: Mapping[Any, Counts]) -> dict[str, list[int]]:
+    return {str(name): [getattr(counts, word) for word in _WORDS] for name, counts in by_name.items()}
+
+
+def _read(raw: Any) -> dict[str, Counts]:
+    """What `_listed` made; nothing of the counts that earlier versions kept for all scales together."""
+    return {} if isinstance(raw, list) else {name: Counts(*map(int, counts)) for name, counts in raw.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from litellm_tokenopt.cache.intervals import at_most, exact_interval, surely_abo
 from litellm_tokenopt.cache.learner import Learner
 from litellm_tokenopt.cache.memory import MemoryAnswerStore
 from litellm_tokenopt.cache.stores import Hit
-from litellm_tokenopt.cache.tally import MOST_LEVELS, Counts, Tally, checked, explored, read_tally
+from litellm_tokenopt.cache.tally import MOST_LEVELS, MOST_SCALES, Counts, Tally, checked, explored, read_tally
 from litellm_tokenopt.cache.tally import written as tally_written
 from litellm_tokenopt.cache.verifier import Judgement
 from litellm_tokenopt.settings import CacheSettings
@@ -172,6 +173,30 @@ def test_too_many_wrong_hits_tighten_and_good_ones_loosen() -> None:
     for _ in range(30):
         few = checked(few, "same", 1, 0.05)
     assert checked(few, "different", 1, 0.05).level == 0
+
+
+def test_one_verifiers_record_neither_loosens_nor_excuses_another() -> None:
+    """Levels change by what was measured on one scale, however well another one did; the level itself holds for all."""
+    tally = Tally()
+    for _ in range(2_000):
+        tally = checked(tally, "same", 1, 0.05, "before")
+    for _ in range(3):
+        tally = checked(tally, "different", 1, 0.05, "now")
+    assert tally.level == 1
+    for _ in range(60):
+        tally = explored(tally, "same", 0.05, "before")
+    assert explored(tally, "same", 0.05, "now").level == 1
+    for scale in range(MOST_SCALES + 2):
+        tally = explored(tally, "unknown", 0.05, str(scale))
+    assert len(tally.lower) == MOST_SCALES
+    assert read_tally(tally_written(tally)) == tally
+
+
+def test_counts_kept_without_a_scale_are_left_out() -> None:
+    """Of what earlier versions kept the days and the level hold."""
+    kept = json.loads(tally_written(checked(Tally(level=2), "same", 1, 0.05)))
+    read = read_tally(json.dumps({**kept, "served": [900, 0, 0], "lower": [900, 0, 0]}))
+    assert (read.level, read.recent, read.served, read.lower) == (2, Counts(1), {}, {})
 
 
 def test_old_days_are_forgotten() -> None:
