@@ -43,6 +43,14 @@ def checks(plugin: Any) -> Any:
     return plugin.portal.run(plugin.optimizer.parts.cache.stats()).checks
 
 
+def stored(plugin: Any) -> None:
+    """Wait for a stream's reply: one that tells no usage is stored once its tokens are counted, in a thread."""
+    end = time.monotonic() + 60
+    while not plugin.portal.run(plugin.optimizer.parts.cache.stats()).entries:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_a_wrong_hit_is_found_and_replaced(checking, model, log):
     """The client gets the cached answer at once; the model's own, which differs, answers the question from then on."""
     plugin = checking()
@@ -63,6 +71,7 @@ def test_checks_ask_with_the_callers_own_parameters(checking, model):
     more = {"temperature": 0.3, "max_tokens": 77, "seed": 5}
     for asked in (ASKED, LIKE):
         assert list(chat(model, asked, stream=True, **more))
+        stored(plugin)
     idle(plugin)
     body = model.bodies[1]
     assert body["messages"] == [{"role": "user", "content": LIKE}]
