@@ -93,7 +93,7 @@ class Ticket(str):
     gone. A text that merely reads the same is no ticket.
     """
 
-    __slots__ = ("calls",)
+    __slots__ = ("__weakref__", "calls")
     calls: list[Call]
 
     @classmethod

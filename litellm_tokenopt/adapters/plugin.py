@@ -35,7 +35,7 @@ from ..telemetry.spans import Replied
 from ..telemetry.summary import summary
 from .asking import ask_again, litellm_judge, litellm_summaries, tokens_of
 from .callers_loop import CallersLoop
-from .calls import Call, Calls
+from .calls import Call, Calls, Ticket
 from .groups import priced_as
 from .late_imports import import_now
 from .portal import Portal, PortalClosed
@@ -210,7 +210,7 @@ class Plugin:
         routed = "model_group" in metadata_of(kwargs)
         call = Call(border, outcome, operator_cache=kwargs.get("caching") is not False or not routed)
         self.calls.add(kwargs, call)
-        self._abandon_with(kwargs.get("litellm_logging_obj"), call)
+        self._abandon_with(self.calls.ticket(kwargs), call)
         if call.payload is not None and outcome.followups:
             self.optimizer.parts.beside.calls.submit(partial(self._check, call, dict(kwargs)))
         return call
@@ -236,10 +236,13 @@ class Plugin:
         self.optimizer.recorder.record_check_tokens("shadow", tokens_of(response))
         await self.optimizer.after(call.outcome, response)
 
-    def _abandon_with(self, owner: Any, call: Call) -> None:
-        """A call that LiteLLM has forgotten, such as a stream that nobody read to its end, gets no reply any more."""
-        if owner is not None and call.awaits_reply:
-            forgotten = weakref.finalize(owner, self.abandon, call)
+    def _abandon_with(self, ticket: Ticket | None, call: Call) -> None:
+        """A call that LiteLLM has forgotten, such as a stream that nobody read to its end, gets no reply any more.
+
+        It's told by the ticket: a reply on its way to the store holds that, though no longer LiteLLM's logging object.
+        """
+        if ticket is not None and call.awaits_reply:
+            forgotten = weakref.finalize(ticket, self.abandon, call)
             forgotten.atexit = False
 
 
