@@ -184,7 +184,7 @@ class Parts:
     def _context(self, settings: Settings) -> Stage:
         from .context.stage import ContextStage
 
-        return ContextStage(settings.context, self.embedder, self._outside.rates, self._summaries(settings))
+        return ContextStage(settings.context, self._outside.rates, self._summaries(settings))
 
     def _intents(self, settings: Settings) -> Callable[[], IntentModel]:
         from .models.intents import IntentModel

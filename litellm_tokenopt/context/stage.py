@@ -10,7 +10,6 @@ from itertools import takewhile
 
 from ..additions import apart, together
 from ..memo import Memo
-from ..models.base import Embedder
 from ..recall import may_recall
 from ..request import ChatRequest, Message, is_system, text_of
 from ..savings import Rates, most_careful, usual_rates
@@ -71,8 +70,8 @@ class _Decision:
 class ContextStage:
     """Shortens the conversation behind the system prompt once it outgrows ``settings.budget_tokens``.
 
-    Passages are ranked by their words, place and kind; *embedder* is not asked, as vectors of a whole conversation
-    cost seconds. *rates* tells what a model's provider takes for the use of its prompt cache. *summaries* are a model's
+    Passages are ranked by their words, place and kind, not by vectors: those of a whole conversation cost
+    seconds. *rates* tells what a model's provider takes for the use of its prompt cache. *summaries* are a model's
     of what is left out.
     """
 
@@ -81,7 +80,6 @@ class ContextStage:
     def __init__(
         self,
         settings: ContextSettings,
-        embedder: Embedder,
         rates: Rates = usual_rates,
         summaries: Summaries | None = None,
     ) -> None:

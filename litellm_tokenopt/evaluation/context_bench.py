@@ -19,9 +19,8 @@ from itertools import islice
 from typing import Any
 
 from ..context.stage import ContextStage
-from ..models.build import build_embedder
 from ..request import ChatRequest, Message
-from ..settings import ContextSettings, EmbedderSettings
+from ..settings import ContextSettings
 from ..tokens import count_message
 from .timing import medians, shown, timed
 
@@ -127,7 +126,6 @@ def _request(messages: Sequence[Message]) -> ChatRequest:
 
 async def run(tokens: int, rounds: int) -> dict[str, dict[str, Any]]:
     """By shape: how many messages, and by time (`TIMES`) the median milliseconds of all rounds by part (`PARTS`)."""
-    embedder = build_embedder(EmbedderSettings())
     found: dict[str, dict[str, Any]] = {}
     for shape in SHAPES:
         took: dict[str, list[dict[str, float]]] = {time: [] for time in TIMES}
@@ -137,13 +135,12 @@ async def run(tokens: int, rounds: int) -> dict[str, dict[str, Any]]:
                 {"role": "assistant", "content": "It arrived."},
                 {"role": "user", "content": "And the river sensor?"},
             ]
-            stage = ContextStage(ContextSettings(), embedder)
+            stage = ContextStage(ContextSettings())
             for time, sent in zip(TIMES, (messages, [*messages, *later]), strict=True):
                 took[time].append(await timed(partial(stage, _request(sent))))
         found[shape] = {"messages": len(messages)} | {
             time: medians(took[time][1:]) for time in TIMES
         }  # the first round has warmed up
-    embedder.close()
     return found
 
 

@@ -31,17 +31,8 @@ SMALL = ContextSettings(budget_tokens=500)
 laws = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-class NotAsked:
-    """An embedder that must not be needed."""
-
-    name, dimensions = "not-asked", 1
-
-    async def embed(self, texts: Sequence[str]) -> Any:
-        raise AssertionError("the stage asked for vectors")
-
-
 def stage(chosen: ContextSettings = SMALL) -> ContextStage:
-    return ContextStage(chosen, NotAsked())
+    return ContextStage(chosen)
 
 
 async def send(
@@ -174,7 +165,7 @@ RATES = (CacheRates(), CacheRates(read=0.5, write=1.0), CacheRates(read=1.0, wri
 
 
 def stepped(rates: CacheRates) -> ContextStage:
-    return ContextStage(STEPPED, NotAsked(), lambda _: rates)
+    return ContextStage(STEPPED, lambda _: rates)
 
 
 @pytest.mark.parametrize("rates", RATES)

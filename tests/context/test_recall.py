@@ -9,7 +9,6 @@ import pytest
 
 from litellm_tokenopt.context.recall import RecallMessages, recalled
 from litellm_tokenopt.context.stage import ContextStage
-from litellm_tokenopt.models.base import Embedder
 from litellm_tokenopt.own import Asked
 from litellm_tokenopt.recall import NAME, RECALLED_TOKENS, may_recall
 from litellm_tokenopt.request import ChatRequest, tool_name
@@ -41,10 +40,7 @@ def request(**changes: object) -> ChatRequest:
 
 @pytest.fixture
 def stage() -> ContextStage:
-    class NotAsked(Embedder):
-        name, dimensions = "not-asked", 1
-
-    return ContextStage(ContextSettings(budget_tokens=900), NotAsked())
+    return ContextStage(ContextSettings(budget_tokens=900))
 
 
 async def test_what_was_left_out_comes_back_by_its_id(stage: ContextStage) -> None:

@@ -31,20 +31,13 @@ TOPICS = (
 )  # fmt: skip
 
 
-class NotAsked:
-    name, dimensions = "not-asked", 1
-
-    async def embed(self, texts: Sequence[str]) -> Any:
-        raise AssertionError("the stage asked for vectors")
-
-
 def without_cache(_: str) -> CacheRates:
     return CacheRates(read=1.0, write=1.0)
 
 
 @pytest.fixture
 def stage() -> ContextStage:
-    return ContextStage(ContextSettings(budget_tokens=1_500, condense_results=False), NotAsked(), without_cache)
+    return ContextStage(ContextSettings(budget_tokens=1_500, condense_results=False), without_cache)
 
 
 def turn(topic: str, number: int) -> list[Body]:
@@ -85,7 +78,7 @@ async def test_short_conversations_are_left_alone(stage: ContextStage) -> None:
 
 async def test_results_are_said_in_fewer_tokens_as_they_come() -> None:
     """Long before there is anything to cut; in later turns with the same bytes."""
-    on = ContextStage(ContextSettings(), NotAsked())
+    on = ContextStage(ContextSettings())
     verdict, sent = await send(on, session(2))
     assert verdict.reason == "condensed"
     assert count_messages(sent) < 0.8 * count_messages(session(2))
@@ -97,7 +90,7 @@ STEPS = ContextSettings(budget_tokens=9_000, steps=(1_000, 2_000, 3_000), conden
 
 async def test_old_results_are_shortened_where_they_stand_long_before_the_budget_is_full() -> None:
     """Step by step, and more at a later step; each keeps its place and its call, the newest stay whole."""
-    on = ContextStage(STEPS, NotAsked(), without_cache)
+    on = ContextStage(STEPS, without_cache)
     shares = []
     for turns in (5, 12):
         messages = [*session(turns), {"role": "user", "content": "Thanks, go on."}]
@@ -111,15 +104,15 @@ async def test_old_results_are_shortened_where_they_stand_long_before_the_budget
 async def test_a_step_waits_until_it_pays() -> None:
     """Where the provider reads again what it has seen for a tenth of the price, there are fewer steps."""
     messages = [*session(25), {"role": "user", "content": "Thanks, go on."}]
-    dear = (await send(ContextStage(STEPS, NotAsked(), without_cache), messages))[0]
-    cheap = (await send(ContextStage(STEPS, NotAsked()), messages))[0]
+    dear = (await send(ContextStage(STEPS, without_cache), messages))[0]
+    cheap = (await send(ContextStage(STEPS), messages))[0]
     assert cheap.detail.get("epochs", 0) < dear.detail["epochs"]
 
 
 async def test_the_first_step_pays_for_the_prompt_too() -> None:
     """It brings the tool that asks back, and all behind the tools is read afresh: a long prompt makes it wait."""
     tool = {"type": "function", "function": {"name": "get_stock", "parameters": {"type": "object"}}}
-    on = ContextStage(STEPS, NotAsked(), lambda _: CacheRates(read=0.5, write=1.0))
+    on = ContextStage(STEPS, lambda _: CacheRates(read=0.5, write=1.0))
     epochs = []
     for words in (1, 20_000):
         rules = {"role": "system", "content": "Politeness matters. " * words}
@@ -133,7 +126,7 @@ async def test_the_first_step_pays_for_the_prompt_too() -> None:
 async def test_the_cut_is_gentler_where_the_model_cant_ask(choice: Any) -> None:
     """Without the tool that brings back what was left out, more stays."""
     tool = {"type": "function", "function": {"name": "get_stock", "parameters": {"type": "object"}}}
-    on = ContextStage(STEPS, NotAsked(), without_cache)
+    on = ContextStage(STEPS, without_cache)
     messages = (*session(12), {"role": "user", "content": "Thanks, go on."})
     sizes = []
     for request in (
@@ -201,7 +194,7 @@ async def test_left_out_passages_come_back_at_the_tail_and_stay(stage: ContextSt
 @pytest.mark.parametrize("words", [12, 16, 20, 40])
 async def test_each_later_question_gets_what_it_asks_for(words: int) -> None:
     """Questions far back, one after another: where a new cut would save next to nothing, too, the answer is there."""
-    stage = ContextStage(ContextSettings(budget_tokens=900), NotAsked())
+    stage = ContextStage(ContextSettings(budget_tokens=900))
     messages: list[Body] = []
     for number, topic in enumerate(TOPICS):
         told = f"The supplier of {topic} moved: their new contract is CTR-{5000 + 37 * number}, signed by Fergus."
@@ -229,7 +222,7 @@ async def test_a_question_of_words_that_often_occur_gets_what_has_them_together(
         for number, (thing, matter) in enumerate(pairs)
     ]
     messages = [{"role": ("user", "assistant")[number % 2], "content": note} for number, note in enumerate(notes)]
-    stage = ContextStage(ContextSettings(budget_tokens=1_500), NotAsked())
+    stage = ContextStage(ContextSettings(budget_tokens=1_500))
     for number in range(0, 60, 7):
         thing, matter = pairs[number]
         asked = {"role": "user", "content": f"What about the {matter} of the {thing}?"}
@@ -248,7 +241,7 @@ async def test_tool_results_are_shortened_in_place_as_json() -> None:
         {"role": "assistant", "content": "That's the list."},
         {"role": "user", "content": "In which aisle is SKU-0123?"},
     ]
-    _, sent = await send(ContextStage(ContextSettings(budget_tokens=1_500), NotAsked(), without_cache), messages)
+    _, sent = await send(ContextStage(ContextSettings(budget_tokens=1_500), without_cache), messages)
     result = next(message for message in sent if message["role"] == "tool")
     assert (result["tool_call_id"], result["name"]) == ("call_1", "list_stock")
     kept = json.loads(result["content"])
@@ -388,14 +381,14 @@ async def test_one_conversation_at_once_from_many_requests(stage: ContextStage) 
     ends = [len(messages) - 4 * n - 3 for n in range(6)] * 3
     sent = await asyncio.gather(*(send(stage, messages[:end]) for end in ends))
     settings = ContextSettings(budget_tokens=1_500, condense_results=False)
-    alone = partial(ContextStage, settings, NotAsked(), without_cache)
+    alone = partial(ContextStage, settings, without_cache)
     for end, (_, out) in zip(ends, sent, strict=True):
         assert out == (await send(alone(), messages[:end]))[1]
 
 
 async def test_a_later_turn_is_quick() -> None:
     """With the turns before it at hand, a turn costs a fraction of the whole conversation."""
-    stage = ContextStage(ContextSettings(), NotAsked())
+    stage = ContextStage(ContextSettings())
     messages = session(160)
     begun = time.process_time()
     await send(stage, messages)
@@ -408,7 +401,7 @@ async def test_a_later_turn_is_quick() -> None:
 
 async def test_what_is_pinned_stays_as_it_is() -> None:
     """However long the conversation grows, and with its call: critical, neither condensed nor shortened."""
-    on = ContextStage(ContextSettings(budget_tokens=1_500, steps=(1_000, 1_200, 1_400)), NotAsked(), without_cache)
+    on = ContextStage(ContextSettings(budget_tokens=1_500, steps=(1_000, 1_200, 1_400)), without_cache)
     messages = [*session(20), {"role": "user", "content": "Thanks, go on."}]
     plain = (await send(on, messages))[1]
     pinned = (messages[6], messages[11])
@@ -424,7 +417,7 @@ async def test_what_is_pinned_stays_as_it_is() -> None:
 
 async def test_pins_keep_the_prefix_stable() -> None:
     """Between epochs a turn is a prefix of the next; a pin of the newest message changes nothing before it."""
-    on = ContextStage(ContextSettings(budget_tokens=1_500, condense_results=False), NotAsked())
+    on = ContextStage(ContextSettings(budget_tokens=1_500, condense_results=False))
     messages = session(24)
     before: tuple[Mapping[str, Any], ...] = ()
     cuts = 0
@@ -451,7 +444,6 @@ async def test_the_text_beside_a_picture_is_shortened(budget: int) -> None:
             message["content"] = [{"type": "text", "text": message["content"]}, shot, {"type": "text", "text": "Done."}]
     stage = ContextStage(
         ContextSettings(budget_tokens=budget, condense_results=False, steps=(1_000, 1_200, 1_400)),
-        NotAsked(),
         lambda _: CacheRates(read=1.0, write=1.0),
     )
     verdict = await stage(ChatRequest(model="gpt-4o", messages=(*messages, {"role": "user", "content": "Sum?"})))
@@ -475,7 +467,7 @@ async def test_pictures_do_not_put_a_cut_off() -> None:
             shot = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
             message["content"] = [{"type": "text", "text": message["content"]}, shot]
     settings = ContextSettings(budget_tokens=1_500, condense_results=False)
-    stage = ContextStage(settings, NotAsked(), lambda _: CacheRates(read=0.25, write=1.0))
+    stage = ContextStage(settings, lambda _: CacheRates(read=0.25, write=1.0))
     _, sent = await send(stage, messages)
     pictures = 40 * PICTURE_TOKENS
     assert count_messages(sent) - pictures < 0.6 * (count_messages(messages) - pictures)
@@ -498,7 +490,7 @@ async def test_calls_that_are_messages_of_their_own_are_cut_like_others(stage: C
 
 async def test_results_of_a_thinking_model_are_shortened() -> None:
     """Thoughts with their signatures, and pictures, stay as they came; the results beside them are cut all the same."""
-    stage = ContextStage(ContextSettings(budget_tokens=1_500, condense_results=False), NotAsked(), without_cache)
+    stage = ContextStage(ContextSettings(budget_tokens=1_500, condense_results=False), without_cache)
     messages = session(12)
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     for number in range(12):
@@ -544,7 +536,7 @@ async def test_an_epoch_comes_once_waiting_for_it_has_cost_as_much(size: int) ->
     came = [messages[:end] for end in range(1, len(messages) + 1) if messages[end - 1]["role"] != "assistant"]
     sent = {}
     for rates in (CacheRates(), CacheRates(read=0.5, write=1.0), CacheRates(read=1.0, write=1.0)):
-        on = ContextStage(ContextSettings(condense_results=False), NotAsked(), lambda _, rates=rates: rates)
+        on = ContextStage(ContextSettings(condense_results=False), lambda _, rates=rates: rates)
         found = [await send(on, one) for one in came]
         sent[rates] = (found[-1][0].detail["epochs"], [messages for _, messages in found])
     epochs = [made for made, _ in sent.values()]
@@ -566,7 +558,7 @@ async def test_whether_an_epoch_pays_is_mostly_known_before_it_is_cut(
         return cutting.cut(*args, **named)
 
     monkeypatch.setattr(folding, "cut", counted)
-    on = ContextStage(ContextSettings(condense_results=False), NotAsked())
+    on = ContextStage(ContextSettings(condense_results=False))
     epochs = (await send(on, conversation(shape, 50_000, seed=8)))[0].detail["epochs"]
     assert epochs > 4
     assert len(made) <= 1.5 * epochs
@@ -579,7 +571,7 @@ async def test_where_thoughts_fill_the_budget_an_epoch_pays() -> None:
     came = [messages[:end] for end in range(1, len(messages) + 1) if messages[end - 1]["role"] in ("user", "tool")]
     epochs, costs = [], []
     for rates in (CacheRates(), CacheRates(read=1.0, write=1.0)):
-        on = ContextStage(ContextSettings(budget_tokens=3_000), NotAsked(), lambda _, rates=rates: rates)
+        on = ContextStage(ContextSettings(budget_tokens=3_000), lambda _, rates=rates: rates)
         found = [await send(on, one) for one in came]
         epochs.append(found[-1][0].detail["epochs"])
         costs.append(cost([sent for _, sent in found], rates) / cost(came, rates))

@@ -30,13 +30,6 @@ TOPICS = ("tents", "bags", "stoves", "jackets", "ropes", "shoes", "torches", "fi
 IN_SHORT = "in short: Stock so far"
 
 
-class NotAsked:
-    name, dimensions = "not-asked", 1
-
-    async def embed(self, texts: Sequence[str]) -> Any:
-        raise AssertionError("the stage asked for vectors")
-
-
 class Model:
     """Summarises by what the assistant has said; counts what it's asked, and may be told to fail or to talk."""
 
@@ -80,7 +73,6 @@ class Worker:
         self.calls = Background(600, lambda _: None)
         self.stage = ContextStage(
             SETTINGS,
-            NotAsked(),
             lambda _: CacheRates(read=1.0, write=1.0),
             summaries=Summaries(
                 "told", self.model, self.calls, budget_tokens=1_500, shared=shared, told=self.told.append
@@ -228,7 +220,7 @@ async def test_a_lost_record_costs_one_rewrite() -> None:
 async def test_where_there_is_no_good_summary_it_is_as_without(says: str | Exception, outcome: str) -> None:
     """What was quoted before is quoted still, byte for byte; the outcome is told, and tries come to an end."""
     settings = SETTINGS.model_copy(update={"summary_model": None})
-    plain = ContextStage(settings, NotAsked(), lambda _: CacheRates(read=1.0, write=1.0))
+    plain = ContextStage(settings, lambda _: CacheRates(read=1.0, write=1.0))
     worker = Worker(Model(says))
     for messages in requests(24):
         verdict = await plain(ChatRequest(model="gpt-4o", messages=tuple(messages)))
